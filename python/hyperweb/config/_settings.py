@@ -1,0 +1,130 @@
+"""Every setting of a site: its name, type, unit, default and meaning, said once.
+
+`--help`, the reference page of the documentation and the error messages are made from these definitions.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A table of site.toml; a key it does not define is an error."""
+
+
+def said(text: str, *, unit: str | None = None, **bounds: Any) -> Meta:
+    """Returns the meaning of one setting, with its unit and its bounds."""
+    return Meta(description=text, extra={"unit": unit} if unit else None, **bounds)
+
+
+class BuildSettings(Section):
+    """How the site is built."""
+
+    concurrency: Annotated[
+        int, said("Threads that transform and compress; 0 is one for each core.", unit="threads", ge=0)
+    ] = 0
+    out: Annotated[str, said("The folder the built site is written to, in the site's folder.", min_length=1)] = "dist"
+    minify: Annotated[bool, said("Minify HTML, CSS, JavaScript, JSON, XML and SVG.")] = True
+    drafts: Annotated[bool, said("Build pages marked as drafts too.")] = False
+    compression: Annotated[
+        Literal["fast", "best"],
+        said("How hard pages are compressed. Assets, which are kept for ever by browsers, always get the best."),
+    ] = "fast"
+    large_file: Annotated[
+        int,
+        said("Files over this size stay files next to the pack and are sent from there.", unit="bytes", ge=4096),
+    ] = 1_048_576
+    max_file: Annotated[
+        int, said("A source file over this size is refused.", unit="bytes", ge=1024)
+    ] = 268_435_456
+    base_path: Annotated[str, said("The path the site is mounted at, when it is not the root of its host.")] = "/"
+
+
+class CacheRule(Section):
+    """How the pages that match are cached: one `[[cache.rules]]`."""
+
+    match: Annotated[str, said("A glob over the path: `/blog/**`, `/api/*`.", min_length=1)]
+    render: Annotated[
+        Literal["static", "cached", "dynamic"] | None,
+        said("When the page is rendered: at build, on first request, or every time."),
+    ] = None
+    ttl: Annotated[str | int | None, said("How long a shared cache keeps it fresh: `10m`, `2h` or seconds.")] = None
+    swr: Annotated[str | int | None, said("How long a stale copy may be sent while a new one is made.")] = None
+    stale_if_error: Annotated[str | int | None, said("How long a stale copy may be sent when making one fails.")] = None
+    vary: Annotated[tuple[str, ...], said("Request headers the response depends on.")] = ()
+    tags: Annotated[tuple[str, ...], said("Tags the response can be purged by.")] = ()
+    browser: Annotated[str | int | None, said("How long a browser may keep it without asking.")] = None
+
+
+class CacheSettings(Section):
+    """What is kept of responses that Python made."""
+
+    memory: Annotated[
+        str | int, said("The memory the cache may use: bytes, `256MB`, or `auto`: a tenth of the machine's.")
+    ] = "auto"
+    rules: Annotated[tuple[CacheRule, ...], said("Rules by path; the first that matches applies.")] = ()
+
+
+class ServeSettings(Section):
+    """How the site is served."""
+
+    host: Annotated[str, said("The address to listen on.", min_length=1)] = "127.0.0.1"
+    port: Annotated[int, said("The port to listen on; 0 takes any that is free.", ge=0, le=65535)] = 8000
+    workers: Annotated[
+        int, said("Python worker processes at least; 0 is one for each core, none where no page needs one.", ge=0)
+    ] = 0
+    workers_max: Annotated[
+        int, said("Python worker processes at most, reached when requests queue; 0 is the same as workers.", ge=0)
+    ] = 0
+    worker_requests: Annotated[
+        int, said("A worker is replaced after this many requests; 0 is never.", unit="requests", ge=0)
+    ] = 0
+    worker_age: Annotated[int, said("A worker is replaced at this age; 0 is never.", unit="seconds", ge=0)] = 0
+    worker_memory: Annotated[
+        int, said("A worker is replaced when its resident memory passes this; 0 is never.", unit="MB", ge=0)
+    ] = 0
+    edge_threads: Annotated[int, said("Threads of the edge; 0 is one for each core.", unit="threads", ge=0)] = 0
+    metrics: Annotated[bool, said("Count requests, hits, bytes and latency for `hyperweb stats`.")] = False
+    drain: Annotated[
+        int, said("How long requests in flight may take to finish after SIGTERM.", unit="seconds", ge=0)
+    ] = 10
+    max_body: Annotated[int, said("The largest request body accepted.", unit="bytes", ge=0)] = 10_485_760
+
+
+class ClientSettings(Section):
+    """What runs in the browser."""
+
+    spa: Annotated[bool, said("Add the script that swaps pages without loading them anew.")] = False
+
+
+class SecuritySettings(Section):
+    """Headers that every response carries."""
+
+    headers: Annotated[
+        dict[str, str], said("Response headers added to, or with an empty value taken from, the default set.")
+    ] = {}
+
+
+class Settings(Section):
+    """The whole of site.toml."""
+
+    title: Annotated[str, said("The name of the site.", min_length=1)] = "Untitled"
+    base_url: Annotated[
+        str, said("Where the site is published, for absolute links: `https://example.org`.", pattern=r"^(https?://.+)?$")
+    ] = ""
+    description: Annotated[str, said("What the site is, in a sentence.")] = ""
+    language: Annotated[str, said("The language the site is written in (BCP 47).", min_length=2)] = "en"
+    languages: Annotated[tuple[str, ...], said("All languages the site is written in (BCP 47).")] = ()
+    hosts: Annotated[
+        tuple[str, ...], said("Host names this site answers to when several are served; empty is all the others.")
+    ] = ()
+    build: BuildSettings = BuildSettings()
+    cache: CacheSettings = CacheSettings()
+    serve: ServeSettings = ServeSettings()
+    client: ClientSettings = ClientSettings()
+    security: SecuritySettings = SecuritySettings()
+    aliases: Annotated[dict[str, str], said("Old paths and where they lead now: `\"/old/\" = \"/new/\"`.")] = {}
+    extra: Annotated[dict[str, Any], said("Whatever the site's own templates read as `site.extra`.")] = {}
