@@ -1,0 +1,63 @@
+"""Reads a request's body, never more of it than the application takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperweb.web.errors import BadRequest, PayloadTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from hyperweb.web.rsgi import Proto, Scope
+
+DEFAULT_LIMIT = 10 * 1000 * 1000
+"""The largest body taken unless the application says otherwise, in bytes."""
+
+
+def declared_length(scope: Scope, limit: int) -> int | None:
+    """Returns the Content-Length, or None when the length is not told beforehand.
+
+    Raises:
+        PayloadTooLarge: It is more than the limit; nothing of the body was read then.
+        BadRequest: It is not a length.
+    """
+    text = scope.headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequest(errors=[("header content-length", "not a length")])
+    # Nothing longer than this many digits is under any limit, and int() of a very long text is slow.
+    if len(text) > 18 or int(text) > limit:  # noqa: PLR2004
+        raise PayloadTooLarge(limit)
+    return int(text)
+
+
+async def read_body(scope: Scope, proto: Proto, limit: int) -> bytes:
+    """Returns the whole body.
+
+    Raises:
+        PayloadTooLarge: It is more than the limit.
+    """
+    # The server holds a client to its Content-Length, so one within the limit needs no counting.
+    if declared_length(scope, limit) is not None:
+        return await proto()
+    whole = bytearray()
+    async for chunk in stream_body(scope, proto, limit):
+        whole += chunk
+    return bytes(whole)
+
+
+async def stream_body(scope: Scope, proto: Proto, limit: int) -> AsyncIterator[bytes]:
+    """Yields the body as it comes.
+
+    Raises:
+        PayloadTooLarge: More than the limit came.
+    """
+    declared_length(scope, limit)
+    total = 0
+    async for chunk in proto:
+        total += len(chunk)
+        if total > limit:
+            raise PayloadTooLarge(limit)
+        yield chunk
