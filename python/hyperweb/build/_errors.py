@@ -1,0 +1,32 @@
+"""What can go wrong in a build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperweb.errors import HyperwebError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class BuildError(HyperwebError):
+    """A build failed. The exit code is 1, and the last good dist is as it was."""
+
+
+class BuildErrors(BuildError):
+    """Several things are wrong with a site: all of them, so that they can be mended in one go.
+
+    Attributes:
+        errors: What is wrong.
+    """
+
+    def __init__(self, errors: Sequence[HyperwebError]) -> None:
+        super().__init__(f"{len(errors)} thing{'s are' if len(errors) > 1 else ' is'} wrong")
+        self.errors = list(errors)
+
+    def __str__(self) -> str:
+        shown = [str(error) for error in self.errors[:10]]
+        if len(self.errors) > 10:
+            shown.append(f"… and {len(self.errors) - 10} more")
+        return "\n\n".join(shown)

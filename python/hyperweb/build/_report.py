@@ -1,0 +1,54 @@
+"""What a build did."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class BuildReport(msgspec.Struct, kw_only=True):
+    """What a build did, for a person and, as JSON, for a program.
+
+    Attributes:
+        site: The site's folder.
+        unchanged: Whether nothing had changed and nothing was done.
+        pages: Pages of the site.
+        assets: Assets, copied files and redirects of the site.
+        rendered: Pages rendered in this build.
+        reused: Responses taken over from the last build.
+        source_bytes: Bytes of all bodies before compression.
+        pack_bytes: The size of site.pack.
+        files_written: Files of public/ that were written.
+        files_removed: Files of public/ that were removed.
+        warnings: What should be mended, but does not stop the build.
+        milliseconds: How long it took.
+    """
+
+    site: str
+    unchanged: bool = False
+    pages: int = 0
+    assets: int = 0
+    rendered: int = 0
+    reused: int = 0
+    source_bytes: int = 0
+    pack_bytes: int = 0
+    files_written: int = 0
+    files_removed: int = 0
+    warnings: list[str] = []
+    milliseconds: int = 0
+
+    def text(self) -> str:
+        """Returns the report in a line or two."""
+        if self.unchanged:
+            return f"{self.site}: nothing changed ({self.milliseconds} ms)"
+        return (
+            f"{self.site}: {self.pages} pages and {self.assets} files, {self.rendered} rendered, {self.reused} kept, "
+            f"{_size(self.source_bytes)} packed into {_size(self.pack_bytes)} ({self.milliseconds} ms)"
+        )
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count = count / 1000  # type: ignore[assignment]
+    return f"{count:.3g} GB"

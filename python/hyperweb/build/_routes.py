@@ -1,0 +1,68 @@
+"""What Python answers at run time: the handlers' routes and the pages that are not rendered at build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hyperweb import _core
+from hyperweb.serve._handlers import load_handlers
+from hyperweb.site import SiteError
+
+if TYPE_CHECKING:
+    from hyperweb.config import SiteConfig
+    from hyperweb.errors import HyperwebError
+    from hyperweb.site._renderer import Renderer
+
+
+class Routes(msgspec.Struct):
+    """The routes of a site.
+
+    Attributes:
+        patterns: Their patterns, in order; the position is the route's id in the compiled router.
+        described: For each its pattern and where it comes from, for the manifest.
+    """
+
+    patterns: list[str] = []
+    described: list[dict[str, str]] = []
+
+    def add(self, pattern: str, source: str) -> None:
+        """Adds a route once; several methods of one pattern are one route to the edge."""
+        if pattern not in self.patterns:
+            self.patterns.append(pattern)
+            self.described.append({"pattern": pattern, "source": source})
+
+    def compiled(self) -> bytes:
+        """Returns the compiled router for the pack."""
+        return _core.compile_routes(self.patterns)
+
+
+def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebError]) -> Routes:
+    """Returns the routes of a site; what is wrong with its handlers is added to `errors`."""
+    routes = Routes()
+    try:
+        app = load_handlers(config.root)
+    except SiteError as error:
+        errors.append(error)
+        return routes
+    if app is not None:
+        for pattern in app.patterns():
+            routes.add(pattern, "handlers.py")
+    for node in renderer.nodes.values():
+        if node.render != "static" and node.kind == "page":
+            routes.add(node.url, node.source)
+    for pattern in routes.patterns:
+        if pattern in renderer.nodes and renderer.nodes[pattern].render == "static":
+            node = renderer.nodes[pattern]
+            # A page at build and a handler for other methods (a form post to its own page) may share a path.
+            if app is not None and "GET" not in app.methods(pattern):
+                continue
+            errors.append(
+                SiteError(
+                    f"both {node.source} and a GET handler have the path {pattern}",
+                    file=f"{config.name}/{node.source}",
+                    hint="remove one of them, or give one another path",
+                )
+            )
+    return routes

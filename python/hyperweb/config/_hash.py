@@ -1,0 +1,29 @@
+"""The hash of the settings that a built page can depend on."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hyperweb import __version__
+
+if TYPE_CHECKING:
+    from hyperweb.config._settings import Settings
+
+# How a site is served, and how fast it is built, is in none of its pages.
+_NOT_IN_PAGES = {"serve": None, "cache": ("memory",), "build": ("concurrency", "out", "max_file")}
+
+
+def settings_hash(settings: Settings) -> str:
+    """Returns a hash of hyperweb's version and of all settings that decide what is built."""
+    table = msgspec.to_builtins(settings)
+    for section, names in _NOT_IN_PAGES.items():
+        if names is None:
+            del table[section]
+        else:
+            for name in names:
+                del table[section][name]
+    data = msgspec.msgpack.encode([__version__, table], order="deterministic")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -1,0 +1,50 @@
+"""Talks to the admin socket of a running server: HTTP/1.1 over a Unix socket."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from typing import Any
+
+import msgspec
+
+from hyperweb.serve._errors import ServeError
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def ask(admin: str, method: str, path: str, body: object = None, *, timeout: float = 5.0) -> Any:
+    """Returns the JSON answer of the admin socket.
+
+    Args:
+        admin: The socket's path.
+        method: The HTTP method.
+        path: The path, such as `/stats`.
+        body: What is sent as JSON, or None.
+        timeout: How long to wait, in seconds.
+
+    Raises:
+        ServeError: There is no answer, or one that is no success.
+    """
+    connection = _Connection(admin, timeout)
+    try:
+        payload = None if body is None else msgspec.json.encode(body)
+        connection.request(method, path, payload, {"content-type": "application/json"} if payload else {})
+        response = connection.getresponse()
+        data = response.read()
+    except OSError as error:
+        raise ServeError(f"the server does not answer: {error}", file=admin, hint="is it still running?") from None
+    finally:
+        connection.close()
+    if response.status >= http.HTTPStatus.BAD_REQUEST:
+        raise ServeError(f"the server refused: {response.status} {data.decode(errors='replace')[:200]}")
+    return msgspec.json.decode(data) if data else None

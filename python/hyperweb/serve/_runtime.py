@@ -1,0 +1,67 @@
+"""Where a running server can be reached: its folder of sockets, and the note of it in the site."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A running server, as `.hyperweb/server.json` tells of it.
+
+    Attributes:
+        pid: The main process.
+        admin: The path of its admin socket.
+        addresses: The addresses it listens on.
+    """
+
+    pid: int
+    admin: str
+    addresses: list[str]
+
+
+class Runtime:
+    """A folder of mode 0700 for the sockets of one server; its path is short, as Unix sockets need."""
+
+    def __init__(self) -> None:
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        if base is None or not os.access(base, os.W_OK) or len(base) > 40:
+            base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 40 else "/tmp"  # noqa: S108 - mkdtemp below
+        self.folder = Path(tempfile.mkdtemp(prefix="hyperweb-", dir=base))
+        self.admin = self.folder / "admin.sock"
+        self._notes: list[Path] = []
+        self._count = 0
+
+    def worker_socket(self) -> Path:
+        """Returns a path for the socket of one more worker."""
+        self._count += 1
+        return self.folder / f"w{self._count}.sock"
+
+    def announce(self, state: Path, addresses: list[str]) -> None:
+        """Notes in a site's state folder where its server is."""
+        note = state / "server.json"
+        state.mkdir(parents=True, exist_ok=True)
+        note.write_bytes(msgspec.json.encode(Running(os.getpid(), str(self.admin), addresses)))
+        self._notes.append(note)
+
+    def close(self) -> None:
+        """Removes the folder and the notes."""
+        for note in self._notes:
+            with contextlib.suppress(OSError):
+                note.unlink()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def find_running(state: Path) -> Running | None:
+    """Returns the running server that a site's state folder notes, or None when there is none."""
+    try:
+        running = msgspec.json.decode((state / "server.json").read_bytes(), type=Running)
+        os.kill(running.pid, 0)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return running

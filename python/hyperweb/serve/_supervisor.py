@@ -1,0 +1,289 @@
+"""The main process of a served site: it owns the edge and the workers, and does no work of theirs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hyperweb import _core
+from hyperweb.serve._errors import ServeError
+from hyperweb.serve._pool import Pool, Worker
+from hyperweb.serve._runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+    from hyperweb.config import SiteConfig
+
+_log = logging.getLogger("hyperweb.serve")
+# How often the packs, the workers and the load are looked at (seconds).
+_BEAT = 0.1
+
+
+class Supervisor:
+    """Serves built sites until SIGTERM or SIGINT.
+
+    Args:
+        sites: The sites, the first of which answers hosts that none of them names.
+        overrides: Settings that stood on the command line, by dotted name; the workers are given them too.
+        direct: Granian faces the clients; there is no edge.
+    """
+
+    def __init__(self, sites: Sequence[SiteConfig], overrides: dict[str, Any], *, direct: bool = False) -> None:
+        self.sites = list(sites)
+        self._overrides = overrides
+        self._direct = direct
+        self._settings = sites[0].settings.serve
+        self._runtime = Runtime()
+        self._selector = selectors.DefaultSelector()
+        self._edge: _core.Edge | None = None
+        self._pools: dict[str, Pool] = {}
+        self._packs: dict[str, tuple[int, int, int] | None] = {}
+        self._stopping = False
+        self.addresses: list[str] = []
+
+    def run(self, started: Callable[[list[str]], None]) -> int:
+        """Serves. Returns the exit code.
+
+        Args:
+            started: Called with the addresses once the server listens.
+
+        Raises:
+            ServeError: It cannot start.
+        """
+        self._catch_signals()
+        try:
+            self._listen()
+            started(self.addresses)
+            for site in self.sites:
+                self._packs[site.name] = _stamp(site.pack)
+                self._runtime.announce(site.state, self.addresses)
+                if self._direct or _needs_python(site):
+                    self._start_pool(site)
+            self._loop()
+        finally:
+            self._stop()
+        return 0
+
+    def _catch_signals(self) -> None:
+        def stop(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            self._stopping = True
+
+        def wake(number: int, frame: FrameType | None) -> None:
+            del number, frame
+
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        self._wake = (ours, theirs)
+        self._selector.register(ours, selectors.EVENT_READ, self._drain_wake)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        signal.signal(signal.SIGCHLD, wake)
+
+    def _drain_wake(self) -> None:
+        while True:
+            try:
+                if not self._wake[0].recv(4096):
+                    return
+            except BlockingIOError:
+                return
+
+    def _listen(self) -> None:
+        settings = self._settings
+        if self._direct:
+            self._port = _free_port(settings.host, settings.port)
+            self.addresses = [f"{_bracketed(settings.host)}:{self._port}"]
+            return
+        described = {
+            "listen": [f"{_bracketed(settings.host)}:{settings.port}"],
+            "threads": settings.edge_threads or _cores(),
+            "admin_socket": str(self._runtime.admin),
+            "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
+            "metrics": settings.metrics,
+            "max_body": settings.max_body,
+            "sites": [
+                {
+                    "name": site.name,
+                    "hosts": list(site.settings.hosts),
+                    "prefix": site.settings.build.base_path,
+                    "pack": str(site.pack),
+                    "files": str(site.public),
+                }
+                for site in self.sites
+            ],
+        }
+        try:
+            self._edge = _core.Edge(msgspec.json.encode(described))
+        except _core.EdgeError as error:
+            raise ServeError(str(error)) from None
+        self.addresses = self._edge.addresses()
+
+    def _start_pool(self, site: SiteConfig) -> None:
+        least = site.settings.serve.workers or _cores()
+
+        def changed(sockets: list[Path]) -> None:
+            if self._edge is not None:
+                self._edge.set_upstreams(site.name, [str(path) for path in sockets])
+
+        pool = Pool(
+            site,
+            least=least,
+            most=site.settings.serve.workers_max,
+            make=lambda: self._worker(site),
+            changed=changed,
+            watch=self._watch,
+        )
+        self._pools[site.name] = pool
+        pool.start()
+
+    def _worker(self, site: SiteConfig) -> Worker:
+        spec: dict[str, Any] = {"site": str(site.root), "settings": self._overrides, "direct": self._direct}
+        if self._direct:
+            return Worker({**spec, "host": self._settings.host, "port": self._port}, None)
+        path = self._runtime.worker_socket()
+        os.environ["HYPERWEB_ADMIN_SOCKET"] = str(self._runtime.admin)
+        return Worker({**spec, "socket": str(path)}, path)
+
+    def _watch(self, descriptor: int, call: Callable[[], None] | None) -> None:
+        known = descriptor in self._selector.get_map()
+        if call is None:
+            if known:
+                self._selector.unregister(descriptor)
+        elif not known:
+            self._selector.register(descriptor, selectors.EVENT_READ, call)
+
+    def _loop(self) -> None:
+        beat = 0.0
+        while not self._stopping:
+            for key, _ in self._selector.select(_BEAT):
+                key.data()
+            now = time.monotonic()
+            if now < beat:
+                continue
+            beat = now + _BEAT
+            for site in self.sites:
+                self._check_pack(site)
+                pool = self._pools.get(site.name)
+                if pool is not None:
+                    pool.tend(self._edge.outstanding(site.name) if self._edge is not None else 0)
+
+    def _check_pack(self, site: SiteConfig) -> None:
+        stamp = _stamp(site.pack)
+        if stamp is None or stamp == self._packs[site.name]:
+            return
+        self._packs[site.name] = stamp
+        if self._edge is None:
+            # Each worker takes up the new pack by itself; its Python is loaded anew too.
+            self._pools[site.name].roll(lambda: None)
+            return
+        try:
+            purge = self._edge.reload(site.name)
+        except _core.EdgeError as error:
+            _log.error("%s: the new build is refused, the old one stays: %s", site.name, error)  # noqa: TRY400
+            return
+        _log.info("%s: a new build is served", site.name)
+        pool = self._pools.get(site.name)
+        edge = self._edge
+        if pool is not None and _needs_python(site):
+            # What the old workers made is purged when they are gone, or they would fill the cache with it again.
+            pool.roll(lambda: edge.purge(purge))
+        else:
+            edge.purge(purge)
+            if pool is None and _needs_python(site):
+                self._start_pool(site)
+
+    def _stop(self) -> None:
+        settings = self._settings
+        try:
+            if self._edge is not None:
+                self._edge.drain(float(settings.drain))
+            for pool in self._pools.values():
+                pool.stop()
+            for pool in self._pools.values():
+                pool.wait(float(settings.drain))
+        finally:
+            self._runtime.close()
+
+
+def _needs_python(site: SiteConfig) -> bool:
+    routes = msgspec.json.decode(_core.pack_manifest(str(site.pack))).get("routes", [])
+    return bool(routes)
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _free_port(host: str, port: int) -> int:
+    """Returns the port to listen on, or says that it is taken: many processes will share it, so none may hold it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(
+                f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another port with --port"
+            ) from None
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def cache_bytes(setting: str | int) -> int:
+    """Returns the bytes the memory cache may use; `auto` is a tenth of what the control group or the machine has.
+
+    Raises:
+        ServeError: The setting is no size.
+    """
+    if isinstance(setting, int):
+        return setting
+    if setting == "auto":
+        return machine_memory() // 10
+    units = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30, "b": 1}
+    text = setting.strip().lower()
+    for unit in sorted(units, key=len, reverse=True):
+        if text.endswith(unit):
+            try:
+                return int(float(text.removesuffix(unit)) * units[unit])
+            except ValueError:
+                break
+    raise ServeError(f"`cache.memory` is no size: {setting!r}", hint='write it like "256MB", or "auto"')
+
+
+def machine_memory() -> int:
+    """Returns the memory this process may use, in bytes: the control group's limit, or the machine's memory."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            with open(file, encoding="ascii") as limit:
+                text = limit.read().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            return min(total, int(text))
+    return total

@@ -1,0 +1,99 @@
+"""A worker process: one site's Python behind Granian, on a Unix socket or, with `--direct`, facing the clients.
+
+Started by the supervisor as `python -m hyperweb.serve.worker SPEC`; SPEC is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hyperweb.config import load_site
+from hyperweb.errors import HyperwebError
+
+
+class WorkerSpec(msgspec.Struct, kw_only=True):
+    """What a worker is to do.
+
+    Attributes:
+        site: The site's folder.
+        settings: Settings that stood on the command line, by dotted name.
+        ready: A pipe to write to when it listens.
+        leash: A pipe whose end means that the supervisor is gone.
+        socket: The Unix socket to listen on, or None.
+        host: The address to listen on without a socket.
+        port: The port to listen on without a socket.
+        direct: Whether it answers hits itself, because no edge stands in front.
+    """
+
+    site: str
+    settings: dict[str, Any] = {}
+    ready: int
+    leash: int
+    socket: str | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    direct: bool = False
+
+
+def main(argument: str) -> int:
+    """Serves until told to stop. Returns the exit code."""
+    spec = msgspec.json.decode(argument, type=WorkerSpec)
+    logging.basicConfig(level=os.environ.get("HYPERWEB_LOG", "INFO"), format="%(levelname)s %(name)s: %(message)s")
+    # A terminal sends its interrupt to the whole group; it is the supervisor that decides when a worker goes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        config = load_site(spec.site, spec.settings)
+        from hyperweb.serve._app import make_app
+
+        app = make_app(config, direct=spec.direct)
+    except HyperwebError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return asyncio.run(_serve(spec, app))
+
+
+async def _serve(spec: WorkerSpec, app: Any) -> int:
+    from granian.constants import HTTPModes
+    from granian.server.embed import Server
+
+    where: dict[str, Any] = {"uds": Path(spec.socket)} if spec.socket else {"address": spec.host, "port": spec.port}
+    server = Server(app, **where, http=HTTPModes.http1, log_enabled=False, backlog=2048, backpressure=4096)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, server.stop)
+    loop.add_reader(spec.leash, server.stop)
+    serving = asyncio.create_task(server.serve())
+    waiting = asyncio.create_task(_listening(spec))
+    await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        os.write(spec.ready, b"1")
+    waiting.cancel()
+    loop.remove_reader(spec.ready)
+    await serving
+    return 0
+
+
+async def _listening(spec: WorkerSpec) -> None:
+    """Returns when a connection is accepted."""
+    while True:
+        with contextlib.suppress(OSError):
+            if spec.socket:
+                _, writer = await asyncio.open_unix_connection(spec.socket)
+            else:
+                host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(spec.host, spec.host)  # noqa: S104 - compared only
+                _, writer = await asyncio.open_connection(host, spec.port)
+            writer.close()
+            return
+        await asyncio.sleep(0.005)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

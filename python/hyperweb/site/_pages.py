@@ -1,0 +1,143 @@
+"""Which responses a site's files stand for."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from hyperweb.errors import source_frame
+from hyperweb.site._errors import SiteError
+from hyperweb.site._front_matter import FrontMatter, day, read_front_matter
+from hyperweb.site._node import Node
+from hyperweb.site._page import Page, PageBody, PageMeta
+from hyperweb.site._urls import fill, page_url, parameters, pattern, slugify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hyperweb.config import SiteConfig
+    from hyperweb.site._site import Site
+
+
+def content_nodes(pages: Iterable[Page], files: Mapping[str, str]) -> list[Node]:
+    """Returns the responses of content/: its pages, their aliases, and the other files beside them."""
+    nodes = []
+    for page in pages:
+        meta = page.meta
+        nodes.append(
+            Node(
+                url=meta.url,
+                kind="page",
+                source=meta.path,
+                page=page,
+                template=meta.template,
+                render=meta.render,
+                ttl=meta.ttl,
+            )
+        )
+        nodes += [Node(url=old, kind="alias", source=meta.path, target=meta.url) for old in meta.aliases]
+    for path in files:
+        if path.startswith("content/") and not path.endswith(".md"):
+            nodes.append(Node(url="/" + path.removeprefix("content/"), kind="file", source=path))
+    return nodes
+
+
+def file_nodes(files: Mapping[str, str]) -> list[Node]:
+    """Returns the responses of static/: each file as it is."""
+    return [
+        Node(url="/" + path.removeprefix("static/"), kind="file", source=path)
+        for path in files
+        if path.startswith("static/")
+    ]
+
+
+def page_file_nodes(
+    config: SiteConfig, files: Mapping[str, str], site: Site, errors: list[SiteError]
+) -> list[Node]:
+    """Returns the responses of pages/: each file once, or once for each of what its front matter says."""
+    nodes = []
+    for path in files:
+        if path.startswith("pages/"):
+            try:
+                nodes += _page_file(config, path, site)
+            except SiteError as error:
+                errors.append(error)
+    return nodes
+
+
+def _page_file(config: SiteConfig, path: str, site: Site) -> list[Node]:
+    inner = path.removeprefix("pages/")
+    front, extra = _front_matter(config, path)
+    names = parameters(inner)
+    if not names:
+        return [_node(path, page_url(inner), front, extra, {})]
+    if front.each is None and front.render != "static":
+        return [_node(path, pattern(inner), front, extra, {})]
+    if len(names) != 1 or front.each is None:
+        raise SiteError(
+            f"the page {path} has a parameter, but does not say what it is made for",
+            file=f"{config.name}/{path}",
+            line=1,
+            hint='say `each = "tags"` in its front matter, or `render = "cached"` to make it on request',
+        )
+    name = names[0]
+    if front.each == "tags":
+        items: list[tuple[str, Any]] = [(tag.slug, tag) for tag in site.tags]
+    else:
+        sections = sorted({page.section for page in site.pages if page.section})
+        items = [(slugify(one), {"name": one, "slug": slugify(one), "pages": site.section(one)}) for one in sections]
+    return [_node(path, page_url(fill(inner, {name: slug})), front, extra, {name: item}) for slug, item in items]
+
+
+def _node(path: str, url: str, front: FrontMatter, extra: dict[str, Any], variables: dict[str, Any]) -> Node:
+    title = front.title or ""
+    meta = PageMeta(
+        path=path,
+        url=url,
+        title=title,
+        date=day(front.date),
+        updated=day(front.updated),
+        tags=front.tags,
+        description=front.description,
+        template=path,
+        render=front.render,
+        extra=extra,
+    )
+    page = Page(meta, _no_body, list)
+    return Node(
+        url=url,
+        kind="page",
+        source=path,
+        page=page,
+        template=path,
+        render=front.render,
+        variables=variables,
+        ttl=front.ttl,
+    )
+
+
+def _no_body() -> PageBody:
+    return PageBody("")
+
+
+def _front_matter(config: SiteConfig, path: str) -> tuple[FrontMatter, dict[str, Any]]:
+    shown = f"{config.name}/{path}"
+    try:
+        text = (config.root / path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SiteError("this is not UTF-8 text", file=shown, line=line, hint="save the file as UTF-8") from None
+    except OSError as error:
+        raise SiteError(f"cannot be read: {error.strerror}", file=shown, hint="check its permissions") from None
+    if not text.startswith("+++\n"):
+        return FrontMatter(), {}
+    head, close, _ = text[4:].partition("\n+++\n")
+    if not close:
+        raise SiteError("the front matter is not closed", file=shown, line=1, hint="end it with a line of +++")
+    try:
+        found = tomllib.loads(head)
+    except tomllib.TOMLDecodeError as error:
+        raise SiteError(
+            f"front matter: not valid TOML: {error}", file=shown, line=2, frame=source_frame(text, 2)
+        ) from None
+    return read_front_matter(found, file=shown, text=text)

@@ -1,0 +1,288 @@
+"""Reads a site's sources and renders its pages: one engine for the build, the development server and the workers."""
+
+from __future__ import annotations
+
+import html as html_module
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hyperweb import _core
+from hyperweb.site._assets import CLIENT, FOLDER, SCRIPTS, STYLES, Assets, Imports, missing
+from hyperweb.site._data import read_data
+from hyperweb.site._documents import Documents, Kept, Reference, beside, is_relative, site_error
+from hyperweb.site._errors import SiteError
+from hyperweb.site._node import Node
+from hyperweb.site._page import Page, PageMeta
+from hyperweb.site._pages import content_nodes, file_nodes, page_file_nodes
+from hyperweb.site._record import record, recording
+from hyperweb.site._site import Site
+from hyperweb.site._templates import make_environment
+from hyperweb.site._trouble import template_error
+from hyperweb.site._values import Values
+
+if TYPE_CHECKING:
+    from hyperweb.config import SiteConfig
+
+_ASSET_IN_HTML = re.compile(r"[\"'(=\s,](/assets/[^\"'()<>\s?#,]+)")
+FOLDERS = ("content", "pages", "templates", "assets", "static", "data", "locales")
+
+
+class Memory(msgspec.Struct):
+    """What a renderer keeps between runs, in `.hyperweb/`."""
+
+    version: str = ""
+    documents: dict[str, Kept] = {}
+    imports: dict[str, Imports] = {}
+
+
+class Rendered(msgspec.Struct):
+    """A rendered page and what was read for it."""
+
+    text: str
+    reads: set[str]
+
+
+class Renderer:
+    """A site that can be rendered.
+
+    Args:
+        config: The site.
+        fingerprint: Whether the URLs of assets carry a hash.
+        minify: Whether assets are minified.
+        drafts: Whether drafts are pages too.
+        memory: What an earlier run kept.
+    """
+
+    def __init__(
+        self,
+        config: SiteConfig,
+        *,
+        fingerprint: bool,
+        minify: bool,
+        drafts: bool,
+        memory: Memory | None = None,
+        threads: int = 0,
+    ) -> None:
+        self.config = config
+        self.memory = memory or Memory()
+        settings = config.settings
+        self._drafts = drafts
+        self._documents = Documents(
+            config.root, self.memory.documents, threads=threads, max_file=settings.build.max_file
+        )
+        self.assets = Assets(config.root, self.memory.imports, minify=minify, fingerprint=fingerprint)
+        self.environment = make_environment(config.root, settings, self)
+        self.files: dict[str, str] = {}
+        self.nodes: dict[str, Node] = {}
+        self.errors: list[SiteError] = []
+        self.site = Site(settings, [], {})
+        self.values = Values(settings, {}, self.site, {}, self.assets)
+        self._pages: dict[str, Page] = {}
+
+    def update(self, files: dict[str, str]) -> None:
+        """Takes the site's source files (path → hash) and reads what changed since the last time.
+
+        What is wrong with them stands in `errors` afterwards; what is right can be rendered all the same.
+        """
+        templates = {path for path in files if path.startswith(("templates/", "pages/"))}
+        if any(files.get(path) != self.files.get(path) for path in templates | _templates(self.files)):
+            if self.environment.cache is not None:
+                self.environment.cache.clear()
+        self.files = files
+        markdown = {path: found for path, found in files.items() if path.startswith("content/") and path.endswith(".md")}
+        self.errors = self._documents.update(markdown)
+        self.errors += self.assets.update(
+            {path: found for path, found in files.items() if path.startswith(FOLDER) and not path.endswith(".d.ts")}
+        )
+        try:
+            data = read_data(self.config.root, (path for path in files if path.startswith("data/")))
+        except SiteError as error:
+            self.errors.append(error)
+            data = {}
+        kept = [one.meta for one in self._documents.kept.values() if self._drafts or not one.meta.draft]
+        self._pages = {meta.path: self._page(meta) for meta in kept}
+        self.site = Site(self.config.settings, self._pages.values(), data)
+        self.environment.globals["site"] = self.site
+        self.nodes = {}
+        self.values = Values(self.config.settings, files, self.site, self._pages, self.assets)
+        for node in self._all_nodes():
+            other = self.nodes.setdefault(node.url, node)
+            if other is not node:
+                self.errors.append(
+                    SiteError(
+                        f"two files have the URL {node.url}: {other.source} and {node.source}",
+                        file=f"{self.config.name}/{node.source}",
+                        hint="rename one of them, or give it another `slug`",
+                    )
+                )
+
+    def prepare(self, nodes: list[Node]) -> None:
+        """Parses, all cores at work, the documents that rendering `nodes` will need."""
+        self._documents.prepare([node.source for node in nodes if node.page is not None])
+
+    def forget_bodies(self) -> None:
+        """Lets go of the documents' parsed bodies."""
+        self._documents.forget_bodies()
+
+    def render(self, node: Node, **more: Any) -> Rendered:
+        """Renders a page.
+
+        Raises:
+            SiteError: The template or the page is wrong; it says where.
+        """
+        with recording() as reads:
+            record("settings")
+            record(f"file:{node.source}")
+            if node.variables:
+                record("pages")
+            text = self.template(node.template, page=node.page, **node.variables, **more)
+            return Rendered(text, reads)
+
+    def template(self, name: str, /, **variables: Any) -> str:
+        """Returns the template `name` rendered, its references led to where they are served from.
+
+        Raises:
+            SiteError: The template is wrong, or refers to what is not there; it says where.
+        """
+        try:
+            text = self.environment.get_template(name).render(variables)
+        except Exception as error:
+            raise template_error(error, self.config.root, name) from error
+        if name.endswith((".html", ".htm")):
+            text = self._client(self._lead(text, name))
+        return text
+
+    def asset_url(self, name: str) -> str:
+        """Returns the URL of a file of assets/ (the template function `asset`)."""
+        record(f"asset:{name}")
+        return self.assets.url(name)
+
+    def page_url(self, path: str) -> str:
+        """Returns the URL of a file of content/ (the template function `page_url`)."""
+        record("pages")
+        page = self._pages.get(f"content/{path}")
+        if page is None:
+            raise SiteError(f"there is no page `{path}` in content/", hint="check the name; a draft is no page")
+        return page.url
+
+    def markdown(self, text: str) -> str:
+        """Returns Markdown as HTML (the template filter `markdown`)."""
+        try:
+            return _core.render_markdown(text)
+        except _core.SourceError as error:
+            raise site_error(error, self.config.root) from None
+
+    def links(self) -> list[tuple[str, Reference]]:
+        """Returns the links of all pages to paths of this site, with the page they stand in."""
+        return [
+            (path, reference)
+            for path, page in self._pages.items()
+            for reference in self._documents.kept[path].references
+            if reference.url.startswith("/") and not reference.url.startswith(("//", "/" + FOLDER))
+            if page
+        ]
+
+    def build_id(self) -> str:
+        """Returns what names this set of scripts and styles: a page of another set is loaded anew."""
+        record("assets")
+        return self.values["assets"][:12]
+
+    def _page(self, meta: PageMeta) -> Page:
+        path = meta.path
+        references = self._documents.kept[path].references
+        return Page(
+            meta,
+            lambda: self._documents.body(path, self._resolve),
+            lambda: [self._resolve(path, reference) for reference in references],
+        )
+
+    def _all_nodes(self) -> list[Node]:
+        nodes = content_nodes(self._pages.values(), self.files)
+        nodes += page_file_nodes(self.config, self.files, self.site, self.errors)
+        nodes += file_nodes(self.files)
+        for name in self.assets.names():
+            try:
+                url = self.assets.url(name)
+            except SiteError as error:
+                self.errors.append(error)
+                continue
+            if name != CLIENT or self.config.settings.client.spa:
+                nodes.append(Node(url=url, kind="asset", source=FOLDER + name, target=name))
+        nodes += [
+            Node(url=old, kind="alias", source="site.toml", target=new)
+            for old, new in self.config.settings.aliases.items()
+        ]
+        return nodes
+
+    def _resolve(self, path: str, reference: Reference) -> str | None:
+        """Returns the URL that a reference in the document `path` stands for, or None to leave it as it is."""
+        url = reference.url
+        bare = url.partition("#")[0].partition("?")[0]
+        rest = url[len(bare) :]
+        if bare.startswith("/" + FOLDER):
+            target = bare[1:]
+        elif is_relative(url) and bare:
+            target = beside(path, bare)
+        else:
+            return None
+        where = f"{self.config.name}/{path}"
+        if target.startswith(FOLDER):
+            name = target.removeprefix(FOLDER)
+            if name not in self.assets:
+                error = missing(name, {one: "" for one in self.assets.names()})
+                raise SiteError(error.message, file=where, line=reference.line, hint=error.hint)
+            return self.asset_url(name) + rest
+        if target.endswith(".md"):
+            record("pages")
+            page = self._pages.get(target)
+            if page is None:
+                raise SiteError(
+                    f"the link `{url}` leads to no page", file=where, line=reference.line, hint=f"no {target} here"
+                )
+            return page.url + rest
+        record(f"file:{target}")
+        if target in self.files:
+            return "/" + target.partition("/")[2] + rest
+        if _core.media_type(bare) is not None:
+            raise SiteError(
+                f"`{url}` is missing: there is no file {target}", file=where, line=reference.line, hint="check the path"
+            )
+        return None
+
+    def _lead(self, text: str, template: str) -> str:
+        """Leads references to `/assets/…` that were written out to the URLs they are served from."""
+        changes: dict[str, str] = {}
+        built = None
+        for url in set(_ASSET_IN_HTML.findall(text)):
+            name = html_module.unescape(url).removeprefix("/" + FOLDER)
+            if name in self.assets:
+                changes[url] = self.asset_url(name)
+                continue
+            if built is None:
+                built = {self.assets.url(one) for one in self.assets.names()}
+            if url not in built:
+                error = missing(name, {one: "" for one in self.assets.names()})
+                raise SiteError(error.message, file=f"{self.config.name}/{template}", hint=error.hint)
+        changes = {url: target for url, target in changes.items() if url != target}
+        return _core.rewrite_urls(text, changes) if changes else text
+
+    def _client(self, text: str) -> str:
+        """Adds the script that swaps pages, where the site wants it."""
+        if not self.config.settings.client.spa:
+            return text
+        head, close, rest = text.partition("</head>")
+        if not close:
+            return text
+        script = f'<script type="module" src="{self.asset_url(CLIENT)}"></script>'
+        return f'{head}<meta name="hyperweb-build" content="{self.build_id()}">{script}{close}{rest}'
+
+
+def _templates(files: dict[str, str]) -> set[str]:
+    return {path for path in files if path.startswith(("templates/", "pages/"))}
+
+
+def is_transformed(name: str) -> bool:
+    """Whether an asset is compiled on its way and not copied."""
+    return name.endswith(SCRIPTS + STYLES)

@@ -1,0 +1,148 @@
+"""A whole site, as templates see it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING, Any
+
+from hyperweb import __version__
+from hyperweb.site._record import record
+from hyperweb.site._urls import slugify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hyperweb.config import Settings
+    from hyperweb.site._page import Page
+
+
+class Tag:
+    """A tag with the pages that carry it, newest first."""
+
+    __slots__ = ("name", "pages", "slug")
+
+    def __init__(self, name: str, pages: list[Page]) -> None:
+        self.name = name
+        self.slug = slugify(name)
+        self.pages = pages
+
+    @property
+    def url(self) -> str:
+        """Where its page is, if the site has one at pages/tags/[tag].html."""
+        return f"/tags/{self.slug}/"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Site:
+    """A site: its settings, its pages and its data. What a template reads of it is recorded."""
+
+    def __init__(self, settings: Settings, pages: Iterable[Page], data: dict[str, Any]) -> None:
+        self._settings = settings
+        self._pages = sorted(pages, key=newest_first)
+        self._data = data
+        self._sections: dict[str, list[Page]] = {}
+        for page in self._pages:
+            self._sections.setdefault(page.section, []).append(page)
+        for section in self._sections.values():
+            for index, page in enumerate(section):
+                older = section[index + 1] if index + 1 < len(section) else None
+                page.link(older, section[index - 1] if index else None)
+        self._tags = _tags(self._pages)
+        self._by_path = {page.path: page for page in self._pages}
+
+    @property
+    def title(self) -> str:
+        """The name of the site."""
+        return self._settings.title
+
+    @property
+    def base_url(self) -> str:
+        """Where the site is published, without a slash at the end; empty when it is not said."""
+        return self._settings.base_url.rstrip("/")
+
+    @property
+    def description(self) -> str:
+        """What the site is, in a sentence."""
+        return self._settings.description
+
+    @property
+    def language(self) -> str:
+        """The language the site is written in."""
+        return self._settings.language
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """The `[extra]` table of site.toml."""
+        return self._settings.extra
+
+    @property
+    def version(self) -> str:
+        """The version of hyperweb."""
+        return __version__
+
+    @property
+    def pages(self) -> list[Page]:
+        """All content pages, newest first, then by path."""
+        record("pages")
+        return self._pages
+
+    @property
+    def tags(self) -> list[Tag]:
+        """All tags by name."""
+        record("pages")
+        return self._tags
+
+    @property
+    def data(self) -> _Data:
+        """What stands in data/: `site.data.team` is data/team.toml, .json or .yaml."""
+        return _Data(self._data)
+
+    def section(self, name: str) -> list[Page]:
+        """Returns the pages of the folder `name` below content/, newest first, without the folder's own index."""
+        record(f"section:{name}")
+        index = f"content/{name}/index.md"
+        return [page for page in self._sections.get(name, []) if page.path != index]
+
+    def page(self, path: str) -> Page | None:
+        """Returns the page made from a file of content/ (`posts/a.md`), or None."""
+        record("pages")
+        return self._by_path.get(f"content/{path}")
+
+
+class _Data:
+    """The files of data/ by stem; reading one is recorded."""
+
+    __slots__ = ("_files",)
+
+    def __init__(self, files: dict[str, Any]) -> None:
+        self._files = files
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        record(f"data:{name}")
+        try:
+            return self._files[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __getitem__(self, name: str) -> Any:
+        record(f"data:{name}")
+        return self._files[name]
+
+
+def newest_first(page: Page) -> tuple[int, int, str]:
+    """The order of pages: by `order`, then newest first, undated ones last, then by path."""
+    day = page.date or datetime.date.min
+    return (page.order, -day.toordinal(), page.path)
+
+
+def _tags(pages: Iterable[Page]) -> list[Tag]:
+    found: dict[str, Tag] = {}
+    for page in pages:
+        for name in page.tags:
+            tag = found.setdefault(slugify(name), Tag(name, []))
+            tag.pages.append(page)
+    return [found[slug] for slug in sorted(found)]
