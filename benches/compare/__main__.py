@@ -1,0 +1,184 @@
+"""`python -m benches.compare`: hyperweb beside its peers, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benches.compare import machine, throughput
+from benches.compare.client import free_port
+from benches.compare.errors import CompareError, MissingPeerError
+from benches.compare.memory import touch
+from benches.compare.peers import bun, epoll, fastapi, granian, hyperweb, nginx
+from benches.compare.peers.peer import Setup
+from benches.compare.programs import find_program
+from benches.compare.report import Report
+from benches.compare.start import starts
+from benches.compare.throughput import Plan
+from benches.compare.wrk import Load
+from benches.site_maker import Made, make_site
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from benches.compare.peers.peer import Peer
+    from benches.compare.process import Server
+
+RESULTS = Path(__file__).with_name("results")
+FILES = (hyperweb.HYPERWEB_FILES, nginx.NGINX_FILES, granian.GRANIAN_FILES, bun.BUN, epoll.EPOLL)
+DYNAMIC = (
+    hyperweb.HYPERWEB_EDGE,
+    hyperweb.HYPERWEB_DIRECT,
+    granian.GRANIAN_JSON,
+    nginx.NGINX_PROXY,
+    fastapi.FASTAPI,
+)
+# Asked for by --with: it is installed from the network for this alone.
+OPTIONAL = {"fastapi"}
+SCENES = ("files", "json", "start", "memory")
+
+
+def say(text: str) -> None:
+    """Prints progress where it does not mix with the report."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    names = sorted({peer.name for peer in (*FILES, *DYNAMIC)})
+    parser = argparse.ArgumentParser(prog="python -m benches.compare", description=__doc__)
+    parser.add_argument("--scenes", default=",".join(SCENES), help=f"some of {', '.join(SCENES)}")
+    parser.add_argument("--only", default="", help=f"these peers alone, some of {', '.join(names)}")
+    parser.add_argument("--with", dest="extra", default="", help="peers that are left out otherwise: fastapi")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="of each server and of wrk")
+    parser.add_argument("--pages", type=int, default=10_000, help="of the site for start and memory")
+    parser.add_argument("--smoke", action="store_true", help="one short round of everything; writes no file")
+    parser.add_argument("--out", type=Path, help="where to write the report; by default results/DATE.md")
+    options = parser.parse_args(words)
+    options.scenes = _some_of(parser, "--scenes", options.scenes, SCENES)
+    options.only = _some_of(parser, "--only", options.only, names)
+    options.extra = _some_of(parser, "--with", options.extra, sorted(OPTIONAL))
+    if options.smoke:
+        options.rounds, options.seconds, options.connections, options.pages = 1, 1.0, 16, 200
+    if min(options.rounds, options.connections, options.threads, options.pages) < 1 or options.seconds <= 0:
+        parser.error("rounds, seconds, connections, threads and pages are at least 1")
+    return options
+
+
+def _some_of(parser: argparse.ArgumentParser, option: str, value: str, known: Sequence[str]) -> list[str]:
+    names = [name for name in value.split(",") if name]
+    if unknown := [name for name in names if name not in known]:
+        parser.error(f"{option}: {', '.join(unknown)} is not one of {', '.join(known)}")
+    return names
+
+
+def chosen(peers: Iterable[Peer], options: argparse.Namespace, report: Report) -> list[Peer]:
+    """Returns the peers asked for that are on this machine, and notes in the report those that are not.
+
+    Raises:
+        MissingPeerError: One is not, and the environment says that all must be.
+    """
+    found = []
+    for peer in peers:
+        wanted = peer.name in options.only if options.only else peer.name not in OPTIONAL
+        if not wanted and peer.name not in options.extra:
+            continue
+        try:
+            report.versions[peer.title] = peer.version()
+            # Programs that have to be fetched or compiled are, before any server runs.
+            PREPARE.get(peer.name, lambda: None)()
+        except MissingPeerError as error:
+            if os.environ.get("HYPERWEB_REQUIRE_PROGRAMS") == "1":
+                raise
+            report.versions.pop(peer.title, None)
+            report.missing[peer.title] = str(error)
+            say(f"left out: {peer.title}: {error}")
+        else:
+            found.append(peer)
+    return found
+
+
+PREPARE = {"bun": bun.installed, "epoll": epoll.compiled, "fastapi": fastapi.environment}
+
+
+def measure(options: argparse.Namespace, setup: Setup, report: Report) -> None:
+    """Runs the scenes asked for."""
+    for scene, peers, run in (("files", FILES, throughput.files), ("json", DYNAMIC, throughput.dynamic)):
+        if scene in options.scenes and (present := chosen(peers, options, report)):
+            report.scenes += run(present, setup, report.plan, say)
+    if not {"start", "memory"} & set(options.scenes):
+        return
+    present = chosen((hyperweb.HYPERWEB_FILES, granian.GRANIAN_ONE), options, report)
+    site = None
+    if hyperweb.HYPERWEB_FILES in present:
+        say(f"building a site of {options.pages} pages")
+        site = make_site(setup.folder("pages") / "site", options.pages)
+        hyperweb.build(site.root)
+    if "start" in options.scenes:
+        measure_start(present, options, setup, report, site)
+    if "memory" in options.scenes and site is not None:
+        measure_memory(options, setup, report, site)
+
+
+def _serve_pages(setup: Setup, site: Made, threads: int, port: int) -> Server:
+    return hyperweb.serve(setup.server("pages"), site.root, port, "--edge-threads", str(threads))
+
+
+def measure_start(
+    present: Sequence[Peer], options: argparse.Namespace, setup: Setup, report: Report, site: Made | None
+) -> None:
+    """Measures the time to the first 200 of the built site and of Granian with one worker."""
+    peers = {}
+    if site is not None:
+        ours = partial(_serve_pages, setup, site, options.threads)
+        peers[f"hyperweb, {len(site.urls):,} pages"] = (ours, site.urls[0])
+    if granian.GRANIAN_ONE in present:
+        peers[granian.GRANIAN_ONE.title] = (partial(granian.start_one, setup), "/1k.txt")
+    if peers:
+        report.starts.append(starts("From start to the first 200", peers, options.rounds, say))
+
+
+def measure_memory(options: argparse.Namespace, setup: Setup, report: Report, site: Made) -> None:
+    """Measures the edge's memory as more of its pages are asked for."""
+    port = free_port()
+    steps = (0, 1, *(step for step in (100, 1_000) if step < options.pages), options.pages)
+    with _serve_pages(setup, site, options.threads, port) as server:
+        report.memory = touch(server, port, site.urls, steps, say)
+
+
+def main() -> int:
+    """Runs the comparison and returns the exit code."""
+    options = arguments()
+    plan = Plan(options.rounds, Load(options.connections, options.threads, options.seconds))
+    when = datetime.datetime.now(datetime.UTC)
+    report = Report(when, options.threads, plan, os.getloadavg()[0])
+    if report.load_before > machine.cores() / 4:
+        say(f"warning: load average {report.load_before:.2f}: something else is running, figures will be noisy")
+    try:
+        find_program("wrk")
+        with tempfile.TemporaryDirectory(prefix="hyperweb-") as work:
+            measure(options, Setup(Path(work), options.threads), report)
+    except CompareError as error:
+        say(f"error: {error}")
+        return 1
+    text = report.markdown()
+    print(text, end="")
+    if not options.smoke:
+        out = options.out or RESULTS / f"{when:%Y-%m-%d}.md"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text)
+        say(f"written to {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""hyperweb itself: a generated site, built and served in production mode."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benches.compare.body import bodies
+from benches.compare.client import HOST
+from benches.compare.errors import CompareError, MissingPeerError
+from benches.compare.peers.peer import BIN, ROOT, Peer, Setup, python_path
+from benches.compare.programs import version_of
+from benches.site_maker import make_files_site
+
+if TYPE_CHECKING:
+    from benches.compare.process import Server
+
+HANDLERS = ROOT / "benches" / "compare" / "apps" / "hyperweb_json.py"
+BUILD_TIMEOUT = 600
+
+
+def program() -> Path:
+    """Returns the command of this environment.
+
+    Raises:
+        MissingPeerError: It is not installed or does not start.
+    """
+    found = BIN / "hyperweb"
+    if not found.exists() or not version_of([found, "--version"]):
+        message = "hyperweb is not installed in this environment; to get it: make release"
+        raise MissingPeerError(message)
+    return found
+
+
+def profile() -> str:
+    """Returns the profile the installed module was compiled in, as make noted it."""
+    stamps = Path(sys.prefix) / ".stamps"
+    found = [name for name in ("release", "dev") if (stamps / f"core-{name}").exists()]
+    return found[0] if len(found) == 1 else "unknown"
+
+
+def build(site: Path) -> None:
+    """Builds a site from nothing.
+
+    Raises:
+        CompareError: It failed; says with what.
+    """
+    done = subprocess.run(
+        [str(program()), "build", str(site)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=BUILD_TIMEOUT,
+        check=False,
+    )
+    if done.returncode != 0:
+        message = f"hyperweb build ended with status {done.returncode}:\n{done.stdout}{done.stderr}"
+        raise CompareError(message)
+
+
+def serve(server: Server, site: Path, port: int, *options: str) -> Server:
+    """Starts a built site."""
+    where = ["--host", HOST, "--port", str(port)]
+    command: list[str | Path] = [program(), "serve", site, "--prod", "--no-build", *where, *options]
+    return server.start(command, cwd=server.log.parent, env=python_path())
+
+
+def _made(setup: Setup, name: str, *, handlers: bool) -> Path:
+    site = setup.folder(name) / "site"
+    shutil.rmtree(site, ignore_errors=True)
+    files = {body.name: body.content for body in bodies()}
+    make_files_site(site, files, HANDLERS.read_text() if handlers else None)
+    build(site)
+    return site
+
+
+def start_files(setup: Setup, port: int) -> Server:
+    """Starts the edge answering the bodies from a pack."""
+    site = _made(setup, "hyperweb", handlers=False)
+    return serve(setup.server("hyperweb"), site, port, "--edge-threads", str(setup.threads))
+
+
+def start_edge(setup: Setup, port: int) -> Server:
+    """Starts the edge with workers behind it, answering JSON from a handler."""
+    site = _made(setup, "hyperweb-edge", handlers=True)
+    threads = str(setup.threads)
+    return serve(setup.server("hyperweb-edge"), site, port, "--edge-threads", threads, "--workers", threads)
+
+
+def start_direct(setup: Setup, port: int) -> Server:
+    """Starts workers that face the clients themselves, answering JSON from a handler."""
+    site = _made(setup, "hyperweb-direct", handlers=True)
+    return serve(setup.server("hyperweb-direct"), site, port, "--direct", "--workers", str(setup.threads))
+
+
+def _version() -> str:
+    return f"{version_of([program(), '--version'])} ({profile()} build)"
+
+
+HYPERWEB_FILES = Peer("hyperweb", "hyperweb, from the pack", start_files, _version)
+HYPERWEB_EDGE = Peer("hyperweb", "hyperweb, through the edge", start_edge, _version)
+HYPERWEB_DIRECT = Peer("hyperweb-direct", "hyperweb --direct", start_direct, _version)

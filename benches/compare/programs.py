@@ -1,0 +1,57 @@
+"""The programs a comparison runs: where they are, or how to get them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from benches.compare.errors import MissingPeerError
+
+# Debian keeps servers where an ordinary user's PATH does not look.
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperweb" / "bench"
+INSTALL_TIMEOUT = 600
+
+
+def find_program(name: str) -> Path:
+    """Returns the path of a system program.
+
+    Raises:
+        MissingPeerError: It is not there.
+    """
+    found = shutil.which(name, path=SEARCH_PATH)
+    if found is None:
+        message = f"{name} is not on this machine; to get it: tools/need.sh {name}"
+        raise MissingPeerError(message)
+    return Path(found)
+
+
+def install(command: list[str | Path], what: str) -> None:
+    """Runs a package manager, quietly.
+
+    Raises:
+        MissingPeerError: It failed; says with what.
+    """
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_TIMEOUT,
+        check=False,
+    )
+    if done.returncode != 0:
+        message = f"{what} could not be installed: {(done.stderr or done.stdout).strip()}"
+        raise MissingPeerError(message)
+
+
+def version_of(command: list[str | Path]) -> str:
+    """Returns the first line a program prints of itself, or nothing when it has none."""
+    try:
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return ""
+    printed = (done.stdout or done.stderr).strip().splitlines()
+    return printed[0].strip() if printed else ""

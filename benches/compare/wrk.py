@@ -1,0 +1,83 @@
+"""The load: wrk, with a fixed number of connections for a fixed time."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+
+from benches.compare.client import HOST
+from benches.compare.errors import CompareError
+from benches.compare.programs import find_program
+
+MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to send: `connections` kept open by `threads`, for `seconds`."""
+
+    connections: int
+    threads: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What was answered. Latencies are in microseconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+
+    @property
+    def per_second(self) -> float:
+        """Requests answered in a second."""
+        return self.requests / self.seconds
+
+
+def run(load: Load, port: int, path: str) -> Traffic:
+    """Sends the load to one path.
+
+    Raises:
+        CompareError: wrk failed, or any request failed or was not answered with 2xx or 3xx.
+    """
+    command = [
+        str(find_program("wrk")),
+        f"-c{load.connections}",
+        f"-t{load.threads}",
+        f"-d{max(1, round(load.seconds))}s",
+        "--timeout=5s",
+        "--latency",
+        f"http://{HOST}:{port}{path}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=load.seconds + 60, check=False)
+    if done.returncode != 0:
+        message = f"wrk ended with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}"
+        raise CompareError(message)
+    return parse(done.stdout)
+
+
+def parse(output: str) -> Traffic:
+    """Reads what `wrk --latency` prints.
+
+    Raises:
+        CompareError: Requests failed, or the output is not wrk's.
+    """
+    for trouble in (r"Socket errors: .*", r"Non-2xx or 3xx responses: .*"):
+        if found := re.search(trouble, output):
+            message = f"the measurement is void: {found[0]}"
+            raise CompareError(message)
+    total = re.search(r"(\d+) requests in ([\d.]+)(us|ms|s|m)", output)
+    latencies = dict(re.findall(r"^\s+(50|99)%\s+([\d.]+(?:us|ms|s|m))$", output, re.MULTILINE))
+    if total is None or latencies.keys() != {"50", "99"} or total[1] == "0":
+        message = f"wrk printed no result:\n{output}"
+        raise CompareError(message)
+    seconds = float(total[2]) * MICROSECONDS[total[3]] / 1e6
+    return Traffic(int(total[1]), seconds, _microseconds(latencies["50"]), _microseconds(latencies["99"]))
+
+
+def _microseconds(text: str) -> float:
+    number = text.rstrip("ums")
+    return float(number) * MICROSECONDS[text[len(number) :]]
