@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import signal
 import sys
 import tempfile
 from functools import partial
@@ -158,6 +159,8 @@ def measure_memory(options: argparse.Namespace, setup: Setup, report: Report, si
 def main() -> int:
     """Runs the comparison and returns the exit code."""
     options = arguments()
+    # Ended from outside, the servers are stopped as after an interrupt.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     plan = Plan(options.rounds, Load(options.connections, options.threads, options.seconds))
     when = datetime.datetime.now(datetime.UTC)
     report = Report(when, options.threads, plan, os.getloadavg()[0])

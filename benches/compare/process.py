@@ -54,8 +54,8 @@ class Server:
     ) -> Self:
         """Starts a root process in a session of its own, its output going to the log."""
         with self.log.open("ab") as log:
-            self.roots.append(
-                subprocess.Popen(
+            try:
+                root = subprocess.Popen(
                     [str(word) for word in command],
                     cwd=cwd,
                     env={**os.environ, **(env or {})},
@@ -64,7 +64,11 @@ class Server:
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
-            )
+            except OSError as error:
+                self.stop()
+                message = f"{self.name} did not start: {error}"
+                raise CompareError(message) from None
+        self.roots.append(root)
         return self
 
     def check(self) -> None:
