@@ -127,4 +127,6 @@ class Server:
                 process.kill()
         for root in self.roots:
             root.wait()
+        # Its port and its memory are free only when the last of it is gone.
+        psutil.wait_procs(tree, timeout=STOP_TIMEOUT)
         self.roots.clear()
