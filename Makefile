@@ -60,7 +60,7 @@ $(STAMPS)/deps: requirements.lock | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/bin/python:
-	@python="$$(tools/doctor.sh)" && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
+	@python="$$(PATH="$${PATH#*:}" tools/doctor.sh)" && echo "Making $(VENV) with $$python" && "$$python" -m venv $(VENV)
 
 .PHONY: doctor
 doctor:
@@ -71,13 +71,13 @@ setup: doctor $(STAMPS)/deps
 
 $(STAMPS)/core-dev: $(RUST) pyproject.toml $(STAMPS)/deps
 	@tools/doctor.sh >/dev/null
-	@$(BIN)/maturin develop --locked
+	@PIP_QUIET=1 $(BIN)/maturin develop --locked
 	@rm -f $(STAMPS)/core-release && touch $@
 
 $(STAMPS)/core-release: $(RUST) pyproject.toml $(STAMPS)/deps
 	@tools/doctor.sh >/dev/null
 	@echo "Compiling hyperweb for production. The first time takes about ten minutes on two cores; then only what changed."
-	@$(BIN)/maturin develop --release --locked
+	@PIP_QUIET=1 $(BIN)/maturin develop --release --locked
 	@rm -f $(STAMPS)/core-dev && touch $@
 
 .PHONY: build
