@@ -1,1 +1,18 @@
-//! placeholder
+//! Storage for responses, or anything else: a map in memory that knows its size in bytes, tags and single flight.
+//!
+//! Nothing here knows HTTP. Times are milliseconds of a clock that the caller reads; it must never run backwards.
+
+#![forbid(unsafe_code)]
+
+mod cache;
+mod coalescer;
+mod entry;
+mod marks;
+mod shard;
+mod stats;
+mod tags;
+
+pub use cache::{Cache, Config, FillToken, Inserted, Options};
+pub use coalescer::{Coalescer, Joined, LeaderGuard};
+pub use entry::Entry;
+pub use stats::Stats;
