@@ -110,12 +110,14 @@ __all__ = [
 _ELSEWHERE = {"HyperwebError": "hyperweb.errors"}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'hyperweb' has no attribute {name!r}")
-    module = importlib.import_module(_ELSEWHERE.get(name, "hyperweb.web"))
-    value = globals()[name] = getattr(module, name)
-    return value
+if not TYPE_CHECKING:  # A type checker that saw this would take every name for one of ours.
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module 'hyperweb' has no attribute {name!r}")
+        module = importlib.import_module(_ELSEWHERE.get(name, "hyperweb.web"))
+        value = globals()[name] = getattr(module, name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -44,8 +44,12 @@ class TestServer:
         """Returns a new connection to it."""
         if self.uds is not None:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            connection.settimeout(_WAIT)
-            connection.connect(str(self.uds))
+            try:
+                connection.settimeout(_WAIT)
+                connection.connect(str(self.uds))
+            except OSError:
+                connection.close()
+                raise
             return connection
         return socket.create_connection((self.host, self.port), timeout=_WAIT)
 

@@ -173,10 +173,24 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
         target = bare if inspect.isroutine(bare) else getattr(bare, "func", None) or type(bare).__call__
     try:
         return typing.get_type_hints(target, include_extras=True)
-    except NameError as error:
-        message = f"an annotation of {_name(function)} cannot be read: {error}"
-        hint = "annotations are read at run time: import the name outside of 'if TYPE_CHECKING'"
-        raise located(RouteError(message, hint=hint), function) from None
+    except NameError:
+        return _one_by_one(function, target)
+
+
+def _one_by_one(function: Callable[..., Any], target: Any) -> dict[str, Any]:
+    """Returns the annotations of a function of which one cannot be read: its result's may be left out."""
+    hints: dict[str, Any] = {}
+    for name, annotation in target.__annotations__.items():
+        alone = types.SimpleNamespace(__annotations__={name: annotation})
+        try:
+            hints |= typing.get_type_hints(alone, globalns=target.__globals__, include_extras=True)
+        except NameError as error:
+            if name == "return":
+                continue
+            message = f"the annotation of parameter {name!r} of {_name(function)} cannot be read: {error}"
+            hint = "annotations are read at run time: import the name outside of 'if TYPE_CHECKING'"
+            raise located(RouteError(message, hint=hint), function) from None
+    return hints
 
 
 def provider_key(factory: Callable[..., Any]) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_PART = re.compile(r"(\d{1,9})([smhdw]?)")
-_WHOLE = re.compile(r"\d{1,9}|(?:\d{1,9}[smhdw])+")
+_PART = re.compile(r"([0-9]{1,9})([smhdw]?)")
+_WHOLE = re.compile(r"[0-9]{1,9}|(?:[0-9]{1,9}[smhdw])+")
 
 
 def seconds(value: str | float) -> int:

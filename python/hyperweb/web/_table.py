@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from hyperweb.web._match import Matcher
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 Methods = dict[str, "Endpoint"]
 
-_SUSPICIOUS = ("\0", "\\", "\ufffd", "/.")
+_suspicious = re.compile(r"[\0\\\uFFFD]|/\.").search
 
 
 class Table:
@@ -23,10 +25,13 @@ class Table:
 
     Attributes:
         literal: The routes without parameters, by path.
+        tails: The routes whose last part is their one parameter, by what comes before it. Only those that no other
+            route could beat are in it, so that finding one here is as good as searching.
     """
 
     def __init__(self) -> None:
         self.literal: dict[str, Methods] = {}
+        self.tails: dict[str, Methods] = {}
         self._matcher: Matcher[Methods] = Matcher()
         self._patterns: dict[str, Methods] = {}
 
@@ -56,6 +61,20 @@ class Table:
         for methods in (*self.literal.values(), *self._patterns.values()):
             if "GET" in methods:
                 methods.setdefault("HEAD", methods["GET"])
+        rivals = Counter(path.rpartition("/")[0] for path in self._patterns)
+        for path, methods in self._patterns.items():
+            head, _, tail = path.rpartition("/")
+            if "{" not in head and ":" not in tail and rivals[head] == 1:
+                self.tails[head] = methods
+
+    def quick(self, path: str, method: str) -> tuple[Endpoint, str] | None:
+        """Returns the route of a path whose last part is its one parameter, and that part, when it is plain to see."""
+        head, _, tail = path.rpartition("/")
+        methods = self.tails.get(head)
+        if methods is None or not tail or _suspicious(path) is not None:
+            return None
+        endpoint = methods.get(method)
+        return None if endpoint is None else (endpoint, tail)
 
     def find(self, path: str, method: str) -> tuple[Endpoint, Sequence[str]] | list[str]:
         """Returns the route of a request and its path's values, or the methods to name in Allow for an OPTIONS.
@@ -67,7 +86,7 @@ class Table:
             NotFound: No route fits the path.
             MethodNotAllowed: One does, and takes other methods.
         """
-        if any(sign in path for sign in _SUSPICIOUS):
+        if _suspicious(path) is not None:
             _check(path)
         fitting = self._matcher.find(path)
         if (literal := self.literal.get(path)) is not None:

@@ -79,6 +79,7 @@ class App:
         self._error_hook: ErrorHook | None = None
         self._starting: asyncio.Task[None] | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._ready: Entry | None = None
         self._entry: Entry = self._first
 
     # ---- defining --------------------------------------------------------------------------------------------------
@@ -233,7 +234,7 @@ class App:
         for route in self._registry.routes:
             table.add(compile_endpoint(self, route, binder, self._fail))
         table.finish()
-        self._entry = _wrapped(self, table) if self._middleware else _direct(self, table)
+        self._ready = _wrapped(self, table) if self._middleware else _direct(self, table)
 
     async def startup(self) -> None:
         """Prepares the routes and runs the start-up hooks; a second call waits for the first.
@@ -252,12 +253,13 @@ class App:
         await asyncio.shield(self._stopping)
 
     async def _start(self) -> None:
-        self.compile()
-        ready, self._entry = self._entry, self._first
+        if self._ready is None:
+            self.compile()
         for hook in self._registry.startup:
             await _run_hook(hook)
-        self._entry = ready
         self._stopping = None
+        if self._ready is not None:
+            self._entry = self._ready
 
     async def _stop(self) -> None:
         self._starting, self._entry = None, self._first
@@ -271,9 +273,10 @@ class App:
             await asyncio.to_thread(threads.shutdown)
 
     def _changed(self) -> None:
+        self._ready = None
         if self._entry != self._first:
-            self._entry = self._first
-            self._starting = None
+            # The hooks have run; only the routes are made again, by the next request.
+            self._entry = self._again
 
     async def _first(self, scope: Scope, proto: Proto) -> None:
         """Answers requests that come before start-up has ended."""
@@ -286,6 +289,13 @@ class App:
             response = problem_response(error, accept=accept, request_id=identity)
             await deliver(Request(self, scope, proto, None, ()), response)
             return
+        await self._entry(scope, proto)
+
+    async def _again(self, scope: Scope, proto: Proto) -> None:
+        """Answers the first request after a route was added to a running application."""
+        self.compile()
+        if self._ready is not None:
+            self._entry = self._ready
         await self._entry(scope, proto)
 
     async def _fail(self, request: Request, error: Exception) -> Response:
@@ -307,12 +317,11 @@ class App:
         Raises:
             RouteError: See `compile`.
         """
-        if loop.is_running():
-            self.compile()
-            self._entry = self._first
-            self._starting = self._starting or loop.create_task(self._start())
-        else:
+        if not loop.is_running():
             loop.run_until_complete(self.startup())
+        elif self._starting is None:
+            self.compile()
+            self._starting = loop.create_task(self._start())
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins shutdown. Whoever runs the loop awaits `shutdown` before ending it, to see it through."""
@@ -345,14 +354,16 @@ class App:
 
 def _direct(app: App, table: Table) -> Entry:
     """Returns the way in without middleware; a path without parameters costs two look-ups."""
-    literal = table.literal
+    literal, quick = table.literal, table.quick
 
     def enter(scope: Scope, proto: Proto) -> Awaitable[None]:
-        methods = literal.get(scope.path)
-        if methods is not None and scope.proto == "http":
-            endpoint = methods.get(scope.method)
-            if endpoint is not None:
+        if scope.proto == "http":
+            path, method = scope.path, scope.method
+            methods = literal.get(path)
+            if methods is not None and (endpoint := methods.get(method)) is not None:
                 return endpoint.answer(scope, proto, ())
+            if (found := quick(path, method)) is not None:
+                return found[0].answer(scope, proto, (found[1],))
         return _search(app, table, scope, proto)
 
     return enter

@@ -12,8 +12,7 @@ from hyperweb.web.headers import HeaderSource, header_list
 from hyperweb.web.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, AsyncIterator
 
 EVENT_STREAM = "text/event-stream"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TYPE_CHECKING
-
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from hyperweb.web.headers import HeaderSource
     from collections.abc import Mapping
+
+    from hyperweb.web.headers import HeaderSource
 
 
 class Templates(Protocol):
@@ -43,9 +43,9 @@ class Template:
 
 
 def render(name: str, /, **context: Any) -> Template:
-    """Returns a page of a template, for a handler to return: `return render("search.html", found=posts)`.
+    """Returns a page for a handler to return, made from a template and its variables.
 
-    It is rendered by the application that serves the request, so one handler can serve many sites. For the text itself
-    use `request.app.render(name, context)`.
+    `return render("search.html", found=posts)`: the page is made by the application that serves the request, so one
+    handler can serve many sites. For the text itself use `request.app.render(name, context)`.
     """
     return Template(name, context)
