@@ -104,6 +104,7 @@ lint: $(STAMPS)/core-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(if $(wildcard sites/*/handlers.py),$(BIN)/mypy $(wildcard sites/*/handlers.py))
 	$(BIN)/python -m mypy.stubtest hyperweb._core --mypy-config-file pyproject.toml
 
 .PHONY: fmt
