@@ -8,9 +8,13 @@ Names are loaded when they are first used, so that `import hyperweb` costs next 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+# What the typing module calls TYPE_CHECKING; importing that module would take longer than all of this one.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from hyperweb.errors import HyperwebError
     from hyperweb.web import (
         App,

@@ -138,6 +138,27 @@ def test_what_is_wrong_with_a_body_is_named_by_field(
     assert problem["detail"] == f"{field}: {message}"
 
 
+@pytest.mark.parametrize("url", ["/any", "/request"])
+def test_json_nested_without_end_is_a_bad_request(url: str) -> None:
+    client = TestClient(deep())
+    assert client.post(url, content=b"[" * 200_000, headers=JSON_TYPE).status == 400
+    client.close()
+
+
+def deep() -> App:
+    app = App()
+
+    @app.post("/any")
+    async def anything(data: Any) -> str:
+        return str(data)
+
+    @app.post("/request")
+    async def by_hand(request: Request) -> str:
+        return str(await request.json())
+
+    return app
+
+
 def test_a_field_inside_a_dictionary_is_named_as_far_as_it_can_be(client: TestClient) -> None:
     body = b'{"posts":[],"by_name":{"k":{"title":3}}}'
     [error] = client.post("/nested", content=body, headers=JSON_TYPE).json()["errors"]
@@ -208,6 +229,7 @@ def test_a_body_without_a_type_asked_for_is_whatever_it_is(client: TestClient) -
 def test_a_body_with_a_default_may_be_left_out(client: TestClient) -> None:
     assert client.post("/optional").json() == {"got": None}
     assert client.post("/optional", json={"title": "a"}).json()["got"]["title"] == "a"
+    assert client.post("/optional", content=b"", headers=JSON_TYPE).json() == {"got": None}
     assert client.post("/optional", content=b"x").status == 415
 
 

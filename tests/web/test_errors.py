@@ -181,6 +181,11 @@ def test_a_site_may_bring_its_own_error_page(caplog: pytest.LogCaptureFixture) -
         assert "404 Not Found" in client.get("/nothing", headers=HTML).text
 
 
+def test_an_error_cannot_carry_a_header_that_begins_another() -> None:
+    with pytest.raises(ValueError, match="header"):
+        HTTPError(401, headers={"www-authenticate": "Basic\r\nx: y"})
+
+
 @pytest.mark.parametrize("status", [200, 399, 600])
 def test_an_error_has_a_status_of_error(status: int) -> None:
     with pytest.raises(ValueError, match="400 to 599"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hyperweb.web._match import Matcher
 from hyperweb.web._table import Table
 from hyperweb.web.endpoint import Endpoint
-from hyperweb.web.errors import BadRequest, HTTPError, RouteError
+from hyperweb.web.errors import BadRequest, HTTPError, NotFound, RouteError
 from hyperweb.web.pattern import matches_kind, parse_pattern
 from hyperweb.web.route import make_route
 
@@ -173,6 +173,14 @@ def test_a_path_that_could_climb_or_that_was_not_utf8_is_refused(path: str) -> N
     assert made.quick(path, "GET") is None
     with pytest.raises(BadRequest):
         made.find(path, "GET")
+
+
+def test_a_target_that_is_no_path_is_not_found() -> None:
+    made = table(("GET", "/{x}/{y}"), ("GET", "/a/{x}"))
+    for target in ("*", "", "xa/b", "example.org:443"):
+        assert made.quick(target, "GET") is None
+        with pytest.raises(NotFound):
+            made.find(target, "GET")
 
 
 def test_a_name_that_begins_with_a_dot_is_no_climbing() -> None:

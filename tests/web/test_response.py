@@ -108,6 +108,19 @@ def test_a_body_of_another_type_is_refused() -> None:
         Response(3)  # type: ignore[arg-type]
 
 
+def test_one_response_may_be_returned_again_and_again() -> None:
+    app = App()
+    shared = Response("x")
+
+    @app.get("/{n}", cache="1m", tags=["n:{n}"], vary=["accept"])
+    async def handler(n: str) -> Response:
+        return shared
+
+    with TestClient(app) as client:
+        assert [client.get(f"/{n}").header("cache-tag") for n in (1, 2)] == ["n:1", "n:2"]
+    assert shared.headers == [("content-type", "text/html; charset=utf-8")]
+
+
 def test_headers_are_found_and_replaced_by_name_whatever_the_case() -> None:
     response = Response("x", headers=[("X-A", "1"), ("x-a", "2")])
     assert response.header("X-a") == "1"

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 import pytest
 
-from hyperweb import App, HTTPError, Request, Response, ServerSentEvent, event_stream
+from hyperweb import App, BadRequest, HTTPError, Request, Response, ServerSentEvent, event_stream
 from hyperweb.testing import TestServer, serve
 
 if TYPE_CHECKING:
@@ -78,9 +78,20 @@ def application() -> App:  # noqa: C901 - many small handlers
 
         return event_stream(ticks())
 
+    @app.get("/failing")
+    async def failing() -> AsyncIterator[str]:
+        yield "begun"
+        raise RuntimeError("half way")
+
     @app.post("/upload")
     async def upload(request: Request) -> str:
-        return str(len(await request.body()))
+        try:
+            if request.headers.get("x-stream"):
+                return str(len(b"".join([chunk async for chunk in request.stream()])))
+            return str(len(await request.body()))
+        except BadRequest:
+            LOG.append("cut off")
+            raise
 
     async def other(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
@@ -172,6 +183,24 @@ def test_a_stream_comes_in_chunks(client: httpx.Client) -> None:
     response = client.get("/stream")
     assert response.text == "0\n1\n2\n"
     assert response.headers["transfer-encoding"] == "chunked"
+
+
+def test_a_stream_that_fails_ends_and_is_logged(server: TestServer, caplog: pytest.LogCaptureFixture) -> None:
+    head, body = raw(server, get(b"/failing"))
+    assert head.startswith(b"HTTP/1.1 200")
+    assert b"begun" in body
+    assert "failed after its answer had begun" in caplog.text
+
+
+@pytest.mark.parametrize("how", [b"content-length: 100", b"content-length: 100\r\nx-stream: 1"])
+def test_a_body_that_was_cut_off_is_never_taken_for_a_whole_one(server: TestServer, how: bytes) -> None:
+    LOG.clear()
+    with server.connect() as connection:
+        connection.sendall(b"POST /upload HTTP/1.1\r\nhost: x\r\n" + how + b"\r\n\r\nabcde")
+    deadline = time.monotonic() + 20
+    while not LOG and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert LOG == ["cut off"]
 
 
 def test_an_endless_stream_is_closed_when_the_client_goes(server: TestServer) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hyperweb import App, Response, RouteError, ServerSentEvent, event_stream
+from hyperweb import App, Request, Response, RouteError, ServerSentEvent, event_stream
 from hyperweb.testing import TestClient
 
 LOG: list[str] = []
@@ -108,6 +108,29 @@ def test_a_silent_stream_is_kept_alive_and_closed_when_the_client_goes(client: T
 def test_a_stream_that_fails_half_way_is_not_ended_as_if_it_were_whole(client: TestClient) -> None:
     with pytest.raises(RuntimeError, match="half way"):
         client.get("/failing")
+
+
+def test_a_stream_that_is_to_be_kept_is_sent_whole_or_not_at_all(caplog: pytest.LogCaptureFixture) -> None:
+    app = App()
+
+    @app.get("/{fails:int}", cache="1m")
+    async def handler(fails: int, request: Request) -> AsyncIterator[str]:
+        yield "é"
+        if fails:
+            raise RuntimeError("half way")
+        yield request.method
+
+    @app.get("/short", cache="1m")
+    async def short() -> AsyncIterator[bytes]:
+        yield b"a"
+        yield b"b"
+
+    with TestClient(app) as client:
+        response = client.get("/0")
+        assert (response.text, response.header("content-length")) == ("éGET", "5")
+        assert client.get("/short").content == b"ab"
+        failed = client.get("/1")
+        assert (failed.status, failed.header("cache-control")) == (500, "no-store")
 
 
 @pytest.mark.parametrize("field", ["event", "id"])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hyperweb.web._convert import converter, describe, strip_optional
-from hyperweb.web.errors import BadRequest, UnsupportedMediaType
+from hyperweb.web._convert import converter, decode_json, strip_optional
+from hyperweb.web.errors import UnsupportedMediaType
 from hyperweb.web.forms import MULTIPART, URLENCODED, FormFields, UploadFile, media_type, parse_multipart
 from hyperweb.web.forms import parse_urlencoded as parse_form
 from hyperweb.web.response import JSON
@@ -55,11 +55,11 @@ def body_reader(name: str, annotation: Any, default: Any, *, form_only: bool) ->
     async def read(request: Request) -> Any:
         given = request.scope.headers.get("content-type", "")
         body = await request.body()
-        if not body and not given and default is not MISSING:
+        if not body and default is not MISSING:
             return default
         kind, parameters = media_type(given)
         if (kind == JSON or (kind.startswith("application/") and kind.endswith("+json"))) and not form_only:
-            return _decode(decode, body, name)
+            return decode_json(decode, body, name)
         if kind == URLENCODED:
             return convert(to_fields(parse_form(body)))
         if kind == MULTIPART:
@@ -112,17 +112,6 @@ def _shapes(annotation: Any) -> tuple[Mapping[str, msgspec.inspect.Type], msgspe
 
 def _bare(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
     return info.type if isinstance(info, msgspec.inspect.Metadata) else info
-
-
-def _decode(decode: Callable[[bytes], Any], body: bytes, name: str) -> Any:
-    try:
-        return decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(errors=[describe(error, name)]) from None
-    except (msgspec.DecodeError, ValueError) as error:
-        raise BadRequest(errors=[(name, f"not valid JSON: {error}")]) from None
-    except RecursionError:
-        raise BadRequest(errors=[(name, "not valid JSON: nested too deeply")]) from None
 
 
 async def _read_bytes(request: Request) -> bytes:

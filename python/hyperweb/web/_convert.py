@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
@@ -12,6 +12,8 @@ from hyperweb.web.errors import BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+T = TypeVar("T")
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(.*)`$", re.DOTALL)
@@ -35,6 +37,22 @@ def describe(error: Exception, root: str) -> tuple[str, str]:
         return f"{field}.{unknown[1]}", "unknown field"
     what = what.replace("`", "")
     return field, what[:1].lower() + what[1:]
+
+
+def decode_json(decode: Callable[[bytes], T], body: bytes, name: str) -> T:
+    """Returns a body decoded from JSON.
+
+    Raises:
+        BadRequest: It is not JSON, or not of the type that is wanted; the field at fault is named.
+    """
+    try:
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise BadRequest(errors=[describe(error, name)]) from None
+    except (msgspec.DecodeError, ValueError) as error:
+        raise BadRequest(errors=[(name, f"not valid JSON: {error}")]) from None
+    except RecursionError:
+        raise BadRequest(errors=[(name, "not valid JSON: nested too deeply")]) from None
 
 
 def strip_optional(annotation: Any) -> tuple[Any, bool]:

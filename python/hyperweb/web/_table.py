@@ -86,6 +86,8 @@ class Table:
             NotFound: No route fits the path.
             MethodNotAllowed: One does, and takes other methods.
         """
+        if not path.startswith("/"):
+            raise NotFound
         if _suspicious(path) is not None:
             _check(path)
         fitting = self._matcher.find(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import copy
 import functools
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import msgspec
 
 from hyperweb.web._bind import Binder, Plan, hints_of
-from hyperweb.web._send import send
+from hyperweb.web._send import collect, send
 from hyperweb.web.encode import encode_json, to_response
 from hyperweb.web.errors import RouteError
 from hyperweb.web.headers import find_header, merge_vary
@@ -69,6 +70,7 @@ def _with_path(
 ) -> Endpoint:
     """The short way: a handler that asks for nothing but path parameters needs no Request."""
     json_types, status, lines = _json_types(route), route.status, _json_headers(route)
+    kept = route.cache is not None
 
     async def answer(scope: Scope, proto: Proto, values: Sequence[str]) -> None:
         try:
@@ -77,6 +79,7 @@ def _with_path(
                 proto.response_bytes(status, lines(values), encode_json(result))
                 return
             response = finish(result, values)
+            response = await collect(response) if kept else response
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered
             response = await failure(Request(app, scope, proto, route, values), error)
         await send(scope, proto, response)
@@ -84,7 +87,8 @@ def _with_path(
     async def respond(request: Request) -> Response:
         values = request._values  # noqa: SLF001 - the path's values, in the order of the pattern
         try:
-            return finish(await call(values), values)
+            response = finish(await call(values), values)
+            return await collect(response) if kept else response
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered
             return await failure(request, error)
 
@@ -95,10 +99,11 @@ def _with_request(
     app: App, route: Route, call: Callable[[Request], Awaitable[Any]], finish: _Finish, failure: Failure
 ) -> Endpoint:
     json_types, status, lines = _json_types(route), route.status, _json_headers(route)
-    purges = bool(route.purge)
+    purges, kept = bool(route.purge), route.cache is not None
 
     async def settle(request: Request, result: object) -> Response:
         response = finish(result, request._values)  # noqa: SLF001
+        response = await collect(response) if kept else response
         # What was opened for the request is closed before the client hears of success, so that a commit that fails is
         # an error; for a stream it stays open until the last chunk.
         if (stack := request._stack) is not None and not isinstance(response.body, AsyncIterable):  # noqa: SLF001
@@ -234,13 +239,16 @@ def _finisher(app: App, route: Route) -> _Finish:
         if status != 200 and not isinstance(result, _OWN_STATUS):  # noqa: PLR2004 - the default
             response.status = status
         if marked and response.status < 400:  # noqa: PLR2004 - an error is not kept
-            _mark(response, route, lines(values))
+            return _marked(response, route, lines(values))
         return response
 
     return finish
 
 
-def _mark(response: Response, route: Route, lines: HeaderList) -> None:
+def _marked(response: Response, route: Route, lines: HeaderList) -> Response:
+    # A copy, because a handler may return one and the same response again and again.
+    response = copy.copy(response)
+    response.headers = list(response.headers)
     # A response that sets a cookie is for one client, whatever the route says of its others.
     personal = find_header(response.headers, "set-cookie") is not None
     have = {name for name, _ in response.headers}
@@ -250,6 +258,7 @@ def _mark(response: Response, route: Route, lines: HeaderList) -> None:
         if name not in have:
             response.headers.append((name, value))
     merge_vary(response.headers, route.vary)
+    return response
 
 
 def _cache_lines(route: Route) -> Callable[[Sequence[str]], HeaderList]:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from hyperweb.errors import HyperwebError
+from hyperweb.web.headers import header_list
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,16 +27,18 @@ class HTTPError(Exception):
         status: The status code, 400 to 599.
         detail: What to tell the client, one sentence; empty for the reason phrase alone.
         headers: More header lines for the response.
+
+    Raises:
+        ValueError: The status is not one of an error, or a header cannot be sent.
     """
 
     def __init__(self, status: int, detail: str = "", headers: Mapping[str, str] | None = None) -> None:
         if not HTTPStatus.BAD_REQUEST <= status <= 599:  # noqa: PLR2004 - the last code of the class of server errors
-            msg = f"an error status is from 400 to 599, not {status}"
-            raise ValueError(msg)
+            raise ValueError(f"an error status is from 400 to 599, not {status}")
         super().__init__(f"{status} {detail or reason(status)}")
         self.status = int(status)
         self.detail = detail
-        self.headers: list[tuple[str, str]] = list((headers or {}).items())
+        self.headers = header_list(headers)
 
 
 HTTPException = HTTPError

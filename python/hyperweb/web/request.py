@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from hyperweb.web._convert import describe
+from hyperweb.web._convert import decode_json
 from hyperweb.web.body import read_body, stream_body
 from hyperweb.web.cookies import parse_cookies
 from hyperweb.web.errors import BadRequest, UnsupportedMediaType
@@ -157,9 +157,10 @@ class Request:
 
         Raises:
             PayloadTooLarge: It is more than `app.max_body`.
+            BadRequest: The client went before all of it had come.
         """
         if self._body is None:
-            self._body = await read_body(self.scope, self._proto, self.app.max_body)
+            self._body = await read_body(self.scope, self._proto, self.app.max_body, bounded=self.app.behind_edge)
         return self._body
 
     def bind(self, route: Route, values: Sequence[str]) -> None:
@@ -188,13 +189,8 @@ class Request:
         Raises:
             BadRequest: It is not JSON, or not of the type; the field is named.
         """
-        body = await self.body()
-        try:
-            return msgspec.json.decode(body) if kind is None else msgspec.json.decode(body, type=kind)
-        except msgspec.ValidationError as error:
-            raise BadRequest(errors=[describe(error, "body")]) from None
-        except (msgspec.DecodeError, ValueError) as error:
-            raise BadRequest(errors=[("body", f"not valid JSON: {error}")]) from None
+        decode = msgspec.json.decode if kind is None else msgspec.json.Decoder(kind).decode
+        return decode_json(decode, await self.body(), "body")
 
     async def form(self) -> FormFields:
         """Returns the fields and files of the posted form.
