@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    __version__: str
+
     from hyperweb.errors import HyperwebError
     from hyperweb.web import (
         App,
@@ -117,6 +119,10 @@ _ELSEWHERE = {"HyperwebError": "hyperweb.errors"}
 if not TYPE_CHECKING:  # A type checker that saw this would take every name for one of ours.
 
     def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            metadata = importlib.import_module("importlib.metadata")
+            value = globals()[name] = metadata.version("hyperweb")
+            return value
         if name not in __all__:
             raise AttributeError(f"module 'hyperweb' has no attribute {name!r}")
         module = importlib.import_module(_ELSEWHERE.get(name, "hyperweb.web"))

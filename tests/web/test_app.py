@@ -114,6 +114,24 @@ def test_a_plain_handler_runs_in_a_thread_and_an_inline_one_on_the_loop() -> Non
         assert client.get("/inline").text == threading.current_thread().name
 
 
+def test_a_page_is_rendered_for_each_request_and_kept_as_it_says() -> None:
+    app = App()
+
+    async def render(request: Request) -> str:
+        return f"<p>{request.path} {request.path_params}"
+
+    app.add_page("/tags/{tag}/", render, cache="5m", tags=["page:tags"])
+    app.add_page("/now/", render)
+    with TestClient(app) as client:
+        response = client.get("/tags/a/")
+        assert response.text == "<p>/tags/a/ {'tag': 'a'}"
+        assert response.header("cache-tag") == "page:tags"
+        assert client.get("/now/").header("cache-control") == ""
+    app.get("/now/")(never_mind)
+    with pytest.raises(RouteError, match="page /now/, never_mind"):
+        app.compile()
+
+
 def test_any_callable_is_a_handler() -> None:
     app = App()
 

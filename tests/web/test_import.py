@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import subprocess
 import sys
 import typing
@@ -34,6 +35,19 @@ def test_every_name_is_there_and_is_the_web_layers_own() -> None:
     assert set(hyperweb.__all__) - {"HyperwebError"} <= set(web.__all__)
     for name in web.__all__:
         assert getattr(web, name) is not None
+
+
+def test_the_version_is_the_packages() -> None:
+    try:
+        expected = importlib.metadata.version("hyperweb")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("hyperweb is run from its source, without being installed")
+    assert hyperweb.__version__ == expected
+
+
+def test_importing_the_package_loads_next_to_nothing() -> None:
+    own = {"__future__", "hyperweb", "importlib", "importlib._bootstrap", "importlib._bootstrap_external", "warnings"}
+    assert loaded("import hyperweb") - loaded("pass") <= own
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

@@ -99,6 +99,12 @@ def test_submodules_belong_to_a_package_and_other_modules_do_not(names: None) ->
     assert [route.path for route in App.from_module(package).routes] == ["/posts"]
 
 
+def test_a_module_that_is_imported_by_name_brings_its_routes(names: None) -> None:
+    load("site_under_test_shop", "from hyperweb import get\n@get('/shop')\nasync def shop() -> str: return 's'\n")
+    handlers = load("site_under_test", "import site_under_test_shop as shop\nalso = shop\n")
+    assert [route.path for route in App.from_module(handlers).routes] == ["/shop"]
+
+
 def test_a_module_loaded_afresh_leaves_nothing_of_the_old_one(names: None) -> None:
     load("site_under_test", HANDLERS)
     again = load("site_under_test", "from hyperweb import get\n@get('/new')\nasync def new() -> str: return ''\n")

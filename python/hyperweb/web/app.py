@@ -151,6 +151,19 @@ class App:
         """Answers DELETE; see `route`."""
         return self.route(path, methods=("DELETE",), **options)
 
+    def add_page(self, path: str, render: Callable[[Request], Awaitable[Any]], **options: Unpack[Options]) -> None:
+        """Answers GET at the path of a page that is rendered at run time; the function is given the request.
+
+        Raises:
+            RouteError: The route cannot work. That a handler has the same path is found when the routes are compiled.
+        """
+
+        async def page(request: Request) -> Any:
+            return await render(request)
+
+        page.__name__ = page.__qualname__ = f"page {path}"
+        self.get(path, **options)(page)
+
     def provide(self, wanted: type[T], factory: Callable[..., Any]) -> None:
         """Provides a type to the handlers that ask for it by annotation, made once a request.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -12,7 +13,6 @@ from hyperweb.web.errors import RouteError
 from hyperweb.web.route import Options, Route, make_route
 
 if TYPE_CHECKING:
-    from types import ModuleType
     from typing import Unpack
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -62,10 +62,14 @@ def registry_of(function: Callable[..., Any]) -> Registry:
 
 
 def collect(module: ModuleType) -> list[Registry]:
-    """Returns the registries of a module and of its submodules that are loaded, the module's own first."""
-    below = [name for name in sorted(sys.modules) if name.startswith(module.__name__ + ".")]
-    modules = [module, *(sys.modules[name] for name in below)]
-    return [found for each in modules if isinstance(found := getattr(each, _KEY, None), Registry)]
+    """Returns the registries of a module, of the modules it imports by name and of its loaded submodules.
+
+    `import shop` in a site's handlers.py is thus enough for the routes of shop.py to be served.
+    """
+    imported = [value for value in vars(module).values() if isinstance(value, ModuleType)]
+    below = [sys.modules[name] for name in sorted(sys.modules) if name.startswith(module.__name__ + ".")]
+    found = [vars(each).get(_KEY) for each in dict.fromkeys([module, *imported, *below])]
+    return [each for each in found if isinstance(each, Registry)]
 
 
 def route(path: str, *, methods: list[str] | tuple[str, ...], **options: Unpack[Options]) -> Callable[[F], F]:
