@@ -2,7 +2,7 @@
 
     python benches/web_dispatch.py [--seconds S] [--rounds N]
 
-Each side is a process of its own. The rounds alternate, so that both meet the same machine, and what is compared is the
+Each side is a process of its own and wrk makes the load. The rounds alternate, so that both meet the same machine, and what is compared is the
 CPU time of the server per request, which a busy neighbour disturbs less than the throughput.
 """
 
@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import multiprocessing
+import re
+import shutil
 import socket
 import statistics
-import threading
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from multiprocessing.process import BaseProcess
 
-PIPELINE = 8
-CONNECTIONS = 4
+CONNECTIONS = 16
 
 
 class Post(msgspec.Struct):
@@ -90,34 +91,14 @@ def serve(side: str, port: int) -> None:
     asyncio.run(server.serve())
 
 
-def load(port: int, path: str, seconds: float) -> int:
-    """Asks for a path over some connections, and returns how many answers came."""
-    end = time.monotonic() + seconds
-    counts: list[int] = []
-
-    def work() -> None:
-        request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n".encode() * PIPELINE
-        done = 0
-        with socket.create_connection(("127.0.0.1", port)) as connection:
-            while time.monotonic() < end:
-                connection.sendall(request)
-                seen = 0
-                while seen < PIPELINE:
-                    chunk = connection.recv(1 << 16)
-                    if not chunk:
-                        raise ConnectionError("the server closed the connection")
-                    seen += chunk.count(b"HTTP/1.1 200")
-                done += PIPELINE
-        counts.append(done)
-
-    workers = [threading.Thread(target=work) for _ in range(CONNECTIONS)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if len(counts) < CONNECTIONS:
-        raise ConnectionError("a connection failed")
-    return sum(counts)
+def load(wrk: str, port: int, path: str, seconds: float) -> int:
+    """Asks for a path with wrk, and returns how many answers came."""
+    command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{port}{path}"]
+    report = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"(\d+) requests in", report)
+    if found is None or "Non-2xx" in report or "Socket errors" in report:
+        raise RuntimeError(f"wrk did not get its answers:\n{report}")
+    return int(found[1])
 
 
 def cpu(process: BaseProcess) -> float:
@@ -129,9 +110,12 @@ def cpu(process: BaseProcess) -> float:
 def main() -> None:
     """Measures and prints."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--seconds", type=float, default=1.0, help="length of a round")
+    arguments.add_argument("--seconds", type=int, default=1, help="length of a round")
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
+    options.wrk = shutil.which("wrk")
+    if options.wrk is None:
+        arguments.exit(2, "wrk makes the load and is not here: apt-get install wrk\n")
     spawn = multiprocessing.get_context("spawn")
     sides: dict[str, tuple[BaseProcess, int]] = {}
     try:
@@ -160,7 +144,7 @@ def report(label: str, path: str, sides: dict[str, tuple[BaseProcess, int]], opt
     for turn in range(options.rounds + 1):
         for side, (process, port) in sides.items():
             before, began = cpu(process), time.monotonic()
-            count = load(port, path, options.seconds)
+            count = load(options.wrk, port, path, options.seconds)
             if turn:
                 cost[side].append((cpu(process) - before) / count * 1e6)
                 rate[side].append(count / (time.monotonic() - began))
