@@ -2,8 +2,8 @@
 
     python benches/web_dispatch.py [--seconds S] [--rounds N]
 
-Each side is a process of its own and wrk makes the load. The rounds alternate, so that both meet the same machine, and what is compared is the
-CPU time of the server per request, which a busy neighbour disturbs less than the throughput.
+Each side is a process of its own and wrk makes the load. The rounds alternate, so that both meet the same machine, and
+what is compared is the CPU time of the server per request, which a busy neighbour disturbs less than the throughput.
 """
 
 from __future__ import annotations
