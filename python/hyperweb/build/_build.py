@@ -335,5 +335,3 @@ def page_content(text: str, build: str) -> bytes:
     """Returns the parts of a page as JSON: title, head, body, assets, language and the set of assets it belongs to."""
     parts: dict[str, Any] = _core.page_parts(text, "content")
     return msgspec.json.encode({**parts, "build": build})
-
-

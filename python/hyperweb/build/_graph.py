@@ -65,9 +65,7 @@ def make_graph(reads: Mapping[str, list[str]], now: Mapping[str, str], *, settin
         memory: What the renderer keeps.
     """
     numbers: dict[str, int] = {}
-    nodes = {
-        url: [numbers.setdefault(name, len(numbers)) for name in sorted(found)] for url, found in reads.items()
-    }
+    nodes = {url: [numbers.setdefault(name, len(numbers)) for name in sorted(found)] for url, found in reads.items()}
     names = list(numbers)
     return Graph(settings=settings, names=names, values=[now[name] for name in names], nodes=nodes, memory=memory)
 

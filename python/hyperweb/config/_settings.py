@@ -37,9 +37,7 @@ class BuildSettings(Section):
         int,
         said("Files over this size stay files next to the pack and are sent from there.", unit="bytes", ge=4096),
     ] = 1_048_576
-    max_file: Annotated[
-        int, said("A source file over this size is refused.", unit="bytes", ge=1024)
-    ] = 268_435_456
+    max_file: Annotated[int, said("A source file over this size is refused.", unit="bytes", ge=1024)] = 268_435_456
     base_path: Annotated[str, said("The path the site is mounted at, when it is not the root of its host.")] = "/"
 
 
@@ -113,7 +111,8 @@ class Settings(Section):
 
     title: Annotated[str, said("The name of the site.", min_length=1)] = "Untitled"
     base_url: Annotated[
-        str, said("Where the site is published, for absolute links: `https://example.org`.", pattern=r"^(https?://.+)?$")
+        str,
+        said("Where the site is published, for absolute links: `https://example.org`.", pattern=r"^(https?://.+)?$"),
     ] = ""
     description: Annotated[str, said("What the site is, in a sentence.")] = ""
     language: Annotated[str, said("The language the site is written in (BCP 47).", min_length=2)] = "en"
@@ -126,5 +125,5 @@ class Settings(Section):
     serve: ServeSettings = ServeSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()
-    aliases: Annotated[dict[str, str], said("Old paths and where they lead now: `\"/old/\" = \"/new/\"`.")] = {}
+    aliases: Annotated[dict[str, str], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}
     extra: Annotated[dict[str, Any], said("Whatever the site's own templates read as `site.extra`.")] = {}

@@ -67,9 +67,7 @@ class Templates:
 
 def _has_runtime_page(config: SiteConfig) -> bool:
     pages = config.root / "pages"
-    return pages.is_dir() and any(
-        b"render" in file.read_bytes()[:2000] for file in pages.rglob("*") if file.is_file()
-    )
+    return pages.is_dir() and any(b"render" in file.read_bytes()[:2000] for file in pages.rglob("*") if file.is_file())
 
 
 def _renderer(config: SiteConfig) -> Renderer:

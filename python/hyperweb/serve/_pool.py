@@ -38,7 +38,9 @@ class Worker:
         leash, self._leash = os.pipe()
         described = msgspec.json.encode({**spec, "ready": theirs, "leash": leash}).decode()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hyperweb.serve.worker", described], pass_fds=(theirs, leash), stdin=subprocess.DEVNULL
+            [sys.executable, "-m", "hyperweb.serve.worker", described],
+            pass_fds=(theirs, leash),
+            stdin=subprocess.DEVNULL,
         )
         os.close(theirs)
         os.close(leash)

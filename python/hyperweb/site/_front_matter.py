@@ -16,9 +16,13 @@ from hyperweb.site._errors import SiteError
 class FrontMatter(msgspec.Struct, kw_only=True, frozen=True):
     """The keys hyperweb gives a meaning to; all others are the page's own (`page.extra`)."""
 
-    title: Annotated[str | None, Meta(description="The title; without it the first heading, or the file's name.")] = None
+    title: Annotated[str | None, Meta(description="The title; without it the first heading, or the file's name.")] = (
+        None
+    )
     date: Annotated[datetime.date | datetime.datetime | None, Meta(description="The day it is dated.")] = None
-    updated: Annotated[datetime.date | datetime.datetime | None, Meta(description="The day it was last changed.")] = None
+    updated: Annotated[datetime.date | datetime.datetime | None, Meta(description="The day it was last changed.")] = (
+        None
+    )
     tags: Annotated[tuple[str, ...], Meta(description="The names of its tags.")] = ()
     description: Annotated[str, Meta(description="What it is, for search engines and previews.")] = ""
     draft: Annotated[bool, Meta(description="A draft is built only with `--drafts` and in development.")] = False

@@ -51,9 +51,7 @@ def file_nodes(files: Mapping[str, str]) -> list[Node]:
     ]
 
 
-def page_file_nodes(
-    config: SiteConfig, files: Mapping[str, str], site: Site, errors: list[SiteError]
-) -> list[Node]:
+def page_file_nodes(config: SiteConfig, files: Mapping[str, str], site: Site, errors: list[SiteError]) -> list[Node]:
     """Returns the responses of pages/: each file once, or once for each of what its front matter says."""
     nodes = []
     for path in files:

@@ -91,7 +91,9 @@ class Renderer:
             if self.environment.cache is not None:
                 self.environment.cache.clear()
         self.files = files
-        markdown = {path: found for path, found in files.items() if path.startswith("content/") and path.endswith(".md")}
+        markdown = {
+            path: found for path, found in files.items() if path.startswith("content/") and path.endswith(".md")
+        }
         self.errors = self._documents.update(markdown)
         self.errors += self.assets.update(
             {path: found for path, found in files.items() if path.startswith(FOLDER) and not path.endswith(".d.ts")}

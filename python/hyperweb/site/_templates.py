@@ -92,7 +92,9 @@ class Environment(jinja2.Environment):
     """Jinja2's environment that records which templates a render loads, those that are missing too."""
 
     def _load_template(
-        self, name: str, globals: MutableMapping[str, Any] | None  # noqa: A002 - jinja2's name
+        self,
+        name: str,
+        globals: MutableMapping[str, Any] | None,  # noqa: A002 - jinja2's name
     ) -> jinja2.Template:
         record(f"template:{name}")
         return super()._load_template(name, globals)

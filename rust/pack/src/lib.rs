@@ -23,4 +23,4 @@ pub use entry::{Body, Entry, Variant};
 pub use error::PackError;
 pub use reader::{Pack, read_id};
 pub use response::{BodyIn, Response, VariantIn};
-pub use writer::{PackWriter, Summary};
+pub use writer::{PackWriter, SealedPack, Summary};

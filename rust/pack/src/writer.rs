@@ -164,8 +164,13 @@ impl PackWriter {
         self.manifest = bytes;
     }
 
-    /// Writes what is left, makes sure that it is on the disk, and puts the pack in place of the one before.
-    pub fn finish(mut self) -> Result<Summary, PackError> {
+    /// Writes what is left, and puts the pack in place of the one before.
+    pub fn finish(self) -> Result<Summary, PackError> {
+        self.seal()?.publish()
+    }
+
+    /// Writes what is left and makes sure that it is on the disk, so that nothing but a rename is to be done.
+    pub fn seal(mut self) -> Result<SealedPack, PackError> {
         let mut order: Vec<(&String, usize)> = self.paths.iter().map(|(path, number)| (path, *number)).collect();
         order.sort();
         let entries: Vec<u8> = order.iter().flat_map(|(_, number)| self.records[*number]).collect();
@@ -192,16 +197,10 @@ impl PackWriter {
         let file = self.file.get_ref();
         file.write_all_at(&header, 0).map_err(io)?;
         file.sync_all().map_err(io)?;
-        fs::rename(&self.aside, &self.dest).map_err(|error| PackError::io(&self.dest, "putting it in place", error))?;
-        self.finished = true;
-        if let Some(folder) = self.dest.parent().and_then(|folder| File::open(folder).ok()) {
-            // The rename itself is on the disk when the folder is. Some file systems cannot sync a folder; the pack
-            // stands all the same.
-            let _ = folder.sync_all();
-        }
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
-        Ok(Summary { bytes: self.at, entries: count, id })
+        let summary = Summary { bytes: self.at, entries: count, id };
+        Ok(SealedPack { writer: self, summary })
     }
 
     fn keep(&mut self, path: &str, record: [u8; ENTRY_LENGTH]) -> Result<(), PackError> {
@@ -306,6 +305,29 @@ impl PackWriter {
         let placed = self.text(text)?;
         self.shared.insert(text.to_owned(), placed.0);
         Ok(placed)
+    }
+}
+
+/// A pack that is written as a whole and not yet in its place. Dropped, it leaves nothing.
+#[derive(Debug)]
+pub struct SealedPack {
+    writer: PackWriter,
+    summary: Summary,
+}
+
+impl SealedPack {
+    /// Puts the pack in place of the one before.
+    pub fn publish(mut self) -> Result<Summary, PackError> {
+        let writer = &mut self.writer;
+        fs::rename(&writer.aside, &writer.dest)
+            .map_err(|error| PackError::io(&writer.dest, "putting it in place", error))?;
+        writer.finished = true;
+        if let Some(folder) = writer.dest.parent().and_then(|folder| File::open(folder).ok()) {
+            // The rename itself is on the disk when the folder is. Some file systems cannot sync a folder; the pack
+            // stands all the same.
+            let _ = folder.sync_all();
+        }
+        Ok(self.summary)
     }
 }
 

@@ -1,0 +1,12 @@
+//! HTML: read as tokens, minified, its references led elsewhere, its parts taken out.
+
+mod elements;
+mod minify;
+mod parts;
+mod rewrite;
+mod tokens;
+
+pub use minify::minify;
+pub use parts::{PageParts, parts};
+pub use rewrite::rewrite_urls;
+pub use tokens::{Attribute, Tag, Token, Tokens};

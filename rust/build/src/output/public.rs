@@ -1,0 +1,137 @@
+//! The plain files of a built site.
+//!
+//! New files are written to a folder aside. Only when the pack is on the disk too are they put in place, by renaming, so
+//! that a build that fails leaves what was there.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Returns the file that answers for a URL path: `/a/` is `a/index.html`, `/a.css` is `a.css`.
+pub fn public_path(url: &str) -> Option<String> {
+    let bare = url.strip_prefix('/')?;
+    let unsafe_part = |part: &str| part == "." || part == ".." || part.contains(['\\', '\0']);
+    if bare.split('/').any(unsafe_part) || bare.contains("//") {
+        return None;
+    }
+    let name = bare.rsplit('/').next().unwrap_or("");
+    Some(match (name.is_empty(), name.contains('.')) {
+        (true, _) => format!("{bare}index.html"),
+        (false, true) => bare.to_owned(),
+        (false, false) => format!("{bare}/index.html"),
+    })
+}
+
+#[derive(Debug)]
+pub(crate) struct Public {
+    folder: PathBuf,
+    staging: PathBuf,
+    staged: Vec<(PathBuf, String)>,
+    expected: HashSet<String>,
+    pub(crate) written: usize,
+    pub(crate) removed: usize,
+}
+
+impl Public {
+    pub(crate) fn create(dist: &Path) -> io::Result<Self> {
+        let staging = dist.join(".staging");
+        if staging.exists() {
+            fs::remove_dir_all(&staging)?;
+        }
+        fs::create_dir_all(&staging)?;
+        let folder = dist.join("public");
+        Ok(Self { folder, staging, staged: Vec::new(), expected: HashSet::new(), written: 0, removed: 0 })
+    }
+
+    /// Keeps the file of a response that is as it was. False where there is none.
+    pub(crate) fn keep(&mut self, path: &str, size: u64) -> bool {
+        let there = fs::symlink_metadata(self.folder.join(path)).is_ok_and(|found| found.is_file() && found.len() == size);
+        if there {
+            self.expected.insert(path.to_owned());
+        }
+        there
+    }
+
+    /// Writes a file aside.
+    pub(crate) fn stage(&mut self, path: &str, bytes: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+        let aside = self.next(path);
+        fs::write(&aside, bytes).map_err(|error| (aside, error))
+    }
+
+    /// Copies a file aside.
+    pub(crate) fn stage_copy(&mut self, path: &str, source: &Path) -> Result<(), (PathBuf, io::Error)> {
+        let aside = self.next(path);
+        fs::copy(source, &aside).map(drop).map_err(|error| (aside, error))
+    }
+
+    fn next(&mut self, path: &str) -> PathBuf {
+        let aside = self.staging.join(self.staged.len().to_string());
+        self.staged.push((aside.clone(), path.to_owned()));
+        self.expected.insert(path.to_owned());
+        aside
+    }
+
+    /// Puts the new files in place and removes those that are no longer there.
+    pub(crate) fn publish(&mut self) -> Result<(), (PathBuf, io::Error)> {
+        let mut folders = HashSet::new();
+        for (aside, path) in &self.staged {
+            let dest = self.folder.join(path);
+            let folder = dest.parent().unwrap_or(&self.folder);
+            if folders.insert(folder.to_owned()) {
+                make_folder(&self.folder, folder).map_err(|error| (folder.to_owned(), error))?;
+            }
+            if dest.is_dir() && !dest.is_symlink() {
+                fs::remove_dir_all(&dest).map_err(|error| (dest.clone(), error))?;
+            }
+            fs::rename(aside, &dest).map_err(|error| (dest.clone(), error))?;
+            self.written += 1;
+        }
+        let root = self.folder.clone();
+        self.removed = remove_unknown(&root, "", &self.expected).map_err(|error| (root, error))?;
+        Ok(())
+    }
+}
+
+impl Drop for Public {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed when the next build begins.
+        let _ = fs::remove_dir_all(&self.staging);
+    }
+}
+
+/// Makes a folder below `root`. A link or a file that stands where a folder should be is replaced, never followed.
+fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
+    let mut at = root.to_owned();
+    fs::create_dir_all(&at)?;
+    for part in folder.strip_prefix(root).unwrap_or(folder).components() {
+        at.push(part);
+        match fs::symlink_metadata(&at) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                fs::remove_file(&at)?;
+                fs::create_dir(&at)?;
+            }
+            Err(_) => fs::create_dir(&at)?,
+        }
+    }
+    Ok(())
+}
+
+fn remove_unknown(folder: &Path, prefix: &str, expected: &HashSet<String>) -> io::Result<usize> {
+    let mut removed = 0;
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(0) };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = format!("{prefix}{name}");
+        if entry.file_type()?.is_dir() {
+            removed += remove_unknown(&entry.path(), &format!("{path}/"), expected)?;
+            // Only an empty folder can be removed so.
+            let _ = fs::remove_dir(entry.path());
+        } else if !expected.contains(&path) {
+            fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}

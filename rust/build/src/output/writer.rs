@@ -1,0 +1,311 @@
+//! Takes responses in order, finishes them on several threads, and writes them out in the same order.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use hyperweb_pack::{Body as PackBody, BodyIn, Encoding, Pack, PackError, PackWriter, Response, VariantIn};
+
+use crate::compress::Level;
+use crate::error::SourceError;
+use crate::output::finish::{Body, Finish};
+use crate::output::public::{Public, public_path};
+
+/// Responses that wait to be written, for each thread: what bounds the memory.
+const AHEAD: usize = 16;
+
+/// One response of the site.
+#[derive(Debug, Clone)]
+pub struct Output {
+    pub path: String,
+    pub status: u16,
+    pub content_type: String,
+    pub last_modified: u64,
+    pub headers: Vec<(String, String)>,
+    pub tags: Vec<String>,
+    pub body: Vec<u8>,
+    pub finish: Finish,
+    pub level: Level,
+    /// Whether a plain file is written too.
+    pub public: bool,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Written {
+    pub pack_bytes: u64,
+    /// Bytes of all bodies, before compression.
+    pub source_bytes: u64,
+    pub files_written: usize,
+    pub files_removed: usize,
+    pub id: [u8; 16],
+}
+
+enum Pending {
+    /// A response that a thread works on, by its number.
+    Made(usize),
+    /// A response of the previous pack.
+    Kept(String),
+    /// A file that stays a file.
+    Large { output: Output, source: PathBuf, size: u64, hash: [u8; 32] },
+}
+
+type Done = (usize, Output, Body);
+
+/// Writes one build.
+pub struct SiteWriter {
+    pack: PackWriter,
+    previous: Option<Pack>,
+    public: Public,
+    large_file: u64,
+    jobs: Option<SyncSender<(usize, Output)>>,
+    done: Receiver<Done>,
+    threads: Vec<JoinHandle<()>>,
+    pending: VecDeque<Pending>,
+    ready: HashMap<usize, (Output, Body)>,
+    next: usize,
+    most_ahead: usize,
+    no_public: HashSet<String>,
+    source_bytes: u64,
+}
+
+impl SiteWriter {
+    /// Begins a build in the folder `dist`. `previous` is the pack that unchanged responses are taken from.
+    ///
+    /// # Errors
+    /// The folder cannot be written to.
+    pub fn create(dist: &Path, previous: Option<Pack>, threads: usize, large_file: u64) -> Result<Self, SourceError> {
+        let public = Public::create(dist).map_err(|error| not_written(dist, &error))?;
+        let pack = PackWriter::create(&dist.join("site.pack")).map_err(|error| packed(&error))?;
+        let threads = threads.max(1);
+        let (jobs, work) = sync_channel(threads * AHEAD);
+        let (results, done) = channel();
+        let work = Arc::new(Mutex::new(work));
+        let threads: Vec<_> = (0..threads).map(|_| worker(Arc::clone(&work), results.clone())).collect();
+        Ok(Self {
+            pack,
+            previous,
+            public,
+            large_file,
+            jobs: Some(jobs),
+            done,
+            most_ahead: threads.len() * AHEAD,
+            threads,
+            pending: VecDeque::new(),
+            ready: HashMap::new(),
+            next: 0,
+            no_public: HashSet::new(),
+            source_bytes: 0,
+        })
+    }
+
+    /// Whether the previous pack has a response of this path.
+    pub fn has(&self, path: &str) -> bool {
+        self.previous.as_ref().is_some_and(|pack| pack.get(path.as_bytes()).is_some())
+    }
+
+    /// Adds a response.
+    ///
+    /// # Errors
+    /// An earlier response cannot be written.
+    pub fn add(&mut self, output: Output) -> Result<(), SourceError> {
+        let number = self.next;
+        self.next += 1;
+        self.pending.push_back(Pending::Made(number));
+        if let Some(jobs) = &self.jobs
+            && jobs.send((number, output)).is_err()
+        {
+            return Err(SourceError::new("the threads that compress have stopped"));
+        }
+        self.write_ready(self.most_ahead)
+    }
+
+    /// Adds a file as it is; a large one stays a file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or an earlier response cannot be written.
+    pub fn add_file(&mut self, mut output: Output, source: &Path) -> Result<(), SourceError> {
+        let cannot = |error: std::io::Error| {
+            SourceError::new(format!("cannot be read: {error}")).in_file(source.display().to_string())
+        };
+        let found = std::fs::metadata(source).map_err(cannot)?;
+        if found.len() <= self.large_file {
+            output.body = std::fs::read(source).map_err(cannot)?;
+            return self.add(output);
+        }
+        let (size, hash) = hash_file(source).map_err(cannot)?;
+        self.pending.push_back(Pending::Large { output, source: source.to_owned(), size, hash });
+        self.write_ready(self.most_ahead)
+    }
+
+    /// Takes a response over from the previous pack. With `public` its plain file is kept too.
+    ///
+    /// # Errors
+    /// An earlier response cannot be written.
+    pub fn reuse(&mut self, path: &str, public: bool) -> Result<(), SourceError> {
+        if !public {
+            self.no_public.insert(path.to_owned());
+        }
+        self.pending.push_back(Pending::Kept(path.to_owned()));
+        self.write_ready(self.most_ahead)
+    }
+
+    /// Writes what is left and puts all of it in place: the plain files first, and last the pack.
+    ///
+    /// # Errors
+    /// Something cannot be written; what was there before is as it was.
+    pub fn finish(mut self, router: Vec<u8>, manifest: Vec<u8>, meta: Vec<u8>) -> Result<Written, SourceError> {
+        self.write_ready(0)?;
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+        self.pack.set_router(router);
+        self.pack.set_manifest(manifest);
+        self.pack.set_meta(meta);
+        let sealed = self.pack.seal().map_err(|error| packed(&error))?;
+        self.public.publish().map_err(|(path, error)| not_written(&path, &error))?;
+        let summary = sealed.publish().map_err(|error| packed(&error))?;
+        Ok(Written {
+            pack_bytes: summary.bytes,
+            source_bytes: self.source_bytes,
+            files_written: self.public.written,
+            files_removed: self.public.removed,
+            id: summary.id,
+        })
+    }
+
+    /// Writes, in order, what is finished, until no more than `ahead` are left waiting.
+    fn write_ready(&mut self, ahead: usize) -> Result<(), SourceError> {
+        while let Some(first) = self.pending.pop_front() {
+            match first {
+                Pending::Made(number) => match self.take(number, self.pending.len() >= ahead)? {
+                    Some((output, body)) => self.write(&output, &body)?,
+                    None => {
+                        self.pending.push_front(Pending::Made(number));
+                        return Ok(());
+                    }
+                },
+                Pending::Kept(path) => self.write_kept(&path)?,
+                Pending::Large { output, source, size, hash } => self.write_large(&output, &source, size, hash)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, number: usize, wait: bool) -> Result<Option<(Output, Body)>, SourceError> {
+        loop {
+            if let Some(found) = self.ready.remove(&number) {
+                return Ok(Some(found));
+            }
+            let result = if wait { self.done.recv().ok() } else { self.done.try_recv().ok() };
+            match result {
+                Some((finished, output, body)) => drop(self.ready.insert(finished, (output, body))),
+                None if wait => return Err(SourceError::new("a thread that compresses has stopped")),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn write(&mut self, output: &Output, body: &Body) -> Result<(), SourceError> {
+        self.source_bytes += body.plain.len() as u64;
+        add(&mut self.pack, output, &body.variants())?;
+        let Some(path) = public_path(&output.path).filter(|_| output.public) else { return Ok(()) };
+        let same = self.previous.as_ref().and_then(|pack| pack.get(output.path.as_bytes())?.variant(Encoding::Identity));
+        let same = same.is_some_and(|variant| matches!(variant.body(), PackBody::Bytes(bytes) if bytes == body.plain));
+        if same && self.public.keep(&path, body.plain.len() as u64) {
+            return Ok(());
+        }
+        self.public.stage(&path, &body.plain).map_err(|(path, error)| not_written(&path, &error))
+    }
+
+    fn write_large(&mut self, output: &Output, source: &Path, size: u64, hash: [u8; 32]) -> Result<(), SourceError> {
+        self.source_bytes += size;
+        let Some(path) = public_path(&output.path) else {
+            return Err(SourceError::new(format!("the path {} cannot be a file", output.path)));
+        };
+        let variants = [VariantIn { encoding: Encoding::Identity, body: BodyIn::File { path: &path, size, hash } }];
+        add(&mut self.pack, output, &variants)?;
+        self.public.stage_copy(&path, source).map_err(|(path, error)| not_written(&path, &error))
+    }
+
+    fn write_kept(&mut self, path: &str) -> Result<(), SourceError> {
+        let Some(entry) = self.previous.as_ref().and_then(|pack| pack.get(path.as_bytes())) else {
+            return Err(SourceError::new(format!("the last build has nothing at {path}")).hint("build with --clean"));
+        };
+        self.pack.add_entry(&entry).map_err(|error| packed(&error))?;
+        let Some(variant) = entry.variant(Encoding::Identity) else { return Ok(()) };
+        self.source_bytes += variant.length();
+        let Some(file) = public_path(path).filter(|_| !self.no_public.contains(path)) else { return Ok(()) };
+        if self.public.keep(&file, variant.length()) {
+            return Ok(());
+        }
+        match variant.body() {
+            PackBody::Bytes(bytes) => {
+                self.public.stage(&file, bytes).map_err(|(path, error)| not_written(&path, &error))
+            }
+            PackBody::File { .. } => {
+                Err(SourceError::new(format!("the file {file} is missing from dist/public")).hint("build with --clean"))
+            }
+        }
+    }
+}
+
+fn add(pack: &mut PackWriter, output: &Output, variants: &[VariantIn<'_>]) -> Result<(), SourceError> {
+    let headers: Vec<_> = output.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let tags: Vec<_> = output.tags.iter().map(String::as_str).collect();
+    let response = Response {
+        path: &output.path,
+        status: output.status,
+        content_type: &output.content_type,
+        last_modified: output.last_modified,
+        headers: &headers,
+        tags: &tags,
+        variants,
+    };
+    pack.add(&response).map_err(|error| packed(&error))
+}
+
+fn worker(work: Arc<Mutex<Receiver<(usize, Output)>>>, results: Sender<Done>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        loop {
+            let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok((number, mut output)) = job else { return };
+            let body = std::mem::take(&mut output.body);
+            let body = Body::make(body, output.finish, &output.content_type, output.level);
+            if results.send((number, output, body)).is_err() {
+                return;
+            }
+        }
+    })
+}
+
+fn hash_file(path: &Path) -> std::io::Result<(u64, [u8; 32])> {
+    let mut file = File::open(path)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut size = 0;
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((size, *hasher.finalize().as_bytes()));
+        }
+        hasher.update(buffer.get(..count).unwrap_or(&[]));
+        size += count as u64;
+    }
+}
+
+fn packed(error: &PackError) -> SourceError {
+    let hint = "check the space left on the disk and the folder's permissions; the last build is as it was";
+    SourceError::new(error.to_string()).hint(hint)
+}
+
+fn not_written(path: &Path, error: &std::io::Error) -> SourceError {
+    SourceError::new(format!("cannot be written: {error}"))
+        .in_file(path.display().to_string())
+        .hint("check the space left on the disk and the folder's permissions; the last build is as it was")
+}

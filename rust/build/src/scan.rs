@@ -1,0 +1,367 @@
+//! Finds a site's source files, and which of them changed, by looking at their sizes and times before their bytes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use foldhash::HashMap;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rayon::prelude::*;
+
+use crate::error::SourceError;
+
+/// The folders of a site that hold sources.
+const FOLDERS: [&str; 7] = ["assets", "content", "data", "locales", "pages", "static", "templates"];
+const MAGIC: [u8; 8] = *b"HWSRC\0\0\x01";
+const HASH: usize = 16;
+/// Deeper folders are refused: a link may have made a circle.
+const DEEPEST: usize = 64;
+
+type Hash = [u8; HASH];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    size: u64,
+    modified: i128,
+    inode: u64,
+}
+
+/// The source files of a site.
+#[derive(Debug)]
+pub struct Sources {
+    root: PathBuf,
+    state: PathBuf,
+    max_file: u64,
+    known: HashMap<String, (Stat, Hash)>,
+    found: BTreeMap<String, (Stat, Hash)>,
+    changed: bool,
+}
+
+impl Sources {
+    /// Takes a site's folder, the file where the last scan is kept, and the size over which a file is refused.
+    pub fn new(root: &Path, state: &Path, max_file: u64) -> Self {
+        let known = fs::read(state).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
+        Self { root: root.to_owned(), state: state.to_owned(), max_file, known, found: BTreeMap::new(), changed: true }
+    }
+
+    /// Scans, and returns the hash of each file by its path. Files whose size, time and inode are as they were are not
+    /// read; with `fresh` all are.
+    ///
+    /// # Errors
+    /// What cannot be used: unreadable files, links that lead out of the site, what is no file.
+    pub fn scan(&mut self, fresh: bool) -> Result<BTreeMap<String, String>, Vec<SourceError>> {
+        let walk = self.walk()?;
+        let known = &self.known;
+        let root = &self.root;
+        let results: Vec<Result<(String, (Stat, Hash)), SourceError>> = walk
+            .into_par_iter()
+            .with_min_len(64)
+            .map(|(path, stat)| {
+                if let Some((before, hash)) = known.get(&path).filter(|(before, _)| !fresh && *before == stat) {
+                    return Ok((path, (*before, *hash)));
+                }
+                let hash = hash_file(&root.join(&path)).map_err(|error| unreadable(&path, &error))?;
+                Ok((path, (stat, hash)))
+            })
+            .collect();
+        let mut errors = Vec::new();
+        self.found = results.into_iter().filter_map(|one| one.map_err(|error| errors.push(error)).ok()).collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let same = |(path, (_, hash)): (&String, &(Stat, Hash))| self.known.get(path).is_some_and(|(_, other)| other == hash);
+        self.changed = self.found.len() != self.known.len() || !self.found.iter().all(same);
+        let hashes = self.found.iter().map(|(path, (_, hash))| (path.clone(), hex(hash))).collect();
+        self.known = self.found.iter().map(|(path, kept)| (path.clone(), *kept)).collect();
+        Ok(hashes)
+    }
+
+    /// Whether the last scan found anything but what was known before it.
+    pub const fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Whether all files are as they were at the last scan that was kept, by sizes and times alone.
+    pub fn is_current(&self) -> bool {
+        let Ok(walk) = self.walk() else { return false };
+        walk.len() == self.known.len()
+            && walk.iter().all(|(path, stat)| self.known.get(path).is_some_and(|(before, _)| before == stat))
+    }
+
+    /// Keeps what the last scan found, for the next process.
+    ///
+    /// # Errors
+    /// The state file cannot be written.
+    pub fn save(&self) -> std::io::Result<()> {
+        let aside = self.state.with_extension(std::process::id().to_string());
+        let mut file = File::create(&aside)?;
+        file.write_all(&encode(&self.found))?;
+        drop(file);
+        fs::rename(aside, &self.state)
+    }
+
+    fn walk(&self) -> Result<Vec<(String, Stat)>, Vec<SourceError>> {
+        let mut walk = Walk { root: &self.root, ignored: ignored(&self.root)?, max_file: self.max_file, found: Vec::new(), errors: Vec::new() };
+        for folder in FOLDERS {
+            if self.root.join(folder).exists() {
+                walk.folder(folder, 1);
+            }
+        }
+        walk.top();
+        if walk.errors.is_empty() { Ok(walk.found) } else { Err(walk.errors) }
+    }
+}
+
+fn ignored(root: &Path) -> Result<Option<Gitignore>, Vec<SourceError>> {
+    let file = root.join(".buildignore");
+    if !file.exists() {
+        return Ok(None);
+    }
+    let mut builder = GitignoreBuilder::new(root);
+    let problem = builder.add(&file);
+    let bad = |error: ignore::Error| {
+        vec![SourceError::new(format!("not valid: {error}")).in_file(".buildignore").hint("it has the syntax of .gitignore")]
+    };
+    if let Some(error) = problem {
+        return Err(bad(error));
+    }
+    builder.build().map(Some).map_err(bad)
+}
+
+struct Walk<'s> {
+    root: &'s Path,
+    ignored: Option<Gitignore>,
+    max_file: u64,
+    found: Vec<(String, Stat)>,
+    errors: Vec<SourceError>,
+}
+
+impl Walk<'_> {
+    /// The files of the site's own folder that matter: its settings and its Python.
+    fn top(&mut self) {
+        let Ok(entries) = fs::read_dir(self.root) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let python = Path::new(name).extension().is_some_and(|ending| ending == "py");
+            if (python || name == "site.toml" || name == ".buildignore") && entry.path().is_file() {
+                self.file(name.to_owned(), &entry.path());
+            }
+        }
+    }
+
+    fn folder(&mut self, folder: &str, depth: usize) {
+        if depth > DEEPEST {
+            self.errors.push(SourceError::new("folders are nested too deep").in_file(folder).hint("look for a link that leads back"));
+            return;
+        }
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) => return self.errors.push(unreadable(folder, &error)),
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else {
+                let said = format!("the name of a file in {folder}/ is not UTF-8: {}", name.to_string_lossy());
+                self.errors.push(SourceError::new(said).in_file(folder).hint("rename it"));
+                continue;
+            };
+            // Hidden files are an editor's or a tool's; `.well-known` is the web's (RFC 8615).
+            if name.starts_with('.') && name != ".well-known" || name == "__pycache__" || name.ends_with('~') {
+                continue;
+            }
+            let path = format!("{folder}/{name}");
+            let Ok(kind) = entry.file_type() else { continue };
+            if self.ignored.as_ref().is_some_and(|rules| rules.matched(&path, kind.is_dir()).is_ignore()) {
+                continue;
+            }
+            if kind.is_dir() {
+                self.folder(&path, depth + 1);
+            } else if kind.is_file() {
+                self.file(path, &entry.path());
+            } else if kind.is_symlink() {
+                self.link(path, &entry.path());
+            } else {
+                self.errors.push(SourceError::new("this is no regular file").in_file(path).hint("remove it, or name it in .buildignore"));
+            }
+        }
+    }
+
+    fn link(&mut self, path: String, file: &Path) {
+        let target = match file.canonicalize() {
+            Ok(target) => target,
+            Err(error) => return self.errors.push(unreadable(&path, &error)),
+        };
+        let inside = self.root.canonicalize().is_ok_and(|root| target.starts_with(root));
+        if inside && target.is_file() {
+            self.file(path, file);
+        } else {
+            let said = if inside { "this link leads to a folder" } else { "this link leads out of the site" };
+            self.errors.push(SourceError::new(said).in_file(path).hint("copy what it leads to into the site"));
+        }
+    }
+
+    fn file(&mut self, path: String, file: &Path) {
+        match fs::metadata(file) {
+            Ok(found) if found.len() > self.max_file => {
+                let said = format!("the file has {} bytes, and at most {} are read", found.len(), self.max_file);
+                self.errors.push(SourceError::new(said).in_file(path).hint("raise `build.max_file`"));
+            }
+            Ok(found) => {
+                let modified = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
+                self.found.push((path, Stat { size: found.len(), modified, inode: found.ino() }));
+            }
+            Err(error) => self.errors.push(unreadable(&path, &error)),
+        }
+    }
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> SourceError {
+    SourceError::new(format!("cannot be read: {error}")).in_file(path).hint("check its permissions")
+}
+
+fn hash_file(path: &Path) -> std::io::Result<Hash> {
+    let mut file = File::open(path)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(buffer.get(..count).unwrap_or(&[]));
+    }
+    let mut short = [0; HASH];
+    short.copy_from_slice(&hasher.finalize().as_bytes()[..HASH]);
+    Ok(short)
+}
+
+fn encode(found: &BTreeMap<String, (Stat, Hash)>) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(u32::try_from(found.len()).unwrap_or(u32::MAX).to_le_bytes());
+    for (path, (stat, hash)) in found {
+        bytes.extend(u32::try_from(path.len()).unwrap_or(0).to_le_bytes());
+        bytes.extend(path.as_bytes());
+        bytes.extend(stat.size.to_le_bytes());
+        bytes.extend(stat.modified.to_le_bytes());
+        bytes.extend(stat.inode.to_le_bytes());
+        bytes.extend(hash);
+    }
+    let sum = blake3::hash(&bytes);
+    bytes.extend(&sum.as_bytes()[..HASH]);
+    bytes
+}
+
+/// Reads what `encode` wrote; none where it is damaged, which only means that all files are read again.
+fn decode(bytes: &[u8]) -> Option<HashMap<String, (Stat, Hash)>> {
+    let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(HASH)?)?;
+    if blake3::hash(body).as_bytes().get(..HASH)? != sum {
+        return None;
+    }
+    let mut rest = body.strip_prefix(&MAGIC)?;
+    let mut take = |count: usize| {
+        let (part, after) = rest.split_at_checked(count)?;
+        rest = after;
+        Some(part)
+    };
+    let count = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
+    let mut found = HashMap::default();
+    for _ in 0..count {
+        let length = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
+        let path = std::str::from_utf8(take(length)?).ok()?.to_owned();
+        let size = u64::from_le_bytes(take(8)?.try_into().ok()?);
+        let modified = i128::from_le_bytes(take(16)?.try_into().ok()?);
+        let inode = u64::from_le_bytes(take(8)?.try_into().ok()?);
+        found.insert(path, (Stat { size, modified, inode }, take(HASH)?.try_into().ok()?));
+    }
+    Some(found)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn site() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("site");
+        for (path, text) in [("site.toml", "t"), ("content/a.md", "1"), ("content/b/c.md", "2"), ("assets/.hidden", "x"), ("other/x", "y")] {
+            fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+            fs::write(root.join(path), text).unwrap();
+        }
+        (folder, root)
+    }
+
+    #[test]
+    fn a_change_is_seen_and_nothing_else_is() {
+        let (_folder, root) = site();
+        let state = root.join("state");
+        let scan = || {
+            let mut sources = Sources::new(&root, &state, 1000);
+            let files = sources.scan(false).unwrap();
+            sources.save().unwrap();
+            (files, sources.changed())
+        };
+        let (first, changed) = scan();
+        assert!(changed);
+        assert_eq!(first.keys().collect::<Vec<_>>(), ["content/a.md", "content/b/c.md", "site.toml"]);
+        assert_eq!(scan(), (first.clone(), false));
+        assert!(Sources::new(&root, &state, 1000).is_current());
+        fs::write(root.join("content/a.md"), "22").unwrap();
+        assert!(!Sources::new(&root, &state, 1000).is_current());
+        let (second, changed) = scan();
+        assert!(changed && second["content/a.md"] != first["content/a.md"]);
+        fs::write(&state, "damaged").unwrap();
+        assert_eq!(scan().0, second);
+    }
+
+    #[test]
+    fn what_is_ignored_is_not_there() {
+        let (_folder, root) = site();
+        fs::write(root.join(".buildignore"), "content/b/\n").unwrap();
+        let files = Sources::new(&root, &root.join("s"), 1000).scan(false).unwrap();
+        assert_eq!(files.keys().collect::<Vec<_>>(), [".buildignore", "content/a.md", "site.toml"]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named() {
+        let (folder, root) = site();
+        fs::write(folder.path().join("secret"), "s").unwrap();
+        symlink(folder.path().join("secret"), root.join("content/out.md")).unwrap();
+        symlink(root.join("content/a.md"), root.join("content/in.md")).unwrap();
+        fs::write(root.join("content/big.md"), "x".repeat(2000)).unwrap();
+        std::process::Command::new("mkfifo").arg(root.join("static_fifo")).status().unwrap();
+        fs::create_dir(root.join("static")).unwrap();
+        fs::rename(root.join("static_fifo"), root.join("static/fifo")).unwrap();
+        let errors = Sources::new(&root, &root.join("s"), 1000).scan(false).unwrap_err();
+        let mut files: Vec<_> = errors.iter().map(|error| error.file.clone().unwrap()).collect();
+        files.sort();
+        assert_eq!(files, ["content/big.md", "content/out.md", "static/fifo"]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_state_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+            let mut sealed = MAGIC.to_vec();
+            sealed.extend(&bytes);
+            let sum = blake3::hash(&sealed);
+            sealed.extend(&sum.as_bytes()[..HASH]);
+            let _ = decode(&sealed);
+        }
+    }
+}

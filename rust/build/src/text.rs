@@ -1,0 +1,144 @@
+//! Small minifiers for text: JSON, XML, SVG, and what stands inside a page.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use oxc::allocator::Allocator;
+use oxc::codegen::{Codegen, CodegenOptions, CommentOptions};
+use oxc::minifier::{CompressOptions, MangleOptions, Minifier, MinifierOptions};
+use oxc::parser::Parser;
+use oxc::span::SourceType;
+
+/// Returns JSON without white space between its tokens, or none where it is not valid.
+pub fn json(text: &str) -> Option<String> {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
+    let mut out = String::with_capacity(text.len());
+    let (mut in_string, mut escaped) = (false, false);
+    for c in text.chars() {
+        if in_string {
+            in_string = escaped || c != '"';
+            escaped = c == '\\' && !escaped;
+        } else if c == '"' {
+            in_string = true;
+        } else if c.is_ascii_whitespace() {
+            continue;
+        }
+        out.push(c);
+    }
+    Some(out)
+}
+
+/// Returns XML without comments and without the white space that stands alone between two tags.
+///
+/// That white space means nothing in feeds and sitemaps; text beside it, CDATA and everything in an element that says
+/// `xml:space` is as it was.
+pub fn xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let keeps = text.contains("xml:space");
+    while let Some(at) = rest.find('<') {
+        let (before, markup) = rest.split_at(at);
+        if keeps || !before.bytes().all(|byte| byte.is_ascii_whitespace()) {
+            out.push_str(before);
+        }
+        let (end, kept) = if markup.starts_with("<!--") {
+            (markup.find("-->").map(|end| end + 3), false)
+        } else if markup.starts_with("<![CDATA[") {
+            (markup.find("]]>").map(|end| end + 3), true)
+        } else {
+            (tag_end(markup), true)
+        };
+        let end = end.unwrap_or(markup.len());
+        if kept {
+            out.push_str(markup.get(..end).unwrap_or(markup));
+        }
+        rest = markup.get(end..).unwrap_or("");
+    }
+    out.push_str(rest.trim_end());
+    out
+}
+
+fn tag_end(markup: &str) -> Option<usize> {
+    let mut quote = None;
+    for (at, c) in markup.char_indices() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c == '>' => return Some(at + 1),
+            None => {}
+        }
+    }
+    None
+}
+
+/// Returns SVG without comments, and without white space between tags where there is no text element to show it.
+pub fn svg(text: &str) -> String {
+    if text.contains("<text") || text.contains("<style") || text.contains("<script") || text.contains("<foreignObject") {
+        return text.to_owned();
+    }
+    xml(text)
+}
+
+/// Returns an inline script, smaller, or none where it is not valid.
+pub fn script(source: &str, module: bool) -> Option<String> {
+    std::panic::catch_unwind(|| {
+        let allocator = Allocator::default();
+        let kind = if module { SourceType::mjs() } else { SourceType::script() };
+        let parsed = Parser::new(&allocator, source, kind).parse();
+        if !parsed.diagnostics.is_empty() {
+            return None;
+        }
+        let mut program = parsed.program;
+        // The names at the top of a script that is no module are names of the page.
+        let mangle = MangleOptions { top_level: Some(module), ..MangleOptions::default() };
+        let options = MinifierOptions {
+            mangle: Some(mangle),
+            mangle_properties: None,
+            compress: Some(if module { CompressOptions::smallest() } else { CompressOptions::safest() }),
+        };
+        let scoping = Minifier::new(options).minify(&allocator, &mut program).scoping;
+        let options = CodegenOptions { minify: true, comments: CommentOptions::disabled(), ..CodegenOptions::default() };
+        Some(Codegen::new().with_options(options).with_scoping(scoping).build(&program).code)
+    })
+    .ok()
+    .flatten()
+}
+
+/// Returns an inline stylesheet, smaller, or none where it is not valid.
+pub fn style(source: &str) -> Option<String> {
+    let sources = HashMap::from([("style".to_owned(), source.to_owned())]);
+    if source.contains("@import") {
+        return None;
+    }
+    crate::css::transform("style", &sources, &|_, url| Some(url.to_owned()), true).ok()
+}
+
+/// Returns a text with single spaces between its words.
+pub(crate) fn one_spaced(text: &str) -> Cow<'_, str> {
+    let tidy = !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") && !text.contains(['\n', '\t', '\r']);
+    if tidy { Cow::Borrowed(text) } else { Cow::Owned(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_keeps_its_strings() {
+        assert_eq!(json("{ \"a b\" : [ 1 , \"\\\" \\\\\" ] }\n").as_deref(), Some("{\"a b\":[1,\"\\\" \\\\\"]}"));
+        assert_eq!(json("{ a }"), None);
+    }
+
+    #[test]
+    fn xml_keeps_its_text() {
+        let text = "<?xml version=\"1.0\"?>\n<a>\n  <!-- c -->\n  <b x=\"1>2\"> t </b>\n  <![CDATA[ <p> ]]>\n</a>\n";
+        assert_eq!(xml(text), "<?xml version=\"1.0\"?><a><b x=\"1>2\"> t </b><![CDATA[ <p> ]]></a>");
+    }
+
+    #[test]
+    fn names_of_the_page_stay_names_of_the_page() {
+        let made = script("var shared = 1; function used(value) { return value + shared }", false).unwrap_or_default();
+        assert!(made.contains("shared") && made.contains("used") && !made.contains("value"), "{made}");
+    }
+}
