@@ -117,7 +117,7 @@ fn bundle(
     Ok(code)
 }
 
-fn parse<'a>(source: &'a str, filename: &str) -> Result<StyleSheet<'a, 'a>, SourceError> {
+fn parse<'a>(source: &'a str, filename: &str) -> Result<StyleSheet<'a>, SourceError> {
     let options = ParserOptions {
         filename: filename.to_owned(),
         flags: ParserFlags::NESTING | ParserFlags::CUSTOM_MEDIA,

@@ -148,7 +148,7 @@ fn located(error: &OxcDiagnostic, source: &str, filename: &str) -> SourceError {
         found = found.hint(help.to_string());
     }
     match error.labels.iter().next() {
-        Some(label) => found.at_offset(source, label.offset()),
+        Some(label) => found.at_offset(source, label.offset() as usize),
         None => found,
     }
 }

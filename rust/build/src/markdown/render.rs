@@ -49,7 +49,10 @@ impl<'a> Renderer<'a> {
                 let inner = self.inner(events, |end| matches!(end, TagEnd::Heading(_)));
                 let level = level as u8;
                 let text = plain(&inner);
-                let id = id.map_or_else(|| self.slugs.make(&text), |id| self.slugs.claim(&id));
+                let id = match id {
+                    Some(id) => self.slugs.claim(&id),
+                    None => self.slugs.make(&text),
+                };
                 let mut made = format!("<h{level} id=\"");
                 escape(&mut made, &id);
                 made.push('"');
