@@ -194,7 +194,7 @@ mod tests {
             ("parts/a.css".to_owned(), "p { background: url(../img/x.png) }".to_owned()),
         ]);
         let lead = |file: &str, url: &str| (file == "parts/a.css" && url == "../img/x.png").then(|| "/n.png".to_owned());
-        assert_eq!(transform("app.css", &sources, &lead, true).unwrap(), "p{background:url(/n.png)}body{color:red}");
+        assert_eq!(transform("app.css", &sources, &lead, true).unwrap(), "p{background:url(\"/n.png\")}body{color:red}");
         assert_eq!(references(&sources["app.css"], "app.css").unwrap(), ["./parts/a.css"]);
         assert_eq!(references(&sources["parts/a.css"], "a").unwrap(), ["../img/x.png"]);
     }

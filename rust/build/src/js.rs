@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn all_ways_to_refer_are_found() {
-        let source = "export * from './b'; const c = () => import('./c');\nconst d = new URL('./d.png', import.meta.url); const e = new URL(x, import.meta.url);";
+        let source = "export * from './b'; export const c = () => import('./c');\nconst d = new URL('./d.png', import.meta.url); const e = new URL(x, import.meta.url);";
         let mut found = imports(source, "a.js").unwrap();
         found.sort();
         assert_eq!(found, ["./b", "./c", "./d.png"]);

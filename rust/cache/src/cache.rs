@@ -208,6 +208,14 @@ impl<V: Send + Sync> Cache<V> {
         self.remove_where(|entry| entry.key.starts_with(prefix))
     }
 
+    /// Removes all keys that a condition holds for, and returns how many. Fills under way are kept none of: what they
+    /// bring might be meant.
+    pub fn purge_where(&self, condition: impl Fn(&[u8]) -> bool) -> usize {
+        let sequence = self.next_sequence();
+        self.prefix_floor.fetch_max(sequence, Ordering::AcqRel);
+        self.remove_where(|entry| entry.sequence < sequence && condition(&entry.key))
+    }
+
     /// Hides everything at once, fills under way too.
     pub fn purge_all(&self) {
         let sequence = self.next_sequence();

@@ -1,1 +1,38 @@
-//! placeholder
+//! The edge: answers what is packed or cached, and asks the workers for the rest.
+//!
+//! A connection begins on the direct path ([`direct`]), which answers plain requests for packed responses with one read
+//! and one write. Everything else is handed, with the bytes already read, to hyper and the [`service`] behind it. Both
+//! ask the same pure function, [`answer`], what to send.
+
+#![forbid(unsafe_code)]
+
+mod admin;
+pub mod answer;
+mod body;
+mod clock;
+mod conditional;
+mod config;
+mod direct;
+mod edge;
+mod error;
+mod fetch;
+mod head;
+mod metrics;
+mod negotiate;
+mod path;
+mod policy;
+mod purge;
+mod range;
+mod replay;
+mod service;
+mod shared;
+mod site;
+mod store;
+mod thread;
+mod upstream;
+
+pub use config::{Config, Limits, SiteConfig};
+pub use edge::{Edge, Reloaded};
+pub use error::EdgeError;
+pub use metrics::Stats;
+pub use purge::Purge;

@@ -44,11 +44,10 @@ fn write_tag(out: &mut String, tag: &Tag<'_>, changes: &HashMap<String, String>)
         let Some(changed) = changed else { continue };
         let at = value.as_ptr() as usize - start;
         out.push_str(tag.raw.get(copied..at).unwrap_or(""));
-        let escaped = changed.replace('"', "&quot;").replace('\'', "&#39;");
-        if attribute.quote.is_none() {
-            out.push_str(&format!("\"{escaped}\""));
-        } else {
-            out.push_str(&escaped);
+        match attribute.quote {
+            None => out.push_str(&format!("\"{}\"", changed.replace('"', "&quot;"))),
+            Some('"') => out.push_str(&changed.replace('"', "&quot;")),
+            Some(_) => out.push_str(&changed.replace('\'', "&#39;")),
         }
         copied = at + value.len();
     }

@@ -1,0 +1,162 @@
+//! The bodies of responses that hyper sends.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::metrics;
+use crate::shared::ThreadState;
+
+/// Why a body ends early.
+pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Bytes read from a file at a time.
+const CHUNK: usize = 64 << 10;
+
+/// Where the bytes come from.
+pub(crate) enum Body {
+    Bytes(Option<Bytes>),
+    /// A worker's body, passed on as it comes; what was read of it already goes first.
+    Worker { first: Option<Bytes>, rest: Incoming, lease: Option<Lease> },
+    /// A part of a file.
+    File { file: tokio::fs::File, left: u64, buffer: Box<[u8]> },
+}
+
+impl Body {
+    pub(crate) const fn empty() -> Self {
+        Self::Bytes(None)
+    }
+
+    pub(crate) fn file(file: tokio::fs::File, left: u64) -> Self {
+        Self::File { file, left, buffer: vec![0; CHUNK].into_boxed_slice() }
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(Some(bytes).filter(|bytes| !bytes.is_empty()))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Worker { first, rest, lease } => {
+                if let Some(bytes) = first.take().filter(|bytes| !bytes.is_empty()) {
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                let polled = Pin::new(rest).poll_frame(context).map(|frame| frame.map(|one| one.map_err(Into::into)));
+                if matches!(polled, Poll::Ready(None)) {
+                    lease.take();
+                }
+                polled
+            }
+            Self::File { file, left, buffer } => {
+                if *left == 0 {
+                    return Poll::Ready(None);
+                }
+                let wanted = usize::try_from(*left).unwrap_or(CHUNK).min(CHUNK);
+                let mut space = ReadBuf::new(buffer.get_mut(..wanted).unwrap_or_default());
+                match Pin::new(file).poll_read(context, &mut space) {
+                    Poll::Pending => Poll::Pending,
+                    Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error.into()))),
+                    Poll::Ready(Ok(())) if space.filled().is_empty() => {
+                        Poll::Ready(Some(Err("the file was cut short while it was sent".into())))
+                    }
+                    Poll::Ready(Ok(())) => {
+                        *left -= space.filled().len() as u64;
+                        Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(space.filled())))))
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Bytes(bytes) => bytes.is_none(),
+            Self::Worker { first, rest, .. } => first.is_none() && rest.is_end_stream(),
+            Self::File { left, .. } => *left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::File { left, .. } => SizeHint::with_exact(*left),
+            Self::Worker { first, rest, .. } => {
+                let mut hint = rest.size_hint();
+                let more = first.as_ref().map_or(0, |bytes| bytes.len() as u64);
+                if let Some(exact) = hint.exact() {
+                    hint.set_exact(exact + more);
+                }
+                hint
+            }
+        }
+    }
+}
+
+/// Counts something for as long as it lives.
+pub(crate) struct Lease(pub(crate) Arc<AtomicU64>);
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, std::sync::atomic::Ordering::AcqRel);
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body that counts as in flight until it is sent or given up, so that a drain waits for it.
+    pub(crate) struct Counted {
+        pub(crate) body: Body,
+        pub(crate) flight: Option<InFlight>,
+    }
+}
+
+/// One request that is being answered on a thread.
+pub(crate) struct InFlight(Arc<ThreadState>);
+
+impl InFlight {
+    pub(crate) fn new(state: Arc<ThreadState>) -> Self {
+        metrics::add(&state.metrics.in_flight, 1);
+        Self(state)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        metrics::sub(&self.0.metrics.in_flight, 1);
+    }
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.project();
+        let polled = Pin::new(this.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            this.flight.take();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,78 @@
+//! How the edge is set up.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// The edge's settings.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    /// Addresses to listen on; port 0 takes any that is free.
+    pub listen: Vec<SocketAddr>,
+    /// Threads, each with a listener and a runtime of its own.
+    pub threads: usize,
+    /// The Unix socket for stats, purges and reloads.
+    pub admin_socket: PathBuf,
+    /// Bytes the cache of what Python made may hold.
+    pub cache_bytes: u64,
+    /// Whether requests are counted.
+    #[serde(default)]
+    pub metrics: bool,
+    #[serde(default)]
+    pub limits: Limits,
+    /// The sites; the first answers hosts that none names.
+    pub sites: Vec<SiteConfig>,
+}
+
+/// One site.
+#[derive(Debug, Clone, Deserialize)]
+pub struct SiteConfig {
+    pub name: String,
+    /// Host names it answers to; none is all the others.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    pub pack: PathBuf,
+    /// The folder of plain files, for those too large for the pack.
+    pub files: PathBuf,
+    /// Header fields added to what Python answers, where it does not set them itself.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+}
+
+/// Bounds on what a client may ask for. Times are in milliseconds.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// Bytes of the request line and all header fields.
+    pub head_bytes: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: u64,
+    /// How long a head may take to arrive.
+    pub head_time: u64,
+    /// How long a connection may be idle.
+    pub idle_time: u64,
+    /// How long a client may take nothing of what it is sent.
+    pub write_time: u64,
+    /// How long a worker may take to begin its answer.
+    pub worker_time: u64,
+    /// How long a request waits for a worker when there is none.
+    pub no_worker_time: u64,
+    /// Connections for each thread.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_bytes: 32 << 10,
+            body_bytes: 10 << 20,
+            head_time: 15_000,
+            idle_time: 75_000,
+            write_time: 60_000,
+            worker_time: 60_000,
+            no_worker_time: 5000,
+            connections: 20_000,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The direct path: plain requests for packed responses, each with one read and one write.
+//!
+//! What is plain: a GET or HEAD of HTTP/1.1 in origin form, with one Host and no body, for a response that is in the
+//! pack. Anything else goes to hyper, with all that was read and not yet answered, and stays there.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyperweb_pack::{Body, Variant};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+use crate::answer::{Answer, Head, answer, not_found};
+use crate::body::InFlight;
+use crate::clock;
+use crate::config::Limits;
+use crate::metrics::Source;
+use crate::path::target;
+use crate::replay::Replay;
+use crate::service::serve;
+use crate::shared::ThreadState;
+
+const MOST_FIELDS: usize = 100;
+const FIRST_READ: usize = 8 << 10;
+
+/// What becomes of the bytes at the beginning of the buffer.
+enum Next {
+    /// A response was written for so many bytes; the connection goes on, or not.
+    Answered { used: usize, close: bool },
+    /// The head is not whole yet.
+    More,
+    /// This is not for here.
+    HandOver,
+    /// This is no HTTP; it is answered so, and the connection closed.
+    Refuse(&'static [u8]),
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn connection(state: Arc<ThreadState>, stream: TcpStream, peer: Arc<str>) {
+    let mut buffer = vec![0; FIRST_READ];
+    let (mut start, mut end) = (0, 0);
+    let limits = state.shared.limits;
+    let wait = sleep(Duration::from_millis(limits.head_time));
+    tokio::pin!(wait);
+    // What the wait ends: an idle connection, or a head that does not come to its end.
+    let mut since = Instant::now();
+    loop {
+        while start < end {
+            let Some(bytes) = buffer.get(start..end) else { return };
+            match respond(&state, &stream, bytes).await {
+                Ok(Next::Answered { used, close }) => {
+                    start += used;
+                    since = Instant::now();
+                    if close {
+                        return;
+                    }
+                }
+                Ok(Next::More) => break,
+                Ok(Next::HandOver) => return hand_over(state, stream, Bytes::copy_from_slice(bytes), peer).await,
+                Ok(Next::Refuse(response)) => {
+                    // The client may have gone, which is what it is told to do.
+                    let _ = write_all(&stream, response, &[], &limits).await;
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+        buffer.copy_within(start..end, 0);
+        (start, end) = (0, end - start);
+        if end >= limits.head_bytes {
+            let _ = write_all(&stream, TOO_LARGE, &[], &limits).await;
+            return;
+        }
+        if end == buffer.len() {
+            buffer.resize((buffer.len() * 2).min(limits.head_bytes), 0);
+        }
+        match read(&stream, buffer.get_mut(end..).unwrap_or_default(), wait.as_mut(), &mut since, end > 0, &limits).await {
+            Some(0) | None => return,
+            Some(count) => {
+                if end == 0 {
+                    since = Instant::now();
+                }
+                end += count;
+            }
+        }
+    }
+}
+
+/// Reads what there is, or waits for it; none when the time is over.
+async fn read(
+    stream: &TcpStream,
+    space: &mut [u8],
+    mut wait: std::pin::Pin<&mut Sleep>,
+    since: &mut Instant,
+    in_head: bool,
+    limits: &Limits,
+) -> Option<usize> {
+    loop {
+        match stream.try_read(space) {
+            Ok(count) => return Some(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return None,
+        }
+        tokio::select! {
+            biased;
+            ready = stream.readable() => ready.ok()?,
+            () = wait.as_mut() => {
+                // One timer for the whole connection: it is set anew only when it runs out.
+                let allowed = Duration::from_millis(if in_head { limits.head_time } else { limits.idle_time });
+                let left = allowed.checked_sub(since.elapsed()).filter(|left| !left.is_zero())?;
+                wait.as_mut().reset(tokio::time::Instant::now() + left);
+            }
+        }
+    }
+}
+
+async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> io::Result<Next> {
+    if !bytes.starts_with(b"GET /") && !bytes.starts_with(b"HEAD /") {
+        return Ok(if b"GET /".starts_with(bytes) || b"HEAD /".starts_with(bytes) { Next::More } else { Next::HandOver });
+    }
+    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    let used = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(used)) => used,
+        Ok(httparse::Status::Partial) => return Ok(Next::More),
+        Err(httparse::Error::TooManyHeaders) => return Ok(Next::Refuse(TOO_LARGE)),
+        Err(_) => return Ok(Next::Refuse(BAD)),
+    };
+    let Some(plain) = Plain::read(&request) else { return Ok(Next::HandOver) };
+    let Some(target) = request.path.and_then(target) else { return Ok(Next::HandOver) };
+    let started = state.shared.measures.then(Instant::now);
+    let site = state.shared.sites.find(plain.host);
+    let build = site.build.load();
+    let mut found = answer(&build.pack, &target, &plain.head);
+    if matches!(found, Answer::Missing) && build.router.is_none() {
+        found = not_found(&build.pack, &plain.head).unwrap_or(Answer::Missing);
+    }
+    let mut close = plain.close;
+    // A response that could be sent before a drain began is the last of its connection.
+    close |= state.shared.draining.load(Ordering::Relaxed);
+    let (status, line, head, body): (u16, &[u8], &[u8], &[u8]) = match &found {
+        Answer::Whole { status: status @ (200 | 404), variant } if !is_file(variant) => {
+            let line: &[u8] = if *status == 200 { b"HTTP/1.1 200 OK\r\n" } else { b"HTTP/1.1 404 Not Found\r\n" };
+            let sent = if plain.head.is_head { variant.head() } else { variant.head_and_body() };
+            (*status, line, sent, &[])
+        }
+        Answer::NotModified(variant) => (304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head(), &[]),
+        _ => return Ok(Next::HandOver),
+    };
+    let _flight = InFlight::new(Arc::clone(state));
+    let mut prefix = [0; 128];
+    let length = clock::with_date(|date| {
+        let connection: &[u8] = if close { b"\r\nconnection: close\r\n" } else { b"\r\n" };
+        fill(&mut prefix, &[line, b"date: ", date, connection])
+    });
+    let prefix = prefix.get(..length).unwrap_or(&[]);
+    write_all(stream, prefix, head, &state.shared.limits).await?;
+    if let Some(started) = started {
+        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let sent = if status == 304 || plain.head.is_head { 0 } else { (head.len() + body.len()) as u64 };
+        state.metrics.count(Source::Pack, status, sent, microseconds);
+    }
+    Ok(Next::Answered { used, close })
+}
+
+fn is_file(variant: &Variant<'_>) -> bool {
+    matches!(variant.body(), Body::File { .. })
+}
+
+fn fill(space: &mut [u8], parts: &[&[u8]]) -> usize {
+    let mut at = 0;
+    for part in parts {
+        if let Some(slot) = space.get_mut(at..at + part.len()) {
+            slot.copy_from_slice(part);
+            at += part.len();
+        }
+    }
+    at
+}
+
+/// A request with nothing unusual about it.
+struct Plain<'a> {
+    host: &'a str,
+    head: Head<'a>,
+    close: bool,
+}
+
+impl<'a> Plain<'a> {
+    /// None where a field is not plain: it is there twice, or asks for what is not done here.
+    fn read(request: &httparse::Request<'_, 'a>) -> Option<Self> {
+        if request.version != Some(1) {
+            return None;
+        }
+        let mut host = None;
+        let mut head = Head { is_head: request.method == Some("HEAD"), ..Head::default() };
+        let mut close = false;
+        for field in request.headers.iter() {
+            let name = field.name.as_bytes();
+            // Only names of these lengths matter; most fields of a browser are passed by on this alone.
+            let slot = match name.len() {
+                4 if name.eq_ignore_ascii_case(b"host") => &mut host,
+                15 if name.eq_ignore_ascii_case(b"accept-encoding") => &mut head.accept_encoding,
+                13 if name.eq_ignore_ascii_case(b"if-none-match") => &mut head.if_none_match,
+                17 if name.eq_ignore_ascii_case(b"if-modified-since") => &mut head.if_modified_since,
+                10 if name.eq_ignore_ascii_case(b"connection") => {
+                    if field.value.eq_ignore_ascii_case(b"close") {
+                        close = true;
+                    } else if !field.value.eq_ignore_ascii_case(b"keep-alive") {
+                        return None;
+                    }
+                    continue;
+                }
+                5 if name.eq_ignore_ascii_case(b"range") => return None,
+                6 if name.eq_ignore_ascii_case(b"expect") => return None,
+                7 if name.eq_ignore_ascii_case(b"upgrade") => return None,
+                14 if name.eq_ignore_ascii_case(b"content-length") => return None,
+                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return None,
+                _ => continue,
+            };
+            if slot.is_some() {
+                return None;
+            }
+            *slot = Some(std::str::from_utf8(field.value).ok()?);
+        }
+        let host = host.filter(|host| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)))?;
+        Some(Self { host, head, close })
+    }
+}
+
+/// Writes all of two parts, at best with one call. A client that takes nothing for too long is given up.
+async fn write_all(stream: &TcpStream, first: &[u8], second: &[u8], limits: &Limits) -> io::Result<()> {
+    let total = first.len() + second.len();
+    let mut done = 0;
+    loop {
+        let parts = [
+            IoSlice::new(first.get(done.min(first.len())..).unwrap_or(&[])),
+            IoSlice::new(second.get(done.saturating_sub(first.len())..).unwrap_or(&[])),
+        ];
+        match stream.try_write_vectored(&parts) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                done += count;
+                if done >= total {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::timeout(Duration::from_millis(limits.write_time), stream.writable()).await??;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn hand_over(state: Arc<ThreadState>, stream: TcpStream, before: Bytes, peer: Arc<str>) {
+    let limits = state.shared.limits;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(limits.head_time))
+        .max_headers(MOST_FIELDS)
+        .max_buf_size(limits.head_bytes.max(8192))
+        .auto_date_header(false);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000).max_header_list_size(32 << 10).auto_date_header(false);
+    let shared = Arc::clone(&state.shared);
+    let service = service_fn(move |request| serve(Arc::clone(&state), Arc::clone(&peer), request));
+    let connection = builder.serve_connection(TokioIo::new(Replay::new(before, stream)), service);
+    tokio::pin!(connection);
+    let mut beat = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        tokio::select! {
+            // A connection that fails has nobody left to tell.
+            _ = connection.as_mut() => return,
+            _ = beat.tick() => {
+                if shared.draining.load(Ordering::Relaxed) {
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    }
+}
+
+const BAD: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 23\r\nconnection: close\r\n\r\nThis is no valid HTTP.\n";
+const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\ncontent-length: 32\r\nconnection: close\r\n\r\nThe request's head is too large\n";

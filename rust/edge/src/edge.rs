@@ -1,0 +1,174 @@
+//! The edge as a whole.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use hyperweb_cache::{Cache, Coalescer};
+use hyperweb_pack::diff;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::admin;
+use crate::config::Config;
+use crate::error::EdgeError;
+use crate::metrics::Stats;
+use crate::purge::Purge;
+use crate::shared::{Shared, ThreadState};
+use crate::site::Sites;
+use crate::thread::{claim, listen, run};
+
+/// What the taking up of a new build changed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Reloaded {
+    pub added: Vec<String>,
+    pub changed: Vec<String>,
+    pub removed: Vec<String>,
+    /// The tags of all of these.
+    pub tags: Vec<String>,
+}
+
+/// A running edge. Dropped, it stops at once; [`drain`](Self::drain) stops it gently.
+pub struct Edge {
+    core: Arc<Core>,
+    addresses: Vec<SocketAddr>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the edge's own threads and its admin socket act on.
+pub(crate) struct Core {
+    shared: Arc<Shared>,
+    states: Vec<Arc<ThreadState>>,
+}
+
+impl Edge {
+    /// Starts the edge. When this returns it listens.
+    pub fn start(config: &Config) -> Result<Self, EdgeError> {
+        let threads = config.threads.max(1);
+        let cache = hyperweb_cache::Config { limit_bytes: config.cache_bytes, ..hyperweb_cache::Config::default() };
+        let shared = Arc::new(Shared {
+            sites: Sites::open(&config.sites, threads)?,
+            cache: Cache::new(cache),
+            flights: Coalescer::new(),
+            limits: config.limits,
+            measures: config.metrics,
+            draining: AtomicBool::new(false),
+        });
+        let addresses = config.listen.iter().map(|one| claim(*one)).collect::<Result<Vec<_>, _>>()?;
+        let states: Vec<_> = (0..threads)
+            .map(|number| Arc::new(ThreadState { shared: Arc::clone(&shared), number, metrics: crate::metrics::Metrics::default() }))
+            .collect();
+        let core = Arc::new(Core { shared, states });
+        let mut running = Vec::new();
+        for state in &core.states {
+            let listeners = addresses.iter().map(|one| listen(*one)).collect::<Result<Vec<_>, _>>()?;
+            let state = Arc::clone(state);
+            let name = format!("edge-{}", state.number);
+            let spawned = std::thread::Builder::new().name(name).spawn(move || run(&state, listeners));
+            running.push(spawned.map_err(|source| EdgeError::Io { doing: "starting a thread", source })?);
+        }
+        admin::start(&config.admin_socket, Arc::clone(&core))?;
+        Ok(Self { core, addresses, threads: Mutex::new(running) })
+    }
+
+    /// The addresses it listens on.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Sets the sockets of a site's workers.
+    pub fn set_upstreams(&self, site: &str, sockets: &[PathBuf]) -> Result<(), EdgeError> {
+        self.core.shared.sites.by_name(site)?.upstream.set(sockets);
+        Ok(())
+    }
+
+    /// Takes up a site's new build. Responses under way are those of the build they began with.
+    pub fn reload(&self, site: &str) -> Result<Reloaded, EdgeError> {
+        self.core.reload(site)
+    }
+
+    /// Forgets cached responses.
+    pub fn purge(&self, purge: &Purge) -> usize {
+        self.core.purge(purge)
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// Requests that a site's workers have, or that wait for one.
+    pub fn outstanding(&self, site: &str) -> Result<u64, EdgeError> {
+        Ok(self.core.shared.sites.by_name(site)?.upstream.outstanding())
+    }
+
+    /// Accepts nothing new, lets what was begun be sent, and stops. True where all was sent in time.
+    pub fn drain(&self, longest: Duration) -> bool {
+        self.core.shared.draining.store(true, Ordering::Release);
+        let deadline = Instant::now() + longest;
+        let mut threads = self.threads.lock();
+        while threads.iter().any(|thread| !thread.is_finished()) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        threads.drain(..).all(|thread| thread.join().is_ok())
+    }
+}
+
+impl Core {
+    pub(crate) fn reload(&self, site: &str) -> Result<Reloaded, EdgeError> {
+        let (old, new) = self.shared.sites.by_name(site)?.reload()?;
+        let found = diff(&old.pack, &new.pack);
+        Ok(Reloaded { added: found.added, changed: found.changed, removed: found.removed, tags: found.tags })
+    }
+
+    pub(crate) fn reload_all(&self) -> Vec<(String, Result<Reloaded, EdgeError>)> {
+        let names: Vec<String> = self.shared.sites.iter().map(|site| site.name.clone()).collect();
+        names.into_iter().map(|name| (name.clone(), self.reload(&name))).collect()
+    }
+
+    /// Forgets what a purge names, and returns how many responses that removed at once; those that a tag hides are
+    /// counted as they are cleared away.
+    pub(crate) fn purge(&self, purge: &Purge) -> usize {
+        let cache = &self.shared.cache;
+        if purge.all {
+            let count = usize::try_from(cache.stats().entries).unwrap_or(0);
+            cache.purge_all();
+            return count;
+        }
+        cache.purge_tags(purge.tags.iter().map(String::as_str));
+        let mut count = if purge.tags.is_empty() { 0 } else { cache.reclaim() };
+        // A path's keys begin with site and host, which a purge does not name: every entry is looked at.
+        let ends = purge.paths.iter().map(|path| (path.as_str(), true));
+        for (path, whole) in ends.chain(purge.prefix.iter().map(|prefix| (prefix.as_str(), false))) {
+            count += cache.purge_where(|key| key_matches(key, path, whole));
+        }
+        count
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = Stats::sum(self.states.iter().map(|state| &state.metrics));
+        let cache = self.shared.cache.stats();
+        stats.cache_entries = cache.entries;
+        stats.cache_bytes = cache.bytes;
+        stats.cache_limit = cache.limit;
+        stats.cache_evictions = cache.evictions;
+        stats.outstanding = self.shared.sites.iter().map(|site| site.upstream.outstanding()).sum();
+        stats.workers = self.shared.sites.iter().map(|site| site.upstream.workers()).sum();
+        stats
+    }
+}
+
+/// Whether a key is of a path, or of one that begins so.
+fn key_matches(key: &[u8], path: &str, whole: bool) -> bool {
+    let mut parts = key.splitn(3, |byte| *byte == 0);
+    let (Some(_), Some(_), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    match rest.strip_prefix(path.as_bytes()) {
+        Some(after) => !whole || after.first() == Some(&b'?'),
+        None => false,
+    }
+}

@@ -1,0 +1,50 @@
+//! What can keep the edge from working.
+
+use std::fmt;
+
+/// Why the edge cannot start, or not take a new build.
+#[derive(Debug)]
+pub enum EdgeError {
+    /// A setting cannot be used.
+    Config(String),
+    /// It cannot listen on an address.
+    Listen { address: String, source: std::io::Error },
+    /// A site's pack is refused.
+    Pack(hyperweb_pack::PackError),
+    /// A site's routes are refused.
+    Router(hyperweb_router::RouterError),
+    /// There is no site of this name.
+    NoSite(String),
+    /// Something of the system failed.
+    Io { doing: &'static str, source: std::io::Error },
+}
+
+impl fmt::Display for EdgeError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(what) => write!(out, "the edge cannot be set up: {what}"),
+            Self::Listen { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
+                write!(out, "cannot listen on {address}: the port is in use; choose another with --port")
+            }
+            Self::Listen { address, source } => write!(out, "cannot listen on {address}: {source}"),
+            Self::Pack(error) => error.fmt(out),
+            Self::Router(error) => error.fmt(out),
+            Self::NoSite(name) => write!(out, "no site is named {name}"),
+            Self::Io { doing, source } => write!(out, "{doing} failed: {source}"),
+        }
+    }
+}
+
+impl std::error::Error for EdgeError {}
+
+impl From<hyperweb_pack::PackError> for EdgeError {
+    fn from(error: hyperweb_pack::PackError) -> Self {
+        Self::Pack(error)
+    }
+}
+
+impl From<hyperweb_router::RouterError> for EdgeError {
+    fn from(error: hyperweb_router::RouterError) -> Self {
+        Self::Router(error)
+    }
+}

@@ -1,0 +1,149 @@
+//! Figures of what was served. Each thread has its own, which no other writes, so that counting costs no waiting.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+/// Latencies are counted by the power of two of their microseconds.
+const BUCKETS: usize = 32;
+
+/// The counters of one thread.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct Metrics {
+    requests: AtomicU64,
+    pack_hits: AtomicU64,
+    cache_hits: AtomicU64,
+    misses: AtomicU64,
+    bytes: AtomicU64,
+    statuses: [AtomicU64; 6],
+    latencies: [AtomicU64; BUCKETS],
+    pub(crate) connections: AtomicU64,
+    pub(crate) in_flight: AtomicU64,
+}
+
+/// Where a response came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    Pack,
+    Cache,
+    Worker,
+    Edge,
+}
+
+impl Metrics {
+    pub(crate) fn count(&self, source: Source, status: u16, bytes: u64, microseconds: u64) {
+        add(&self.requests, 1);
+        match source {
+            Source::Pack => add(&self.pack_hits, 1),
+            Source::Cache => add(&self.cache_hits, 1),
+            Source::Worker => add(&self.misses, 1),
+            Source::Edge => {}
+        }
+        add(&self.bytes, bytes);
+        if let Some(class) = self.statuses.get(usize::from(status / 100)) {
+            add(class, 1);
+        }
+        let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
+        if let Some(latency) = self.latencies.get(bucket.min(BUCKETS - 1)) {
+            add(latency, 1);
+        }
+    }
+}
+
+/// Adds to a counter that only this thread writes: a plain store is enough, and costs less than a locked one.
+pub(crate) fn add(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
+}
+
+/// As [`add`], the other way.
+pub(crate) fn sub(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Ordering::Relaxed).saturating_sub(count), Ordering::Relaxed);
+}
+
+/// Figures of the edge since it was started, all threads together.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct Stats {
+    pub requests: u64,
+    /// Answered from the pack.
+    pub pack_hits: u64,
+    /// Answered from the cache of what Python made.
+    pub cache_hits: u64,
+    /// Answered by a worker.
+    pub misses: u64,
+    /// Bytes of bodies sent.
+    pub bytes: u64,
+    /// Responses by the hundreds of their status: 1xx to 5xx.
+    pub statuses: [u64; 5],
+    /// Open connections.
+    pub connections: u64,
+    /// Half of the requests took no longer, in microseconds (to the next power of two).
+    pub p50_us: u64,
+    pub p99_us: u64,
+    /// Entries, bytes and limit of the cache of what Python made, and what became of them.
+    pub cache_entries: u64,
+    pub cache_bytes: u64,
+    pub cache_limit: u64,
+    pub cache_evictions: u64,
+    /// Requests now with workers.
+    pub outstanding: u64,
+    pub workers: u64,
+    /// Requests of each thread.
+    pub threads: Vec<u64>,
+}
+
+impl Stats {
+    pub(crate) fn sum<'m>(threads: impl Iterator<Item = &'m Metrics>) -> Self {
+        let mut stats = Self::default();
+        let mut latencies = [0; BUCKETS];
+        for thread in threads {
+            let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            stats.threads.push(get(&thread.requests));
+            stats.requests += get(&thread.requests);
+            stats.pack_hits += get(&thread.pack_hits);
+            stats.cache_hits += get(&thread.cache_hits);
+            stats.misses += get(&thread.misses);
+            stats.bytes += get(&thread.bytes);
+            stats.connections += get(&thread.connections);
+            for (sum, counter) in stats.statuses.iter_mut().zip(thread.statuses.iter().skip(1)) {
+                *sum += get(counter);
+            }
+            for (sum, counter) in latencies.iter_mut().zip(&thread.latencies) {
+                *sum += get(counter);
+            }
+        }
+        stats.p50_us = quantile(&latencies, 50);
+        stats.p99_us = quantile(&latencies, 99);
+        stats
+    }
+}
+
+fn quantile(latencies: &[u64; BUCKETS], percent: u64) -> u64 {
+    let total: u64 = latencies.iter().sum();
+    let mut seen = 0;
+    for (bucket, count) in latencies.iter().enumerate() {
+        seen += count;
+        if total > 0 && seen * 100 >= total * percent {
+            return 1 << bucket;
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_summed_over_threads() {
+        let (one, two) = (Metrics::default(), Metrics::default());
+        for _ in 0..99 {
+            one.count(Source::Pack, 200, 10, 3);
+        }
+        two.count(Source::Worker, 502, 1, 5000);
+        let stats = Stats::sum([&one, &two].into_iter());
+        assert_eq!((stats.requests, stats.pack_hits, stats.misses, stats.bytes), (100, 99, 1, 991));
+        assert_eq!((stats.statuses, stats.p50_us, stats.p99_us), ([0, 99, 0, 0, 1], 4, 4));
+        assert_eq!(stats.threads, [99, 1]);
+    }
+}

@@ -1,0 +1,98 @@
+//! The sites of the edge.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use hyperweb_pack::Pack;
+use hyperweb_router::Router;
+
+use crate::config::SiteConfig;
+use crate::error::EdgeError;
+use crate::upstream::Upstream;
+
+/// A site.
+pub(crate) struct Site {
+    pub(crate) name: String,
+    hosts: Vec<String>,
+    pack_file: PathBuf,
+    /// The folder of plain files.
+    pub(crate) files: PathBuf,
+    pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// The build that is served. Who answers a request holds on to the one it began with.
+    pub(crate) build: ArcSwap<Build>,
+    pub(crate) upstream: Upstream,
+}
+
+/// A build of a site.
+pub(crate) struct Build {
+    pub(crate) pack: Pack,
+    pub(crate) router: Option<Router>,
+}
+
+impl Build {
+    fn open(config: &std::path::Path) -> Result<Self, EdgeError> {
+        let pack = Pack::open(config)?;
+        let router = if pack.router().is_empty() { None } else { Some(Router::from_bytes(pack.router())?) };
+        Ok(Self { pack, router })
+    }
+}
+
+impl Site {
+    fn open(config: &SiteConfig, threads: usize) -> Result<Self, EdgeError> {
+        let headers = config.headers.iter().map(|(name, value)| {
+            let bad = || EdgeError::Config(format!("the header {name}: {value} of {} is not valid", config.name));
+            Ok((name.to_ascii_lowercase().parse().map_err(|_| bad())?, value.parse().map_err(|_| bad())?))
+        });
+        Ok(Self {
+            name: config.name.clone(),
+            hosts: config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            pack_file: config.pack.clone(),
+            files: config.files.clone(),
+            headers: headers.collect::<Result<_, EdgeError>>()?,
+            build: ArcSwap::from_pointee(Build::open(&config.pack)?),
+            upstream: Upstream::new(threads),
+        })
+    }
+
+    /// Takes up the build that stands at the pack's place, and returns the one before with it. One that is damaged is
+    /// refused, and the one before stays.
+    pub(crate) fn reload(&self) -> Result<(Arc<Build>, Arc<Build>), EdgeError> {
+        let new = Arc::new(Build::open(&self.pack_file)?);
+        let old = self.build.swap(Arc::clone(&new));
+        Ok((old, new))
+    }
+}
+
+/// All sites, found by host.
+pub(crate) struct Sites {
+    all: Vec<Arc<Site>>,
+    first: Arc<Site>,
+}
+
+impl Sites {
+    pub(crate) fn open(configs: &[SiteConfig], threads: usize) -> Result<Self, EdgeError> {
+        let all = configs.iter().map(|config| Site::open(config, threads).map(Arc::new));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        let first = all.first().cloned().ok_or_else(|| EdgeError::Config("there is no site to serve".to_owned()))?;
+        Ok(Self { all, first })
+    }
+
+    /// The site that names a host; else the first that names none; else the first.
+    pub(crate) fn find(&self, host: &str) -> &Arc<Site> {
+        if self.all.len() == 1 {
+            return &self.first;
+        }
+        let bare = host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
+        let named = self.all.iter().find(|site| site.hosts.iter().any(|one| one.eq_ignore_ascii_case(bare)));
+        named.or_else(|| self.all.iter().find(|site| site.hosts.is_empty())).unwrap_or(&self.first)
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Result<&Arc<Site>, EdgeError> {
+        self.all.iter().find(|site| site.name == name).ok_or_else(|| EdgeError::NoSite(name.to_owned()))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Site>> {
+        self.all.iter()
+    }
+}
