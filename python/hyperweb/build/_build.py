@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,21 @@ def is_current(config: SiteConfig) -> bool:
     if not config.pack.is_file():
         return False
     graph = load_graph(config.state)
-    if graph.settings != settings_hash(config.settings) or graph.pack != _core.pack_id(str(config.pack)):
+    try:
+        pack = _core.pack_id(str(config.pack))
+    except _core.PackError:
+        return False
+    if graph.settings != settings_hash(config.settings) or graph.pack != pack:
         return False
     return _sources(config).is_current()
+
+
+def _open(config: SiteConfig) -> _core.Pack | None:
+    """Opens the last pack; one that is damaged or not there only means that everything is made."""
+    try:
+        return _core.open_pack(str(config.pack))
+    except _core.PackError:
+        return None
 
 
 def _silent(what: str, done: int, total: int) -> None:
@@ -70,7 +83,6 @@ def _sources(config: SiteConfig) -> _core.Sources:
     return _core.Sources(
         str(config.root),
         str(config.state / "sources"),
-        out=config.settings.build.out,
         max_file=config.settings.build.max_file,
     )
 
@@ -88,6 +100,7 @@ class _Build:
         self.clean = clean
         self.errors: list[HyperwebError] = []
         self.reads: dict[str, list[str]] = {}
+        self.times: dict[str, int] = {}
         self.report = BuildReport(site=config.name)
 
     def run(self) -> BuildReport:
@@ -99,7 +112,7 @@ class _Build:
             files = sources.scan(fresh=self.clean)
         except _core.SourceErrors as found:
             raise BuildErrors([site_error(error, config.root) for error in found.errors]) from None
-        previous = None if self.clean else _core.open_pack(str(config.pack))
+        previous = None if self.clean else _open(config)
         if previous is not None and graph.pack == previous.id and graph.settings == self.settings_hash:
             if not sources.changed and not self.strict:
                 self.report.unchanged = True
@@ -212,7 +225,8 @@ class _Build:
             self._page(writer, renderer, node)
         elif node.kind == "alias":
             self.reads[node.url] = ["settings", f"file:{node.source}"]
-            self._add(writer, node, b"", "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
+            body = _moved(node.target, self.settings.base_url.rstrip("/"))
+            self._add(writer, node, body, "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
         elif node.kind == "asset":
             body, kind = renderer.assets.make(node.target)
             self.reads[node.url] = [
@@ -229,7 +243,9 @@ class _Build:
                 node.url,
                 str(self.config.root / node.source),
                 content_type=kind,
+                modified=self._modified(node),
                 headers=self._headers(PAGE_CACHING, kind),
+                best=True,
             )
 
     def _page(self, writer: _core.SiteWriter, renderer: Renderer, node: Node) -> None:
@@ -258,7 +274,7 @@ class _Build:
                 tags=[f"page:{node.source}"],
                 finish="none",
                 best=self.settings.build.compression == "best",
-                public=True,
+                public=False,
             )
 
     def _has_content(self, node: Node) -> bool:
@@ -266,7 +282,7 @@ class _Build:
 
     def _reuse_content(self, writer: _core.SiteWriter, node: Node) -> None:
         if self._has_content(node):
-            writer.reuse(content_url(node.url))
+            writer.reuse(content_url(node.url), public=False)
 
     def _add(
         self,
@@ -305,11 +321,27 @@ class _Build:
             kind, _, rest = name.partition(":")
             path = {"file": rest, "page": rest, "template": f"templates/{rest}"}.get(kind)
             if path is not None:
-                try:
-                    newest = max(newest, int((self.config.root / path).stat().st_mtime))
-                except OSError:
-                    continue
+                newest = max(newest, self._time_of(path))
         return newest
+
+    def _time_of(self, path: str) -> int:
+        known = self.times.get(path)
+        if known is None:
+            try:
+                known = int((self.config.root / path).stat().st_mtime)
+            except OSError:
+                known = 0
+            self.times[path] = known
+        return known
+
+
+def _moved(target: str, base: str) -> bytes:
+    """Returns a page that leads on, for hosts that serve only plain files."""
+    url = html.escape(target, quote=True)
+    return (
+        f'<!doctype html><meta charset="utf-8"><title>Moved</title><link rel="canonical" href="{base}{url}">'
+        f'<meta http-equiv="refresh" content="0;url={url}"><p>This page is now at <a href="{url}">{url}</a>.</p>\n'
+    ).encode()
 
 
 def finish_of(kind: str) -> str:

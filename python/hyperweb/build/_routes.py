@@ -34,21 +34,24 @@ class Routes(msgspec.Struct):
             self.described.append({"pattern": pattern, "source": source})
 
     def compiled(self) -> bytes:
-        """Returns the compiled router for the pack."""
-        return _core.compile_routes(self.patterns)
+        """Returns the compiled router for the pack; nothing where there are no routes."""
+        return _core.compile_routes(self.patterns) if self.patterns else b""
 
 
 def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebError]) -> Routes:
     """Returns the routes of a site; what is wrong with its handlers is added to `errors`."""
     routes = Routes()
+    reads: set[str] = set()
     try:
         app = load_handlers(config.root)
     except SiteError as error:
         errors.append(error)
         return routes
     if app is not None:
-        for pattern in app.patterns():
-            routes.add(pattern, "handlers.py")
+        for route in app.routes:
+            routes.add(route.path, "handlers.py")
+            if "GET" in route.methods:
+                reads.add(route.path)
     for node in renderer.nodes.values():
         if node.render != "static" and node.kind == "page":
             routes.add(node.url, node.source)
@@ -56,7 +59,7 @@ def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebErr
         if pattern in renderer.nodes and renderer.nodes[pattern].render == "static":
             node = renderer.nodes[pattern]
             # A page at build and a handler for other methods (a form post to its own page) may share a path.
-            if app is not None and "GET" not in app.methods(pattern):
+            if pattern not in reads:
                 continue
             errors.append(
                 SiteError(

@@ -38,7 +38,6 @@ class BuildSettings(Section):
         said("Files over this size stay files next to the pack and are sent from there.", unit="bytes", ge=4096),
     ] = 1_048_576
     max_file: Annotated[int, said("A source file over this size is refused.", unit="bytes", ge=1024)] = 268_435_456
-    base_path: Annotated[str, said("The path the site is mounted at, when it is not the root of its host.")] = "/"
 
 
 class CacheRule(Section):

@@ -9,9 +9,11 @@ from hyperweb.build._graph import load_graph
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
+from hyperweb.web.request import Request
+from hyperweb.web.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Mapping
 
     from hyperweb.config import SiteConfig
     from hyperweb.site._node import Node
@@ -28,13 +30,12 @@ def make_app(config: SiteConfig, *, direct: bool = False) -> App:
         SiteError: The handlers cannot be loaded.
     """
     app = load_handlers(config.root) or App()
-    app.templates = Templates(config)
-    for node in app.templates.runtime_pages():
-        _add_page(app, app.templates, node)
-    if direct:
-        from hyperweb.serve._direct import answer_directly
-
-        answer_directly(app, config)
+    templates = Templates(config)
+    app.templates = templates
+    app.behind_edge = not direct
+    app.max_body = config.settings.serve.max_body
+    for node in templates.runtime_pages():
+        add_page(app, lambda: templates.renderer, node)
     return app
 
 
@@ -45,9 +46,9 @@ class Templates:
         self._config = config
         self._renderer: Renderer | None = None
 
-    def render(self, name: str, /, **variables: Any) -> str:
+    def render(self, name: str, context: Mapping[str, Any]) -> str:
         """Returns the template `name` rendered."""
-        return self.renderer.template(name, page=None, **variables)
+        return self.renderer.template(name, **{"page": None, **context})
 
     @property
     def renderer(self) -> Renderer:
@@ -74,7 +75,6 @@ def _renderer(config: SiteConfig) -> Renderer:
     sources = _core.Sources(
         str(config.root),
         str(config.state / "sources"),
-        out=config.settings.build.out,
         max_file=config.settings.build.max_file,
     )
     renderer = Renderer(
@@ -89,18 +89,17 @@ def _renderer(config: SiteConfig) -> Renderer:
     return renderer
 
 
-def _add_page(app: App, templates: Templates, node: Node) -> None:
+def add_page(app: App, renderer: Callable[[], Renderer], node: Node) -> None:
     """Adds a route that renders a page on request, kept by its policy where the page is `cached`."""
-    app.add_page(
-        node.url,
-        _render_page(templates, node),
-        cache=(node.ttl if node.ttl is not None else "5m") if node.render == "cached" else None,
-        tags=[f"page:{node.source}"] if node.render == "cached" else [],
-    )
 
+    async def render_page(request: Request) -> Response:
+        variables = {**request.path_params, "request": request}
+        text = renderer().render(node, **variables).text
+        return Response(text, content_type="text/html; charset=utf-8")
 
-def _render_page(templates: Templates, node: Node) -> Callable[..., Awaitable[str]]:
-    async def render_page(request: Any) -> str:
-        return templates.renderer.render(node, request=request, **request.path_params).text
-
-    return render_page
+    if node.render == "cached":
+        app.add_page(
+            node.url, render_page, cache=node.ttl if node.ttl is not None else "5m", tags=[f"page:{node.source}"]
+        )
+    else:
+        app.add_page(node.url, render_page)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hyperweb import _core
+from hyperweb.build._headers import security_headers
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
@@ -68,7 +69,7 @@ class Supervisor:
             for site in self.sites:
                 self._packs[site.name] = _stamp(site.pack)
                 self._runtime.announce(site.state, self.addresses)
-                if self._direct or _needs_python(site):
+                if self._needs_python(site):
                     self._start_pool(site)
             self._loop()
         finally:
@@ -113,14 +114,14 @@ class Supervisor:
             "admin_socket": str(self._runtime.admin),
             "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
             "metrics": settings.metrics,
-            "max_body": settings.max_body,
+            "limits": {"body_bytes": settings.max_body},
             "sites": [
                 {
                     "name": site.name,
                     "hosts": list(site.settings.hosts),
-                    "prefix": site.settings.build.base_path,
                     "pack": str(site.pack),
                     "files": str(site.public),
+                    "headers": security_headers(site.settings, "text/html"),
                 }
                 for site in self.sites
             ],
@@ -190,20 +191,26 @@ class Supervisor:
             self._pools[site.name].roll(lambda: None)
             return
         try:
-            purge = self._edge.reload(site.name)
+            changes = msgspec.json.decode(self._edge.reload(site.name))
         except _core.EdgeError as error:
             _log.error("%s: the new build is refused, the old one stays: %s", site.name, error)  # noqa: TRY400
             return
         _log.info("%s: a new build is served", site.name)
+        # A template or a handler may be behind any response; what the build made is purged by its tags alone.
+        purge = msgspec.json.encode({"tags": changes["tags"], "all": site.name in self._pools})
         pool = self._pools.get(site.name)
         edge = self._edge
-        if pool is not None and _needs_python(site):
+        if pool is not None and self._needs_python(site):
             # What the old workers made is purged when they are gone, or they would fill the cache with it again.
             pool.roll(lambda: edge.purge(purge))
         else:
             edge.purge(purge)
-            if pool is None and _needs_python(site):
+            if pool is None and self._needs_python(site):
                 self._start_pool(site)
+
+    def _needs_python(self, site: SiteConfig) -> bool:
+        """Whether anything of a site is made at run time; without an edge everything is answered by Python."""
+        return self._edge is None or self._edge.has_routes(site.name)
 
     def _stop(self) -> None:
         settings = self._settings
@@ -216,11 +223,6 @@ class Supervisor:
                 pool.wait(float(settings.drain))
         finally:
             self._runtime.close()
-
-
-def _needs_python(site: SiteConfig) -> bool:
-    routes = msgspec.json.decode(_core.pack_manifest(str(site.pack))).get("routes", [])
-    return bool(routes)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

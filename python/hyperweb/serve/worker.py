@@ -12,12 +12,15 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from hyperweb.config import load_site
 from hyperweb.errors import HyperwebError
+
+if TYPE_CHECKING:
+    from hyperweb.web.app import App
 
 
 class WorkerSpec(msgspec.Struct, kw_only=True):
@@ -55,29 +58,35 @@ def main(argument: str) -> int:
         from hyperweb.serve._app import make_app
 
         app = make_app(config, direct=spec.direct)
+        target: Any = app
+        if spec.direct:
+            from hyperweb.serve._direct import DirectApp
+
+            target = DirectApp(app, config)
     except HyperwebError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    return asyncio.run(_serve(spec, app))
+    return asyncio.run(_serve(spec, app, target))
 
 
-async def _serve(spec: WorkerSpec, app: Any) -> int:
+async def _serve(spec: WorkerSpec, app: App, target: Any) -> int:
     from granian.constants import HTTPModes
     from granian.server.embed import Server
 
     where: dict[str, Any] = {"uds": Path(spec.socket)} if spec.socket else {"address": spec.host, "port": spec.port}
-    server = Server(app, **where, http=HTTPModes.http1, log_enabled=False, backlog=2048, backpressure=4096)
+    server = Server(target, **where, http=HTTPModes.http1, log_enabled=False, backlog=2048, backpressure=4096)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, server.stop)
     loop.add_reader(spec.leash, server.stop)
+    await app.startup()
     serving = asyncio.create_task(server.serve())
     waiting = asyncio.create_task(_listening(spec))
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
         os.write(spec.ready, b"1")
     waiting.cancel()
-    loop.remove_reader(spec.ready)
     await serving
+    await app.shutdown()
     return 0
 
 

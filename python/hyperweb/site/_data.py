@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from hyperweb import _core
 from hyperweb.errors import source_frame
 from hyperweb.site._errors import SiteError
 
@@ -57,8 +58,6 @@ def _read(file: Path, ending: str) -> Any:
 
 def _yaml(text: str, file: Path) -> Any:
     try:
-        return msgspec.yaml.decode(text)
-    except ImportError:
-        raise SiteError(
-            "YAML data needs PyYAML", file=file, hint="pip install pyyaml, or write the file as TOML or JSON"
-        ) from None
+        return msgspec.json.decode(_core.yaml_to_json(text, file.name))
+    except _core.SourceError as error:
+        raise SiteError(error.message, file=file, line=error.line, frame=error.frame) from None

@@ -85,6 +85,11 @@ impl Edge {
         Ok(())
     }
 
+    /// Whether anything of a site's build is made at run time.
+    pub fn has_routes(&self, site: &str) -> Result<bool, EdgeError> {
+        Ok(self.core.shared.sites.by_name(site)?.build.load().router.is_some())
+    }
+
     /// Takes up a site's new build. Responses under way are those of the build they began with.
     pub fn reload(&self, site: &str) -> Result<Reloaded, EdgeError> {
         self.core.reload(site)

@@ -1,1 +1,27 @@
-//! placeholder
+//! The Python module `hyperweb._core`: bindings, and no logic of its own.
+
+#![forbid(unsafe_code)]
+
+mod assets;
+mod build;
+mod documents;
+mod edge;
+mod errors;
+mod pack;
+mod router;
+mod sources;
+
+use pyo3::prelude::*;
+
+#[pymodule(gil_used = false)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    errors::register(module)?;
+    assets::register(module)?;
+    build::register(module)?;
+    documents::register(module)?;
+    edge::register(module)?;
+    pack::register(module)?;
+    router::register(module)?;
+    sources::register(module)
+}

@@ -1,0 +1,55 @@
+"""Options made from the settings they set: name, type, default and help are said once, with the setting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+import rich_click as click
+
+from hyperweb.config import Settings, load_site
+from hyperweb.config._load import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hyperweb.config import SiteConfig
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def setting(name: str, *flags: str) -> Callable[[F], F]:
+    """Returns an option that sets the setting `name` (`serve.port`); without `flags` it is named after it."""
+    section, _, key = name.partition(".")
+    default: Any = getattr(getattr(Settings(), section), key)
+    parameter = name.replace(".", "__")
+    spelled = flags or (f"--{key.replace('_', '-')}",)
+    about = describe(name) or ""
+    options: dict[str, Any] = {"default": None, "help": f"{about} [default: {default}]" if default != "" else about}
+    if isinstance(default, bool):
+        options["is_flag"] = True
+        options["help"] = about
+    else:
+        options["type"] = type(default)
+    return click.option(*spelled, parameter, **options)
+
+
+def overrides(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns the settings among a command's parameters that were given, by dotted name."""
+    found = {name.replace("__", "."): value for name, value in values.items() if "__" in name}
+    return {name: value for name, value in found.items() if value is not None and value is not False}
+
+
+def load_sites(paths: tuple[Path, ...], given: dict[str, Any]) -> list[SiteConfig]:
+    """Returns the sites in the folders `paths`; a folder that holds sites and is none itself means all of them."""
+    found = []
+    for path in paths:
+        below = sorted(one.parent for one in path.glob("*/site.toml")) if not (path / "site.toml").exists() else []
+        found += [load_site(one, given) for one in (below or [path])]
+    return found
+
+
+def encode(value: object) -> str:
+    """Returns a value as JSON text."""
+    return msgspec.json.encode(value).decode()

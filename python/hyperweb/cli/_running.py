@@ -1,0 +1,25 @@
+"""Finds the running server of a site."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hyperweb.config import load_site
+from hyperweb.serve._errors import ServeError
+from hyperweb.serve._runtime import Running, find_running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def running_server(site: Path) -> Running:
+    """Returns the server that serves a site now.
+
+    Raises:
+        ServeError: There is none.
+    """
+    config = load_site(site)
+    found = find_running(config.state)
+    if found is None:
+        raise ServeError(f"no server of {config.name} is running", hint=f"start one: hyperweb serve {site} --prod")
+    return found

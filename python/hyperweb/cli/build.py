@@ -1,0 +1,74 @@
+"""`hyperweb build`: builds sites."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import rich_click as click
+
+from hyperweb.cli._options import encode, load_sites, overrides, setting
+
+
+@click.command()
+@click.argument("sites", nargs=-1, type=click.Path(path_type=Path))
+@setting("build.concurrency")
+@setting("build.out")
+@setting("build.drafts")
+@setting("client.spa")
+@click.option("--clean", is_flag=True, help="Forget what earlier builds know and make everything anew.")
+@click.option("--strict", is_flag=True, help="Fail on what is otherwise a warning, such as a link that leads nowhere.")
+@click.option("--watch", is_flag=True, help="Build again whenever a file changes, until interrupted.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def build(sites: tuple[Path, ...], *, clean: bool, strict: bool, watch: bool, as_json: bool, **given: Any) -> None:
+    """Build SITES (default: this folder) into their dist folders, doing only what changed."""
+    from hyperweb.build import build_site
+    from hyperweb.cli._progress import progress
+    from hyperweb.errors import HyperwebError
+
+    failed = False
+    reports = []
+    for config in load_sites(sites or (Path(),), overrides(given)):
+        try:
+            with progress(enabled=not as_json) as show:
+                report = build_site(config, clean=clean, strict=strict, progress=show)
+        except HyperwebError as error:
+            if not as_json:
+                raise
+            failed = True
+            reports.append({"site": config.name, "error": str(error)})
+            continue
+        reports.append(report)
+        if not as_json:
+            for warning in report.warnings:
+                click.echo(f"warning: {warning}", err=True)
+            click.echo(report.text())
+    if as_json:
+        click.echo(encode({"sites": reports}))
+    if failed:
+        sys.exit(1)
+    if watch:
+        _watch(sites or (Path(),), strict=strict, given=overrides(given))
+
+
+def _watch(sites: tuple[Path, ...], *, strict: bool, given: dict[str, Any]) -> None:
+    from watchfiles import watch
+
+    from hyperweb.build import build_site
+    from hyperweb.errors import HyperwebError
+
+    configs = load_sites(sites, given)
+    outs = tuple(str(folder) for config in configs for folder in (config.out, config.state))
+    roots = [config.root for config in configs]
+    for _ in watch(*roots, watch_filter=lambda _, path: not path.startswith(outs), debounce=100, step=20):
+        for config in load_sites(sites, given):
+            started = time.perf_counter()
+            try:
+                report = build_site(config, strict=strict)
+            except HyperwebError as error:
+                click.echo(f"error: {error}", err=True)
+                continue
+            if not report.unchanged:
+                click.echo(f"{report.text()} [{(time.perf_counter() - started) * 1000:.0f} ms]")

@@ -1,0 +1,32 @@
+"""`hyperweb minify`: makes files smaller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+from hyperweb import _core
+from hyperweb.build import minify_file
+from hyperweb.site import SiteError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
+def minify(files: tuple[Path, ...], *, out: Path | None) -> None:
+    """Minify HTML, CSS, JavaScript, TypeScript, JSON, XML and SVG FILES, to standard output or into --out."""
+    for file in files:
+        try:
+            made = minify_file(file)
+        except _core.SourceError as error:
+            raise SiteError(
+                error.message, file=error.file, line=error.line, hint=error.hint, frame=error.frame
+            ) from None
+        if out is None:
+            click.get_binary_stream("stdout").write(made)
+            continue
+        out.mkdir(parents=True, exist_ok=True)
+        target = out / file.name
+        target.write_bytes(made)
+        click.echo(f"{file} → {target}: {file.stat().st_size:,} → {len(made):,} bytes")

@@ -1,0 +1,33 @@
+"""Whether a built site is what a build would make now, found out without loading what building needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hyperweb import _core
+from hyperweb.config import settings_hash
+
+if TYPE_CHECKING:
+    from hyperweb.config import SiteConfig
+
+
+class _Head(msgspec.Struct):
+    """The two facts of the build graph that matter here; the rest is passed over."""
+
+    pack: str = ""
+    settings: str = ""
+
+
+def is_current(config: SiteConfig) -> bool:
+    """Whether `dist/` is up to date, by the sizes and times of the sources."""
+    try:
+        head = msgspec.msgpack.decode((config.state / "graph").read_bytes(), type=_Head)
+        pack = _core.pack_id(str(config.pack))
+    except (OSError, msgspec.MsgspecError, _core.PackError):
+        return False
+    if head.pack != pack or head.settings != settings_hash(config.settings):
+        return False
+    state = str(config.state / "sources")
+    return _core.Sources(str(config.root), state, max_file=config.settings.build.max_file).is_current()

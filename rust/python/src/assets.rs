@@ -1,0 +1,107 @@
+//! Stylesheets, scripts and HTML.
+
+use std::collections::HashMap;
+
+use hyperweb_build::{css, highlight, html, js, mime, text};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyModule};
+
+use crate::errors::source_error;
+
+#[pyfunction]
+fn css_references(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<String>> {
+    py.detach(|| css::references(source, filename)).map_err(|error| source_error(py, error))
+}
+
+#[pyfunction]
+#[pyo3(signature = (entry, sources, urls, *, minify))]
+fn transform_css(
+    py: Python<'_>,
+    entry: &str,
+    sources: HashMap<String, String>,
+    urls: HashMap<String, String>,
+    minify: bool,
+) -> PyResult<String> {
+    let lead = |file: &str, url: &str| urls.get(&format!("{file}\0{url}")).cloned();
+    py.detach(|| css::transform(entry, &sources, &lead, minify)).map_err(|error| source_error(py, error))
+}
+
+#[pyfunction]
+fn js_imports(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<String>> {
+    py.detach(|| js::imports(source, filename)).map_err(|error| source_error(py, error))
+}
+
+#[pyfunction]
+#[pyo3(signature = (source, urls, *, filename, minify))]
+fn transform_js(
+    py: Python<'_>,
+    source: &str,
+    urls: HashMap<String, String>,
+    filename: &str,
+    minify: bool,
+) -> PyResult<String> {
+    let lead = |url: &str| urls.get(url).cloned();
+    py.detach(|| js::transform(source, filename, &lead, minify)).map_err(|error| source_error(py, error))
+}
+
+#[pyfunction]
+fn highlight_stylesheet() -> String {
+    highlight::stylesheet()
+}
+
+#[pyfunction]
+fn media_type(path: &str) -> Option<&'static str> {
+    mime::media_type(path)
+}
+
+#[pyfunction]
+fn minify_html(py: Python<'_>, text: &str) -> String {
+    py.detach(|| html::minify(text))
+}
+
+#[pyfunction]
+fn minify_json(py: Python<'_>, text: &str) -> Option<String> {
+    py.detach(|| text::json(text))
+}
+
+#[pyfunction]
+fn minify_xml(py: Python<'_>, text: &str) -> String {
+    py.detach(|| text::xml(text))
+}
+
+#[pyfunction]
+fn minify_svg(py: Python<'_>, text: &str) -> String {
+    py.detach(|| text::svg(text))
+}
+
+#[pyfunction]
+fn rewrite_urls(py: Python<'_>, text: &str, changes: HashMap<String, String>) -> String {
+    py.detach(|| html::rewrite_urls(text, &changes))
+}
+
+#[pyfunction]
+fn page_parts<'py>(py: Python<'py>, text: &str, id: &str) -> PyResult<Bound<'py, PyDict>> {
+    let parts = py.detach(|| html::parts(text, id));
+    let made = PyDict::new(py);
+    made.set_item("title", parts.title)?;
+    made.set_item("head", parts.head)?;
+    made.set_item("body", parts.body)?;
+    made.set_item("assets", parts.assets)?;
+    made.set_item("lang", parts.lang)?;
+    Ok(made)
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(css_references, module)?)?;
+    module.add_function(wrap_pyfunction!(transform_css, module)?)?;
+    module.add_function(wrap_pyfunction!(js_imports, module)?)?;
+    module.add_function(wrap_pyfunction!(transform_js, module)?)?;
+    module.add_function(wrap_pyfunction!(highlight_stylesheet, module)?)?;
+    module.add_function(wrap_pyfunction!(media_type, module)?)?;
+    module.add_function(wrap_pyfunction!(minify_html, module)?)?;
+    module.add_function(wrap_pyfunction!(minify_json, module)?)?;
+    module.add_function(wrap_pyfunction!(minify_xml, module)?)?;
+    module.add_function(wrap_pyfunction!(minify_svg, module)?)?;
+    module.add_function(wrap_pyfunction!(rewrite_urls, module)?)?;
+    module.add_function(wrap_pyfunction!(page_parts, module)?)
+}

@@ -1,0 +1,75 @@
+//! The edge.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyperweb_edge as edge;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyModule};
+
+use crate::errors::edge_error;
+
+/// A running edge.
+#[pyclass(frozen, module = "hyperweb._core")]
+struct Edge {
+    inner: edge::Edge,
+}
+
+fn json<'py>(py: Python<'py>, value: &impl serde::Serialize) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = serde_json::to_vec(value).map_err(|error| PyValueError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &[u8]) -> PyResult<T> {
+    serde_json::from_slice(text).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+#[pymethods]
+impl Edge {
+    #[new]
+    fn new(py: Python<'_>, config: &[u8]) -> PyResult<Self> {
+        let config: edge::Config = from_json(config)?;
+        let inner = py.detach(|| edge::Edge::start(&config)).map_err(|error| edge_error(&error))?;
+        Ok(Self { inner })
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        self.inner.addresses().iter().map(ToString::to_string).collect()
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "Python's list is taken over as a whole")]
+    fn set_upstreams(&self, site: &str, sockets: Vec<PathBuf>) -> PyResult<()> {
+        self.inner.set_upstreams(site, &sockets).map_err(|error| edge_error(&error))
+    }
+
+    fn has_routes(&self, site: &str) -> PyResult<bool> {
+        self.inner.has_routes(site).map_err(|error| edge_error(&error))
+    }
+
+    fn reload<'py>(&self, py: Python<'py>, site: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let found = py.detach(|| self.inner.reload(site)).map_err(|error| edge_error(&error))?;
+        json(py, &found)
+    }
+
+    fn purge(&self, py: Python<'_>, purge: &[u8]) -> PyResult<usize> {
+        let purge: edge::Purge = from_json(purge)?;
+        Ok(py.detach(|| self.inner.purge(&purge)))
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        json(py, &self.inner.stats())
+    }
+
+    fn outstanding(&self, site: &str) -> PyResult<u64> {
+        self.inner.outstanding(site).map_err(|error| edge_error(&error))
+    }
+
+    fn drain(&self, py: Python<'_>, seconds: f64) -> bool {
+        py.detach(|| self.inner.drain(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0))))
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Edge>()
+}

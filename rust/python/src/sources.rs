@@ -1,0 +1,47 @@
+//! The scan of a site's source files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hyperweb_build::scan;
+use pyo3::prelude::*;
+use pyo3::types::PyModule;
+
+use crate::errors::source_errors;
+
+/// The source files of a site.
+#[pyclass(module = "hyperweb._core")]
+struct Sources {
+    inner: scan::Sources,
+}
+
+#[pymethods]
+impl Sources {
+    #[new]
+    #[pyo3(signature = (root, state, *, max_file))]
+    fn new(root: &str, state: &str, max_file: u64) -> Self {
+        Self { inner: scan::Sources::new(Path::new(root), Path::new(state), max_file) }
+    }
+
+    #[pyo3(signature = (*, fresh=false))]
+    fn scan(&mut self, py: Python<'_>, fresh: bool) -> PyResult<BTreeMap<String, String>> {
+        py.detach(|| self.inner.scan(fresh)).map_err(|found| source_errors(py, found))
+    }
+
+    #[getter]
+    fn changed(&self) -> bool {
+        self.inner.changed()
+    }
+
+    fn is_current(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.inner.is_current())
+    }
+
+    fn save(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.inner.save())?)
+    }
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Sources>()
+}
