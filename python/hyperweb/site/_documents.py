@@ -9,7 +9,7 @@ import msgspec
 
 from hyperweb import _core
 from hyperweb.site._errors import SiteError
-from hyperweb.site._front_matter import day, read_front_matter
+from hyperweb.site._front_matter import read_front_matter
 from hyperweb.site._page import Heading, PageBody, PageMeta
 from hyperweb.site._urls import content_url
 
@@ -139,8 +139,8 @@ def _meta(path: str, document: _core.Document, root: Path) -> tuple[PageMeta, tu
         path=path,
         url=content_url(inner, front.slug),
         title=title,
-        date=day(front.date),
-        updated=day(front.updated),
+        date=front.date,
+        updated=front.updated,
         tags=front.tags,
         description=front.description,
         draft=front.draft,

@@ -19,8 +19,8 @@ class FrontMatter(msgspec.Struct, kw_only=True, frozen=True):
     title: Annotated[str | None, Meta(description="The title; without it the first heading, or the file's name.")] = (
         None
     )
-    date: Annotated[datetime.date | datetime.datetime | None, Meta(description="The day it is dated.")] = None
-    updated: Annotated[datetime.date | datetime.datetime | None, Meta(description="The day it was last changed.")] = (
+    date: Annotated[datetime.date | None, Meta(description="The day it is dated.")] = None
+    updated: Annotated[datetime.date | None, Meta(description="The day it was last changed.")] = (
         None
     )
     tags: Annotated[tuple[str, ...], Meta(description="The names of its tags.")] = ()
@@ -59,6 +59,10 @@ def read_front_matter(found: dict[str, Any], *, file: str, text: str) -> tuple[F
     extra = {name: value for name, value in found.items() if name not in _KNOWN}
     if isinstance(known.get("tags"), str):
         known["tags"] = [tag.strip() for tag in known["tags"].split(",") if tag.strip()]
+    for name in ("date", "updated"):
+        if isinstance(known.get(name), str):
+            # A time of day may stand behind the day; pages are dated by the day.
+            known[name] = known[name][:10]
     try:
         return msgspec.convert(known, FrontMatter, strict=True), extra
     except msgspec.ValidationError as error:
@@ -72,11 +76,6 @@ def read_front_matter(found: dict[str, Any], *, file: str, text: str) -> tuple[F
             frame=source_frame(text, line) if line else None,
             hint=_meaning(key),
         ) from None
-
-
-def day(value: datetime.date | datetime.datetime | None) -> datetime.date | None:
-    """Returns the day of a date with or without a time."""
-    return value.date() if isinstance(value, datetime.datetime) else value
 
 
 def _line_of_key(text: str, key: str) -> int | None:

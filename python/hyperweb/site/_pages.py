@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperweb.errors import source_frame
 from hyperweb.site._errors import SiteError
-from hyperweb.site._front_matter import FrontMatter, day, read_front_matter
+from hyperweb.site._front_matter import FrontMatter, read_front_matter
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageBody, PageMeta
 from hyperweb.site._urls import fill, page_url, parameters, pattern, slugify
@@ -93,8 +93,8 @@ def _node(path: str, url: str, front: FrontMatter, extra: dict[str, Any], variab
         path=path,
         url=url,
         title=title,
-        date=day(front.date),
-        updated=day(front.updated),
+        date=front.date,
+        updated=front.updated,
         tags=front.tags,
         description=front.description,
         template=path,
