@@ -1,1 +1,1 @@
-"""What runs in the browser: TypeScript, compiled by hyperweb itself when a site is built or served."""
+"""The browser runtime: TypeScript modules that hyperweb compiles and serves itself."""
