@@ -105,7 +105,7 @@ class Supervisor:
     def _listen(self) -> None:
         settings = self._settings
         if self._direct:
-            self._port = _free_port(settings.host, settings.port)
+            self._port = free_port(settings.host, settings.port)
             self.addresses = [f"{_bracketed(settings.host)}:{self._port}"]
             return
         described = {
@@ -241,7 +241,7 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _free_port(host: str, port: int) -> int:
+def free_port(host: str, port: int) -> int:
     """Returns the port to listen on, or says that it is taken: many processes will share it, so none may hold it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:

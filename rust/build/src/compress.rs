@@ -108,18 +108,24 @@ mod tests {
         for level in [Level::Fast, Level::Best] {
             let made = compress(body.as_bytes(), "text/html; charset=utf-8", level);
             let mut plain = Vec::new();
-            brotli::Decompressor::new(&made.br.unwrap()[..], 4096).read_to_end(&mut plain).unwrap();
+            brotli::Decompressor::new(&made.br.unwrap()[..], 4096)
+                .read_to_end(&mut plain)
+                .unwrap();
             assert_eq!(plain, body.as_bytes());
             assert_eq!(zstd::decode_all(&made.zstd.unwrap()[..]).unwrap(), body.as_bytes());
             let mut plain = vec![0; body.len()];
-            let length = libdeflater::Decompressor::new().gzip_decompress(&made.gzip.unwrap(), &mut plain).unwrap();
+            let length = libdeflater::Decompressor::new()
+                .gzip_decompress(&made.gzip.unwrap(), &mut plain)
+                .unwrap();
             assert_eq!((length, &plain[..]), (body.len(), body.as_bytes()));
         }
     }
 
     #[test]
     fn what_saves_nothing_is_not_kept() {
-        let noise: Vec<u8> = (0u32..4000).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..4].to_vec()).collect();
+        let noise: Vec<u8> = (0u32..4000)
+            .flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..4].to_vec())
+            .collect();
         assert_eq!(compress(&noise, "text/plain", Level::Fast), Compressed::default());
         assert_eq!(compress(&[b'a'; 5000], "image/png", Level::Fast), Compressed::default());
         assert_eq!(compress(b"short", "text/plain", Level::Fast), Compressed::default());

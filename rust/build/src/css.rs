@@ -35,7 +35,10 @@ pub fn references(source: &str, filename: &str) -> Result<Vec<String>, SourceErr
     guarded("the CSS parser", filename, || {
         let sheet = parse(source, filename)?;
         let printed = sheet
-            .to_css(PrinterOptions { analyze_dependencies: Some(DependencyOptions::default()), ..PrinterOptions::default() })
+            .to_css(PrinterOptions {
+                analyze_dependencies: Some(DependencyOptions::default()),
+                ..PrinterOptions::default()
+            })
             .map_err(|error| located(&error, source, filename))?;
         let found = printed.dependencies.unwrap_or_default();
         let imports = found.iter().filter_map(|one| match one {
@@ -74,7 +77,13 @@ pub fn transform(
             return Ok(made);
         }
         let unmerged = bundle(entry, sources, lead, minify, false)?;
-        Ok(if made.matches("!important").count() < unmerged.matches("!important").count() { unmerged } else { made })
+        Ok(
+            if made.matches("!important").count() < unmerged.matches("!important").count() {
+                unmerged
+            } else {
+                made
+            },
+        )
     })
 }
 
@@ -86,15 +95,23 @@ fn bundle(
     merge: bool,
 ) -> Result<String, SourceError> {
     let provider = Provider { sources };
-    let options = ParserOptions { flags: ParserFlags::NESTING | ParserFlags::CUSTOM_MEDIA, ..ParserOptions::default() };
+    let options = ParserOptions {
+        flags: ParserFlags::NESTING | ParserFlags::CUSTOM_MEDIA,
+        ..ParserOptions::default()
+    };
     let text = |file: &str| sources.get(file).map_or("", String::as_str);
-    let mut sheet = Bundler::new(&provider, None, options).bundle(Path::new(entry)).map_err(|error| {
-        let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str()).to_owned();
-        located(&error, text(&file), &file)
-    })?;
+    let mut sheet = Bundler::new(&provider, None, options)
+        .bundle(Path::new(entry))
+        .map_err(|error| {
+            let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str()).to_owned();
+            located(&error, text(&file), &file)
+        })?;
     if merge {
         sheet
-            .minify(MinifyOptions { targets: targets(), ..MinifyOptions::default() })
+            .minify(MinifyOptions {
+                targets: targets(),
+                ..MinifyOptions::default()
+            })
             .map_err(|error| located(&error, text(entry), entry))?;
     }
     let printed = sheet
@@ -154,7 +171,10 @@ impl SourceProvider for Provider<'_> {
 
     fn read<'a>(&'a self, file: &Path) -> Result<&'a str, NotThere> {
         let name = file.to_string_lossy();
-        self.sources.get(&*name).map(String::as_str).ok_or_else(|| NotThere(name.into_owned()))
+        self.sources
+            .get(&*name)
+            .map(String::as_str)
+            .ok_or_else(|| NotThere(name.into_owned()))
     }
 
     fn resolve(&self, specifier: &str, from: &Path) -> Result<ResolveResult, NotThere> {
@@ -190,11 +210,21 @@ mod tests {
     #[test]
     fn imports_are_inlined_and_references_led_elsewhere() {
         let sources = HashMap::from([
-            ("app.css".to_owned(), "@import './parts/a.css'; body { color: #ff0000 }".to_owned()),
-            ("parts/a.css".to_owned(), "p { background: url(../img/x.png) }".to_owned()),
+            (
+                "app.css".to_owned(),
+                "@import './parts/a.css'; body { color: #ff0000 }".to_owned(),
+            ),
+            (
+                "parts/a.css".to_owned(),
+                "p { background: url(../img/x.png) }".to_owned(),
+            ),
         ]);
-        let lead = |file: &str, url: &str| (file == "parts/a.css" && url == "../img/x.png").then(|| "/n.png".to_owned());
-        assert_eq!(transform("app.css", &sources, &lead, true).unwrap(), "p{background:url(\"/n.png\")}body{color:red}");
+        let lead =
+            |file: &str, url: &str| (file == "parts/a.css" && url == "../img/x.png").then(|| "/n.png".to_owned());
+        assert_eq!(
+            transform("app.css", &sources, &lead, true).unwrap(),
+            "p{background:url(\"/n.png\")}body{color:red}"
+        );
         assert_eq!(references(&sources["app.css"], "app.css").unwrap(), ["./parts/a.css"]);
         assert_eq!(references(&sources["parts/a.css"], "a").unwrap(), ["../img/x.png"]);
     }
@@ -207,7 +237,12 @@ mod tests {
             ".a{margin:1px!important}.b{color:red}.a{margin:1px;padding:2px!important}",
         ] {
             let wanted = made_unmerged(text).matches("!important").count();
-            assert_eq!(made(text).matches("!important").count(), wanted, "{text} → {}", made(text));
+            assert_eq!(
+                made(text).matches("!important").count(),
+                wanted,
+                "{text} → {}",
+                made(text)
+            );
         }
     }
 

@@ -22,7 +22,10 @@ pub struct SourceError {
 
 impl SourceError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), ..Self::default() }
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
     }
 
     #[must_use]
@@ -52,7 +55,11 @@ impl SourceError {
         let before = source.get(..offset).unwrap_or(source);
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
-        self.at(source, u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(0))
+        self.at(
+            source,
+            u32::try_from(line).unwrap_or(u32::MAX),
+            u32::try_from(column).unwrap_or(0),
+        )
     }
 }
 
@@ -80,7 +87,11 @@ fn frame(source: &str, line: u32, column: u32) -> String {
     let first = line.saturating_sub(2).max(1);
     let width = (line + 2).to_string().len();
     let mut shown = String::new();
-    for (number, text) in (1..).zip(source.lines()).skip(first as usize - 1).take((line + 3 - first) as usize) {
+    for (number, text) in (1..)
+        .zip(source.lines())
+        .skip(first as usize - 1)
+        .take((line + 3 - first) as usize)
+    {
         let text: String = text.chars().take(160).collect();
         let marker = if number == line { '>' } else { ' ' };
         shown.push_str(format!("  {marker} {number:>width$} | {text}").trim_end());
@@ -109,5 +120,6 @@ pub(crate) fn guarded<T>(
 
 fn reason(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".to_owned())
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "it panicked".to_owned())
 }

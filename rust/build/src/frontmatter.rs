@@ -25,10 +25,15 @@ pub struct Split<'a> {
 pub fn split<'a>(text: &'a str, file: &str) -> Result<Split<'a>, SourceError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let fence = ["+++", "---"].into_iter().find(|fence| {
-        text.strip_prefix(fence).is_some_and(|rest| rest.starts_with('\n') || rest.starts_with("\r\n"))
+        text.strip_prefix(fence)
+            .is_some_and(|rest| rest.starts_with('\n') || rest.starts_with("\r\n"))
     });
     let Some(fence) = fence else {
-        return Ok(Split { values: Value::Object(serde_json::Map::new()), body: text, body_line: 1 });
+        return Ok(Split {
+            values: Value::Object(serde_json::Map::new()),
+            body: text,
+            body_line: 1,
+        });
     };
     let start = text.find('\n').map_or(text.len(), |at| at + 1);
     let mut at = start;
@@ -40,17 +45,30 @@ pub fn split<'a>(text: &'a str, file: &str) -> Result<Split<'a>, SourceError> {
             if inner.len() > LONGEST {
                 return Err(SourceError::new(format!("the front matter is longer than {LONGEST} bytes")).in_file(file));
             }
-            let values = if fence == "+++" { toml(inner, text, file)? } else { yaml(inner, text, file)? };
-            return Ok(Split { values, body: text.get(at + line.len()..).unwrap_or(""), body_line: lines + 1 });
+            let values = if fence == "+++" {
+                toml(inner, text, file)?
+            } else {
+                yaml(inner, text, file)?
+            };
+            return Ok(Split {
+                values,
+                body: text.get(at + line.len()..).unwrap_or(""),
+                body_line: lines + 1,
+            });
         }
         at += line.len();
     }
-    Err(SourceError::new("the front matter is not closed").in_file(file).at(text, 1, 1).hint(format!("end it with a line of {fence}")))
+    Err(SourceError::new("the front matter is not closed")
+        .in_file(file)
+        .at(text, 1, 1)
+        .hint(format!("end it with a line of {fence}")))
 }
 
 fn toml(inner: &str, text: &str, file: &str) -> Result<Value, SourceError> {
     match inner.parse::<toml::Table>() {
-        Ok(table) => Ok(Value::Object(table.into_iter().map(|(name, value)| (name, json(value))).collect())),
+        Ok(table) => Ok(Value::Object(
+            table.into_iter().map(|(name, value)| (name, json(value))).collect(),
+        )),
         Err(error) => {
             let found = SourceError::new(format!("front matter: not valid TOML: {}", error.message())).in_file(file);
             let offset = error.span().map_or(0, |span| span.start) + text.find('\n').map_or(0, |at| at + 1);
@@ -67,7 +85,9 @@ fn json(value: toml::Value) -> Value {
         toml::Value::Boolean(flag) => flag.into(),
         toml::Value::Datetime(moment) => Value::String(moment.to_string()),
         toml::Value::Array(items) => items.into_iter().map(json).collect(),
-        toml::Value::Table(table) => Value::Object(table.into_iter().map(|(name, value)| (name, json(value))).collect()),
+        toml::Value::Table(table) => {
+            Value::Object(table.into_iter().map(|(name, value)| (name, json(value))).collect())
+        }
     }
 }
 
@@ -77,16 +97,20 @@ fn yaml(inner: &str, text: &str, file: &str) -> Result<Value, SourceError> {
         let column = error.location().map_or(0, |place| place.column());
         let said = error.to_string();
         let said = said.split(" at line ").next().unwrap_or(&said).to_owned();
-        SourceError::new(format!("front matter: not valid YAML: {said}")).in_file(file).at(
-            text,
-            u32::try_from(line).unwrap_or(1),
-            u32::try_from(column).unwrap_or(0),
-        )
+        SourceError::new(format!("front matter: not valid YAML: {said}"))
+            .in_file(file)
+            .at(
+                text,
+                u32::try_from(line).unwrap_or(1),
+                u32::try_from(column).unwrap_or(0),
+            )
     })?;
     match parsed {
         Value::Object(_) => Ok(parsed),
         Value::Null => Ok(Value::Object(serde_json::Map::new())),
-        _ => Err(SourceError::new("front matter: this is no list of `name: value`").in_file(file).at(text, 2, 0)),
+        _ => Err(SourceError::new("front matter: this is no list of `name: value`")
+            .in_file(file)
+            .at(text, 2, 0)),
     }
 }
 
@@ -97,7 +121,9 @@ fn yaml(inner: &str, text: &str, file: &str) -> Result<Value, SourceError> {
 pub fn yaml_to_json(text: &str, file: &str) -> Result<String, SourceError> {
     let value: Value = serde_yaml_ng::from_str(text).map_err(|error| {
         let line = error.location().map_or(1, |place| place.line());
-        SourceError::new(format!("not valid YAML: {error}")).in_file(file).at(text, u32::try_from(line).unwrap_or(1), 0)
+        SourceError::new(format!("not valid YAML: {error}"))
+            .in_file(file)
+            .at(text, u32::try_from(line).unwrap_or(1), 0)
     })?;
     serde_json::to_string(&value).map_err(|error| SourceError::new(error.to_string()).in_file(file))
 }
@@ -113,16 +139,26 @@ mod tests {
     #[test]
     fn toml_and_yaml_are_read() {
         let found = split("+++\ntitle = \"A\"\ndate = 2026-01-02\n+++\nText\n", "a.md").unwrap();
-        assert_eq!((found.values, found.body, found.body_line), (json!({"title": "A", "date": "2026-01-02"}), "Text\n", 5));
+        assert_eq!(
+            (found.values, found.body, found.body_line),
+            (json!({"title": "A", "date": "2026-01-02"}), "Text\n", 5)
+        );
         let found = split("---\ntitle: A\ntags: [x, y]\n---\n", "a.md").unwrap();
-        assert_eq!((found.values, found.body), (json!({"title": "A", "tags": ["x", "y"]}), ""));
+        assert_eq!(
+            (found.values, found.body),
+            (json!({"title": "A", "tags": ["x", "y"]}), "")
+        );
         let found = split("no front matter\n---\n", "a.md").unwrap();
         assert_eq!((found.values, found.body_line), (json!({}), 1));
     }
 
     #[test]
     fn faults_are_shown_where_they_stand() {
-        for (text, line) in [("+++\na = 1\nb = \n+++\n", 3), ("---\na: 1\nb: [\n---\n", 4), ("+++\na = 1\n", 1)] {
+        for (text, line) in [
+            ("+++\na = 1\nb = \n+++\n", 3),
+            ("---\na: 1\nb: [\n---\n", 4),
+            ("+++\na = 1\n", 1),
+        ] {
             let error = split(text, "content/a.md").unwrap_err();
             assert_eq!(error.file.as_deref(), Some("content/a.md"));
             assert!(error.line.is_some_and(|found| found.abs_diff(line) <= 1), "{error}");

@@ -48,7 +48,12 @@ fn syntaxes() -> &'static SyntaxSet {
 
 fn classes() -> &'static [(Scope, &'static str)] {
     static SCOPES: OnceLock<Vec<(Scope, &'static str)>> = OnceLock::new();
-    SCOPES.get_or_init(|| CLASSES.iter().filter_map(|(name, class)| Some((Scope::new(name).ok()?, *class))).collect())
+    SCOPES.get_or_init(|| {
+        CLASSES
+            .iter()
+            .filter_map(|(name, class)| Some((Scope::new(name).ok()?, *class)))
+            .collect()
+    })
 }
 
 fn syntax(language: &str) -> Option<&'static SyntaxReference> {
@@ -94,7 +99,10 @@ pub fn highlight(code: &str, language: &str) -> String {
 
 fn class(stack: &ScopeStack) -> Option<&'static str> {
     stack.scopes.iter().rev().find_map(|scope| {
-        classes().iter().find(|(prefix, _)| prefix.is_prefix_of(*scope)).map(|(_, class)| *class)
+        classes()
+            .iter()
+            .find(|(prefix, _)| prefix.is_prefix_of(*scope))
+            .map(|(_, class)| *class)
     })
 }
 
@@ -155,8 +163,14 @@ mod tests {
     #[test]
     fn pieces_have_classes_and_the_text_stays() {
         let made = highlight("fn main() { let a = \"x<y\"; } // done\n", "rust");
-        assert!(made.contains("<span class=\"s\">&quot;x&lt;y&quot;</span>") && made.contains("class=\"c\""), "{made}");
-        let plain: String = made.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect();
+        assert!(
+            made.contains("<span class=\"s\">&quot;x&lt;y&quot;</span>") && made.contains("class=\"c\""),
+            "{made}"
+        );
+        let plain: String = made
+            .split('<')
+            .map(|part| part.split_once('>').map_or(part, |(_, text)| text))
+            .collect();
         assert_eq!(plain, "fn main() { let a = &quot;x&lt;y&quot;; } // done\n");
         assert_eq!(highlight("a < b", "no-such-language"), "a &lt; b");
         for language in ["typescript", "toml", "bash", "python", "css", "html", "json", "sql"] {

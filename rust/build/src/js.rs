@@ -61,7 +61,10 @@ pub fn transform(
         }
         let allocator = Allocator::default();
         let mut program = parse(&allocator, &led, filename)?.program;
-        let semantic = SemanticBuilder::new().with_excess_capacity(2.0).with_enum_eval(true).build(&program);
+        let semantic = SemanticBuilder::new()
+            .with_excess_capacity(2.0)
+            .with_enum_eval(true)
+            .build(&program);
         if let Some(error) = semantic.diagnostics.iter().next() {
             return Err(located(error, &led, filename));
         }
@@ -73,7 +76,10 @@ pub fn transform(
         }
         let mut scoping = None;
         if minify {
-            let mangle = MangleOptions { top_level: Some(true), ..MangleOptions::default() };
+            let mangle = MangleOptions {
+                top_level: Some(true),
+                ..MangleOptions::default()
+            };
             let options = MinifierOptions {
                 mangle: Some(mangle),
                 mangle_properties: None,
@@ -83,15 +89,25 @@ pub fn transform(
         }
         let options = CodegenOptions {
             minify,
-            comments: if minify { CommentOptions::disabled() } else { CommentOptions::default() },
+            comments: if minify {
+                CommentOptions::disabled()
+            } else {
+                CommentOptions::default()
+            },
             ..CodegenOptions::default()
         };
-        Ok(Codegen::new().with_options(options).with_scoping(scoping).build(&program).code)
+        Ok(Codegen::new()
+            .with_options(options)
+            .with_scoping(scoping)
+            .build(&program)
+            .code)
     })
 }
 
 fn parse<'a>(allocator: &'a Allocator, source: &'a str, filename: &str) -> Result<ParserReturn<'a>, SourceError> {
-    let kind = SourceType::from_path(Path::new(filename)).unwrap_or_default().with_module(true);
+    let kind = SourceType::from_path(Path::new(filename))
+        .unwrap_or_default()
+        .with_module(true);
     let parsed = Parser::new(allocator, source, kind).parse();
     match parsed.diagnostics.iter().next() {
         Some(error) => Err(located(error, source, filename)),
@@ -104,7 +120,9 @@ fn specifiers(parsed: &ParserReturn<'_>, source: &str) -> Vec<(std::ops::Range<u
     let mut found = Vec::new();
     let mut add = |start: u32, end: u32| {
         let range = start as usize..end as usize;
-        let Some(literal) = source.get(range.clone()) else { return };
+        let Some(literal) = source.get(range.clone()) else {
+            return;
+        };
         let quote = literal.chars().next().filter(|quote| matches!(quote, '"' | '\'' | '`'));
         let inner = quote.and_then(|quote| literal.strip_prefix(quote)?.strip_suffix(quote));
         if let Some(text) = inner.filter(|text| !text.contains(['\\', '$', '\n'])) {
@@ -120,7 +138,10 @@ fn specifiers(parsed: &ParserReturn<'_>, source: &str) -> Vec<(std::ops::Range<u
         add(import.module_request.start, import.module_request.end);
     }
     for (start, end) in asset_urls(source) {
-        add(u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX));
+        add(
+            u32::try_from(start).unwrap_or(u32::MAX),
+            u32::try_from(end).unwrap_or(u32::MAX),
+        );
     }
     found
 }
@@ -164,7 +185,10 @@ mod tests {
         let lead = |name: &str| (name == "./a").then(|| "/assets/a.1f.js".to_owned());
         let made = transform(source, "assets/x.ts", &lead, true).unwrap();
         assert!(made.contains("from\"/assets/a.1f.js\""), "{made}");
-        assert!(!made.contains("number") && !made.contains("types") && !made.contains("doubled"), "{made}");
+        assert!(
+            !made.contains("number") && !made.contains("types") && !made.contains("doubled"),
+            "{made}"
+        );
         assert!(made.contains("longName"), "what is exported keeps its name: {made}");
         assert_eq!(imports(source, "assets/x.ts").unwrap(), ["./a"]);
     }

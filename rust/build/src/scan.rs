@@ -20,6 +20,7 @@ const HASH: usize = 16;
 const DEEPEST: usize = 64;
 
 type Hash = [u8; HASH];
+type Kept = (String, (Stat, Hash));
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -42,8 +43,18 @@ pub struct Sources {
 impl Sources {
     /// Takes a site's folder, the file where the last scan is kept, and the size over which a file is refused.
     pub fn new(root: &Path, state: &Path, max_file: u64) -> Self {
-        let known = fs::read(state).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        Self { root: root.to_owned(), state: state.to_owned(), max_file, known, found: BTreeMap::new(), changed: true }
+        let known = fs::read(state)
+            .ok()
+            .and_then(|bytes| decode(&bytes))
+            .unwrap_or_default();
+        Self {
+            root: root.to_owned(),
+            state: state.to_owned(),
+            max_file,
+            known,
+            found: BTreeMap::new(),
+            changed: true,
+        }
     }
 
     /// Scans, and returns the hash of each file by its path. Files whose size, time and inode are as they were are not
@@ -55,7 +66,7 @@ impl Sources {
         let walk = self.walk()?;
         let known = &self.known;
         let root = &self.root;
-        let results: Vec<Result<(String, (Stat, Hash)), SourceError>> = walk
+        let results: Vec<Result<Kept, SourceError>> = walk
             .into_par_iter()
             .with_min_len(64)
             .map(|(path, stat)| {
@@ -67,13 +78,21 @@ impl Sources {
             })
             .collect();
         let mut errors = Vec::new();
-        self.found = results.into_iter().filter_map(|one| one.map_err(|error| errors.push(error)).ok()).collect();
+        self.found = results
+            .into_iter()
+            .filter_map(|one| one.map_err(|error| errors.push(error)).ok())
+            .collect();
         if !errors.is_empty() {
             return Err(errors);
         }
-        let same = |(path, (_, hash)): (&String, &(Stat, Hash))| self.known.get(path).is_some_and(|(_, other)| other == hash);
+        let same =
+            |(path, (_, hash)): (&String, &(Stat, Hash))| self.known.get(path).is_some_and(|(_, other)| other == hash);
         self.changed = self.found.len() != self.known.len() || !self.found.iter().all(same);
-        let hashes = self.found.iter().map(|(path, (_, hash))| (path.clone(), hex(hash))).collect();
+        let hashes = self
+            .found
+            .iter()
+            .map(|(path, (_, hash))| (path.clone(), hex(hash)))
+            .collect();
         self.known = self.found.iter().map(|(path, kept)| (path.clone(), *kept)).collect();
         Ok(hashes)
     }
@@ -87,7 +106,9 @@ impl Sources {
     pub fn is_current(&self) -> bool {
         let Ok(walk) = self.walk() else { return false };
         walk.len() == self.known.len()
-            && walk.iter().all(|(path, stat)| self.known.get(path).is_some_and(|(before, _)| before == stat))
+            && walk
+                .iter()
+                .all(|(path, stat)| self.known.get(path).is_some_and(|(before, _)| before == stat))
     }
 
     /// Keeps what the last scan found, for the next process.
@@ -103,14 +124,24 @@ impl Sources {
     }
 
     fn walk(&self) -> Result<Vec<(String, Stat)>, Vec<SourceError>> {
-        let mut walk = Walk { root: &self.root, ignored: ignored(&self.root)?, max_file: self.max_file, found: Vec::new(), errors: Vec::new() };
+        let mut walk = Walk {
+            root: &self.root,
+            ignored: ignored(&self.root)?,
+            max_file: self.max_file,
+            found: Vec::new(),
+            errors: Vec::new(),
+        };
         for folder in FOLDERS {
             if self.root.join(folder).exists() {
                 walk.folder(folder, 1);
             }
         }
         walk.top();
-        if walk.errors.is_empty() { Ok(walk.found) } else { Err(walk.errors) }
+        if walk.errors.is_empty() {
+            Ok(walk.found)
+        } else {
+            Err(walk.errors)
+        }
     }
 }
 
@@ -122,7 +153,11 @@ fn ignored(root: &Path) -> Result<Option<Gitignore>, Vec<SourceError>> {
     let mut builder = GitignoreBuilder::new(root);
     let problem = builder.add(&file);
     let bad = |error: ignore::Error| {
-        vec![SourceError::new(format!("not valid: {error}")).in_file(".buildignore").hint("it has the syntax of .gitignore")]
+        vec![
+            SourceError::new(format!("not valid: {error}"))
+                .in_file(".buildignore")
+                .hint("it has the syntax of .gitignore"),
+        ]
     };
     if let Some(error) = problem {
         return Err(bad(error));
@@ -154,7 +189,11 @@ impl Walk<'_> {
 
     fn folder(&mut self, folder: &str, depth: usize) {
         if depth > DEEPEST {
-            self.errors.push(SourceError::new("folders are nested too deep").in_file(folder).hint("look for a link that leads back"));
+            self.errors.push(
+                SourceError::new("folders are nested too deep")
+                    .in_file(folder)
+                    .hint("look for a link that leads back"),
+            );
             return;
         }
         let entries = match fs::read_dir(self.root.join(folder)) {
@@ -164,8 +203,12 @@ impl Walk<'_> {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str() else {
-                let said = format!("the name of a file in {folder}/ is not UTF-8: {}", name.to_string_lossy());
-                self.errors.push(SourceError::new(said).in_file(folder).hint("rename it"));
+                let said = format!(
+                    "the name of a file in {folder}/ is not UTF-8: {}",
+                    name.to_string_lossy()
+                );
+                self.errors
+                    .push(SourceError::new(said).in_file(folder).hint("rename it"));
                 continue;
             };
             // Hidden files are an editor's or a tool's; `.well-known` is the web's (RFC 8615).
@@ -174,7 +217,11 @@ impl Walk<'_> {
             }
             let path = format!("{folder}/{name}");
             let Ok(kind) = entry.file_type() else { continue };
-            if self.ignored.as_ref().is_some_and(|rules| rules.matched(&path, kind.is_dir()).is_ignore()) {
+            if self
+                .ignored
+                .as_ref()
+                .is_some_and(|rules| rules.matched(&path, kind.is_dir()).is_ignore())
+            {
                 continue;
             }
             if kind.is_dir() {
@@ -184,7 +231,11 @@ impl Walk<'_> {
             } else if kind.is_symlink() {
                 self.link(path, &entry.path());
             } else {
-                self.errors.push(SourceError::new("this is no regular file").in_file(path).hint("remove it, or name it in .buildignore"));
+                self.errors.push(
+                    SourceError::new("this is no regular file")
+                        .in_file(path)
+                        .hint("remove it, or name it in .buildignore"),
+                );
             }
         }
     }
@@ -198,20 +249,40 @@ impl Walk<'_> {
         if inside && target.is_file() {
             self.file(path, file);
         } else {
-            let said = if inside { "this link leads to a folder" } else { "this link leads out of the site" };
-            self.errors.push(SourceError::new(said).in_file(path).hint("copy what it leads to into the site"));
+            let said = if inside {
+                "this link leads to a folder"
+            } else {
+                "this link leads out of the site"
+            };
+            self.errors.push(
+                SourceError::new(said)
+                    .in_file(path)
+                    .hint("copy what it leads to into the site"),
+            );
         }
     }
 
     fn file(&mut self, path: String, file: &Path) {
         match fs::metadata(file) {
             Ok(found) if found.len() > self.max_file => {
-                let said = format!("the file has {} bytes, and at most {} are read", found.len(), self.max_file);
-                self.errors.push(SourceError::new(said).in_file(path).hint("raise `build.max_file`"));
+                let said = format!(
+                    "the file has {} bytes, and at most {} are read",
+                    found.len(),
+                    self.max_file
+                );
+                self.errors
+                    .push(SourceError::new(said).in_file(path).hint("raise `build.max_file`"));
             }
             Ok(found) => {
                 let modified = i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec());
-                self.found.push((path, Stat { size: found.len(), modified, inode: found.ino() }));
+                self.found.push((
+                    path,
+                    Stat {
+                        size: found.len(),
+                        modified,
+                        inode: found.ino(),
+                    },
+                ));
             }
             Err(error) => self.errors.push(unreadable(&path, &error)),
         }
@@ -219,7 +290,9 @@ impl Walk<'_> {
 }
 
 fn unreadable(path: &str, error: &std::io::Error) -> SourceError {
-    SourceError::new(format!("cannot be read: {error}")).in_file(path).hint("check its permissions")
+    SourceError::new(format!("cannot be read: {error}"))
+        .in_file(path)
+        .hint("check its permissions")
 }
 
 fn hash_file(path: &Path) -> std::io::Result<Hash> {
@@ -281,10 +354,12 @@ fn decode(bytes: &[u8]) -> Option<HashMap<String, (Stat, Hash)>> {
 
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 #[cfg(test)]
@@ -299,7 +374,13 @@ mod tests {
     fn site() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("site");
-        for (path, text) in [("site.toml", "t"), ("content/a.md", "1"), ("content/b/c.md", "2"), ("assets/.hidden", "x"), ("other/x", "y")] {
+        for (path, text) in [
+            ("site.toml", "t"),
+            ("content/a.md", "1"),
+            ("content/b/c.md", "2"),
+            ("assets/.hidden", "x"),
+            ("other/x", "y"),
+        ] {
             fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
             fs::write(root.join(path), text).unwrap();
         }
@@ -318,7 +399,10 @@ mod tests {
         };
         let (first, changed) = scan();
         assert!(changed);
-        assert_eq!(first.keys().collect::<Vec<_>>(), ["content/a.md", "content/b/c.md", "site.toml"]);
+        assert_eq!(
+            first.keys().collect::<Vec<_>>(),
+            ["content/a.md", "content/b/c.md", "site.toml"]
+        );
         assert_eq!(scan(), (first.clone(), false));
         assert!(Sources::new(&root, &state, 1000).is_current());
         fs::write(root.join("content/a.md"), "22").unwrap();
@@ -334,7 +418,10 @@ mod tests {
         let (_folder, root) = site();
         fs::write(root.join(".buildignore"), "content/b/\n").unwrap();
         let files = Sources::new(&root, &root.join("s"), 1000).scan(false).unwrap();
-        assert_eq!(files.keys().collect::<Vec<_>>(), [".buildignore", "content/a.md", "site.toml"]);
+        assert_eq!(
+            files.keys().collect::<Vec<_>>(),
+            [".buildignore", "content/a.md", "site.toml"]
+        );
     }
 
     #[test]
@@ -344,7 +431,10 @@ mod tests {
         symlink(folder.path().join("secret"), root.join("content/out.md")).unwrap();
         symlink(root.join("content/a.md"), root.join("content/in.md")).unwrap();
         fs::write(root.join("content/big.md"), "x".repeat(2000)).unwrap();
-        std::process::Command::new("mkfifo").arg(root.join("static_fifo")).status().unwrap();
+        std::process::Command::new("mkfifo")
+            .arg(root.join("static_fifo"))
+            .status()
+            .unwrap();
         fs::create_dir(root.join("static")).unwrap();
         fs::rename(root.join("static_fifo"), root.join("static/fifo")).unwrap();
         let errors = Sources::new(&root, &root.join("s"), 1000).scan(false).unwrap_err();

@@ -74,7 +74,8 @@ fn tag_end(markup: &str) -> Option<usize> {
 
 /// Returns SVG without comments, and without white space between tags where there is no text element to show it.
 pub fn svg(text: &str) -> String {
-    if text.contains("<text") || text.contains("<style") || text.contains("<script") || text.contains("<foreignObject") {
+    if text.contains("<text") || text.contains("<style") || text.contains("<script") || text.contains("<foreignObject")
+    {
         return text.to_owned();
     }
     xml(text)
@@ -84,22 +85,43 @@ pub fn svg(text: &str) -> String {
 pub fn script(source: &str, module: bool) -> Option<String> {
     std::panic::catch_unwind(|| {
         let allocator = Allocator::default();
-        let kind = if module { SourceType::mjs() } else { SourceType::script() };
+        let kind = if module {
+            SourceType::mjs()
+        } else {
+            SourceType::script()
+        };
         let parsed = Parser::new(&allocator, source, kind).parse();
         if !parsed.diagnostics.is_empty() {
             return None;
         }
         let mut program = parsed.program;
         // The names at the top of a script that is no module are names of the page.
-        let mangle = MangleOptions { top_level: Some(module), ..MangleOptions::default() };
+        let mangle = MangleOptions {
+            top_level: Some(module),
+            ..MangleOptions::default()
+        };
         let options = MinifierOptions {
             mangle: Some(mangle),
             mangle_properties: None,
-            compress: Some(if module { CompressOptions::smallest() } else { CompressOptions::safest() }),
+            compress: Some(if module {
+                CompressOptions::smallest()
+            } else {
+                CompressOptions::safest()
+            }),
         };
         let scoping = Minifier::new(options).minify(&allocator, &mut program).scoping;
-        let options = CodegenOptions { minify: true, comments: CommentOptions::disabled(), ..CodegenOptions::default() };
-        Some(Codegen::new().with_options(options).with_scoping(scoping).build(&program).code)
+        let options = CodegenOptions {
+            minify: true,
+            comments: CommentOptions::disabled(),
+            ..CodegenOptions::default()
+        };
+        Some(
+            Codegen::new()
+                .with_options(options)
+                .with_scoping(scoping)
+                .build(&program)
+                .code,
+        )
     })
     .ok()
     .flatten()
@@ -116,8 +138,13 @@ pub fn style(source: &str) -> Option<String> {
 
 /// Returns a text with single spaces between its words.
 pub(crate) fn one_spaced(text: &str) -> Cow<'_, str> {
-    let tidy = !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") && !text.contains(['\n', '\t', '\r']);
-    if tidy { Cow::Borrowed(text) } else { Cow::Owned(text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")) }
+    let tidy =
+        !text.starts_with(' ') && !text.ends_with(' ') && !text.contains("  ") && !text.contains(['\n', '\t', '\r']);
+    if tidy {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "))
+    }
 }
 
 #[cfg(test)]
@@ -126,19 +153,28 @@ mod tests {
 
     #[test]
     fn json_keeps_its_strings() {
-        assert_eq!(json("{ \"a b\" : [ 1 , \"\\\" \\\\\" ] }\n").as_deref(), Some("{\"a b\":[1,\"\\\" \\\\\"]}"));
+        assert_eq!(
+            json("{ \"a b\" : [ 1 , \"\\\" \\\\\" ] }\n").as_deref(),
+            Some("{\"a b\":[1,\"\\\" \\\\\"]}")
+        );
         assert_eq!(json("{ a }"), None);
     }
 
     #[test]
     fn xml_keeps_its_text() {
         let text = "<?xml version=\"1.0\"?>\n<a>\n  <!-- c -->\n  <b x=\"1>2\"> t </b>\n  <![CDATA[ <p> ]]>\n</a>\n";
-        assert_eq!(xml(text), "<?xml version=\"1.0\"?><a><b x=\"1>2\"> t </b><![CDATA[ <p> ]]></a>");
+        assert_eq!(
+            xml(text),
+            "<?xml version=\"1.0\"?><a><b x=\"1>2\"> t </b><![CDATA[ <p> ]]></a>"
+        );
     }
 
     #[test]
     fn names_of_the_page_stay_names_of_the_page() {
         let made = script("var shared = 1; function used(value) { return value + shared }", false).unwrap_or_default();
-        assert!(made.contains("shared") && made.contains("used") && !made.contains("value"), "{made}");
+        assert!(
+            made.contains("shared") && made.contains("used") && !made.contains("value"),
+            "{made}"
+        );
     }
 }

@@ -32,7 +32,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { limit_bytes: 64 << 20, shards: 256, largest_part: 8 }
+        Self {
+            limit_bytes: 64 << 20,
+            shards: 256,
+            largest_part: 8,
+        }
     }
 }
 
@@ -131,7 +135,9 @@ impl<V: Send + Sync> Cache<V> {
 
     /// Begins a fill: call it before the value is asked for, and give the token to [`insert`](Self::insert).
     pub fn begin_fill(&self) -> FillToken {
-        FillToken { sequence: self.sequence.load(Ordering::Acquire) }
+        FillToken {
+            sequence: self.sequence.load(Ordering::Acquire),
+        }
     }
 
     /// Keeps a value, unless it is too large, or was purged since the token was taken.
@@ -261,7 +267,11 @@ impl<V: Send + Sync> Cache<V> {
             || since < self.prefix_floor.load(Ordering::Acquire)
             || since < self.key_purges.get(hash)
             || entry.tags.iter().any(|tag| tag.is_newer_than(since))
-            || self.prefix_purges.read().iter().any(|(prefix, at)| since < *at && entry.key.starts_with(prefix))
+            || self
+                .prefix_purges
+                .read()
+                .iter()
+                .any(|(prefix, at)| since < *at && entry.key.starts_with(prefix))
     }
 
     /// Takes `weight` out of the limit, evicting for it; false where everything that could go has gone.

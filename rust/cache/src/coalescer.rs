@@ -50,7 +50,9 @@ pub struct Coalescer<V: Clone> {
 
 impl<V: Clone> Clone for Coalescer<V> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self {
+            inner: Arc::clone(&self.inner),
+        }
     }
 }
 
@@ -78,7 +80,11 @@ impl<V: Clone> Coalescer<V> {
             let mut flights = self.inner.shard(key).lock();
             let Some(waiters) = flights.get_mut(key) else {
                 flights.insert(key.into(), VecDeque::new());
-                return Joined::Leader(LeaderGuard { inner: Arc::clone(&self.inner), key: key.into(), done: false });
+                return Joined::Leader(LeaderGuard {
+                    inner: Arc::clone(&self.inner),
+                    key: key.into(),
+                    done: false,
+                });
             };
             // Those who no longer wait are let go whenever the queue would grow.
             if waiters.len() == waiters.capacity() {
@@ -103,12 +109,18 @@ impl<V: Clone> Coalescer<V> {
             return None;
         }
         flights.insert(key.into(), VecDeque::new());
-        Some(LeaderGuard { inner: Arc::clone(&self.inner), key: key.into(), done: false })
+        Some(LeaderGuard {
+            inner: Arc::clone(&self.inner),
+            key: key.into(),
+            done: false,
+        })
     }
 
     /// Whether the key was found uncacheable a short while ago: then nobody should wait for anybody.
     pub fn is_hit_for_miss(&self, key: &[u8], now: u64) -> bool {
-        self.inner.hit_for_miss.is_until(self.inner.hasher.hash_one(key), seconds(now))
+        self.inner
+            .hit_for_miss
+            .is_until(self.inner.hasher.hash_one(key), seconds(now))
     }
 
     /// Keys that are worked on now.
@@ -118,7 +130,12 @@ impl<V: Clone> Coalescer<V> {
 
     /// Those who wait now.
     pub fn waiters(&self) -> usize {
-        let count = |flights: &Flights<V>| flights.values().map(|one| one.iter().filter(|w| !w.is_closed()).count()).sum::<usize>();
+        let count = |flights: &Flights<V>| {
+            flights
+                .values()
+                .map(|one| one.iter().filter(|w| !w.is_closed()).count())
+                .sum::<usize>()
+        };
         self.inner.shards.iter().map(|shard| count(&shard.lock())).sum()
     }
 }
@@ -148,7 +165,9 @@ impl<V: Clone> LeaderGuard<V> {
     /// Lets all who wait work for themselves, and marks the key so that for `ttl` milliseconds nobody waits.
     pub fn uncacheable(mut self, now: u64, ttl: u64) {
         let until = seconds(now.saturating_add(ttl)).saturating_add(1);
-        self.inner.hit_for_miss.set_until(self.inner.hasher.hash_one(&*self.key), until);
+        self.inner
+            .hit_for_miss
+            .set_until(self.inner.hasher.hash_one(&*self.key), until);
         self.end(|| Outcome::Uncacheable);
     }
 
@@ -176,15 +195,18 @@ impl<V: Clone> Drop for LeaderGuard<V> {
         loop {
             let next = {
                 let mut flights = self.inner.shard(&self.key).lock();
-                match flights.get_mut(&self.key).and_then(VecDeque::pop_front) {
-                    Some(waiter) => waiter,
-                    None => {
-                        flights.remove(&self.key);
-                        return;
-                    }
+                if let Some(waiter) = flights.get_mut(&self.key).and_then(VecDeque::pop_front) {
+                    waiter
+                } else {
+                    flights.remove(&self.key);
+                    return;
                 }
             };
-            let guard = LeaderGuard { inner: Arc::clone(&self.inner), key: self.key.clone(), done: false };
+            let guard = LeaderGuard {
+                inner: Arc::clone(&self.inner),
+                key: self.key.clone(),
+                done: false,
+            };
             match next.send(Outcome::Lead(guard)) {
                 Ok(()) => return,
                 // It no longer waits: its guard must not hand over in its turn, the loop does.

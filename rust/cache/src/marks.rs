@@ -12,7 +12,9 @@ pub(crate) struct Marks {
 
 impl Marks {
     pub(crate) fn new() -> Self {
-        Self { slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect() }
+        Self {
+            slots: (0..SLOTS).map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 
     pub(crate) fn raise(&self, hash: u64, number: u64) {
@@ -25,7 +27,8 @@ impl Marks {
 
     /// Marks a hash until a time in seconds; the hash itself is remembered, so that another in its slot is not marked.
     pub(crate) fn set_until(&self, hash: u64, seconds: u32) {
-        self.slot(hash).store(hash & !u64::from(u32::MAX) | u64::from(seconds), Ordering::Release);
+        self.slot(hash)
+            .store(hash & !u64::from(u32::MAX) | u64::from(seconds), Ordering::Release);
     }
 
     pub(crate) fn clear(&self, hash: u64) {

@@ -66,7 +66,8 @@ impl<V> Shard<V> {
 
     pub(crate) fn add(&mut self, entry: Arc<Entry<V>>, hash: u64) {
         if entry.dead_at != u64::MAX {
-            self.deadlines.push(Reverse(Deadline(entry.dead_at, Arc::downgrade(&entry))));
+            self.deadlines
+                .push(Reverse(Deadline(entry.dead_at, Arc::downgrade(&entry))));
         }
         if self.ghost_set.remove(&hash) {
             self.main_bytes += entry.weight;
@@ -80,7 +81,7 @@ impl<V> Shard<V> {
     /// Notes that an entry has left the map; its place in a queue is given back in time.
     pub(crate) fn forget(&mut self) {
         self.gone += 1;
-        if self.gone > 64 && self.gone > (self.small.len() + self.main.len()) / 2 {
+        if self.gone > 64 && self.gone > usize::midpoint(self.small.len(), self.main.len()) {
             self.small.retain(|entry| !entry.is_gone());
             self.main.retain(|entry| !entry.is_gone());
             self.small_bytes = self.small.iter().map(|entry| entry.weight).sum();
@@ -93,10 +94,10 @@ impl<V> Shard<V> {
     /// Takes a few entries whose time is over.
     pub(crate) fn expired(&mut self, now: u64) -> Vec<Arc<Entry<V>>> {
         let mut found = Vec::new();
-        while found.len() < EXPIRE_AT_ONCE
-            && self.deadlines.peek().is_some_and(|Reverse(deadline)| deadline.0 <= now)
-        {
-            let Some(Reverse(deadline)) = self.deadlines.pop() else { break };
+        while found.len() < EXPIRE_AT_ONCE && self.deadlines.peek().is_some_and(|Reverse(deadline)| deadline.0 <= now) {
+            let Some(Reverse(deadline)) = self.deadlines.pop() else {
+                break;
+            };
             if let Some(entry) = deadline.1.upgrade().filter(|entry| !entry.is_gone()) {
                 found.push(entry);
             }

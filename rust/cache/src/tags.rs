@@ -55,7 +55,10 @@ impl Tags {
         if let Some(tag) = cells.get(name) {
             return Arc::clone(tag);
         }
-        let tag = Tag { name: name.into(), purged: AtomicU64::new(0) };
+        let tag = Tag {
+            name: name.into(),
+            purged: AtomicU64::new(0),
+        };
         Arc::clone(cells.get_or_insert(name.into(), Arc::new(tag)))
     }
 
@@ -79,6 +82,7 @@ impl Tags {
         self.floor.fetch_max(sequence, Ordering::AcqRel);
         let cells = self.cells.pin();
         cells.retain(|_, tag| Arc::strong_count(tag) > 1);
-        self.prune_at.store((cells.len() * 2).max(PRUNE_FROM), Ordering::Relaxed);
+        self.prune_at
+            .store((cells.len() * 2).max(PRUNE_FROM), Ordering::Relaxed);
     }
 }

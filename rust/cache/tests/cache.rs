@@ -9,11 +9,19 @@ use hyperweb_cache::{Cache, Config, Inserted, Options};
 use proptest::prelude::*;
 
 fn options(ttl: u64, grace: u64, tags: &[&str]) -> Options {
-    Options { weight: 100, ttl, grace, tags: tags.iter().map(|tag| (*tag).into()).collect() }
+    Options {
+        weight: 100,
+        ttl,
+        grace,
+        tags: tags.iter().map(|tag| (*tag).into()).collect(),
+    }
 }
 
 fn large() -> Cache<u64> {
-    Cache::new(Config { limit_bytes: 1 << 30, ..Config::default() })
+    Cache::new(Config {
+        limit_bytes: 1 << 30,
+        ..Config::default()
+    })
 }
 
 fn put(cache: &Cache<u64>, key: &str, value: u64, options: &Options, now: u64) -> Inserted {
@@ -47,7 +55,11 @@ fn purges_hide_what_they_name_and_nothing_else() {
     assert_eq!(cache.purge_prefix(b"/d/"), 1);
     assert_eq!(value(&cache, "/c", 1), Some(3));
     put(&cache, "/a", 5, &options(99, 0, &["x"]), 0);
-    assert_eq!(value(&cache, "/a", 1), Some(5), "a purge does not touch what comes after it");
+    assert_eq!(
+        value(&cache, "/a", 1),
+        Some(5),
+        "a purge does not touch what comes after it"
+    );
     cache.purge_all();
     assert_eq!(cache.stats().entries, 0);
     assert_eq!(cache.stats().bytes, 0);
@@ -62,15 +74,25 @@ fn a_purge_wins_over_the_fill_it_overtakes() {
         cache.insert(key, 1, &options(99, 0, &["t"]), token, 0)
     };
     assert_eq!(fill(b"a", &|| cache.purge_tags(["t"])), Inserted::PurgedMeanwhile);
-    assert_eq!(fill(b"a", &|| assert!(!cache.purge_key(b"a"))), Inserted::PurgedMeanwhile);
-    assert_eq!(fill(b"a", &|| assert_eq!(cache.purge_prefix(b"a"), 0)), Inserted::PurgedMeanwhile);
+    assert_eq!(
+        fill(b"a", &|| assert!(!cache.purge_key(b"a"))),
+        Inserted::PurgedMeanwhile
+    );
+    assert_eq!(
+        fill(b"a", &|| assert_eq!(cache.purge_prefix(b"a"), 0)),
+        Inserted::PurgedMeanwhile
+    );
     assert_eq!(fill(b"a", &|| cache.purge_all()), Inserted::PurgedMeanwhile);
     assert_eq!(fill(b"a", &|| cache.purge_tags(["other"])), Inserted::Kept);
 }
 
 #[test]
 fn the_limit_holds_and_what_is_hot_stays() {
-    let cache: Cache<u64> = Cache::new(Config { limit_bytes: 100_000, shards: 4, largest_part: 8 });
+    let cache: Cache<u64> = Cache::new(Config {
+        limit_bytes: 100_000,
+        shards: 4,
+        largest_part: 8,
+    });
     for key in 0..20 {
         put(&cache, &format!("hot{key}"), key, &options(1 << 40, 0, &[]), 0);
     }
@@ -81,9 +103,14 @@ fn the_limit_holds_and_what_is_hot_stays() {
         put(&cache, &format!("once{round}"), round, &options(1 << 40, 0, &[]), 0);
         assert!(cache.stats().bytes <= 100_000);
     }
-    let kept = (0..20).filter(|key| value(&cache, &format!("hot{key}"), 0).is_some()).count();
+    let kept = (0..20)
+        .filter(|key| value(&cache, &format!("hot{key}"), 0).is_some())
+        .count();
     assert_eq!(kept, 20, "what is asked for once pushed out what is hot");
-    let big = Options { weight: 50_000, ..options(9, 0, &[]) };
+    let big = Options {
+        weight: 50_000,
+        ..options(9, 0, &[])
+    };
     assert_eq!(put(&cache, "big", 0, &big, 0), Inserted::TooLarge);
     cache.set_limit(5000);
     assert!(cache.stats().bytes <= 5000);
@@ -91,7 +118,11 @@ fn the_limit_holds_and_what_is_hot_stays() {
 
 #[test]
 fn what_is_over_is_reclaimed_by_later_inserts() {
-    let cache: Cache<u64> = Cache::new(Config { limit_bytes: 1 << 30, shards: 1, largest_part: 8 });
+    let cache: Cache<u64> = Cache::new(Config {
+        limit_bytes: 1 << 30,
+        shards: 1,
+        largest_part: 8,
+    });
     for key in 0..100 {
         put(&cache, &format!("old{key}"), key, &options(10, 0, &[]), 0);
     }
@@ -103,7 +134,11 @@ fn what_is_over_is_reclaimed_by_later_inserts() {
 
 #[test]
 fn replacing_one_key_for_ever_does_not_grow() {
-    let cache: Cache<u64> = Cache::new(Config { limit_bytes: 1 << 30, shards: 1, largest_part: 8 });
+    let cache: Cache<u64> = Cache::new(Config {
+        limit_bytes: 1 << 30,
+        shards: 1,
+        largest_part: 8,
+    });
     for round in 0..50_000 {
         put(&cache, "k", round, &options(1 << 40, 0, &[]), round);
     }
@@ -131,7 +166,11 @@ fn no_thread_reads_a_value_older_than_the_purge_it_saw() {
                 while !stop.load(Ordering::Relaxed) {
                     let least = purged.load(Ordering::SeqCst);
                     if let Some(entry) = cache.get(b"k", 0) {
-                        assert!(entry.value >= least, "{} was read after {least} was purged", entry.value);
+                        assert!(
+                            entry.value >= least,
+                            "{} was read after {least} was purged",
+                            entry.value
+                        );
                     }
                 }
             });

@@ -111,7 +111,10 @@ async fn what_cannot_be_shared_lets_all_go_and_is_remembered() {
     assert!(coalescer.is_hit_for_miss(b"k", 14_000) && !coalescer.is_hit_for_miss(b"k", 17_000));
     assert!(!coalescer.is_hit_for_miss(b"other", 10_000));
     leader(coalescer.join(b"k").await).complete(&1);
-    assert!(!coalescer.is_hit_for_miss(b"k", 14_000), "a value that could be shared ends the mark");
+    assert!(
+        !coalescer.is_hit_for_miss(b"k", 14_000),
+        "a value that could be shared ends the mark"
+    );
 }
 
 #[tokio::test]

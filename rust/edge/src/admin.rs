@@ -27,21 +27,31 @@ pub(crate) fn start(socket: &Path, core: Arc<Core>) -> Result<(), EdgeError> {
     let _ = std::fs::remove_file(socket);
     let listener = std::os::unix::net::UnixListener::bind(socket).map_err(io("opening the admin socket"))?;
     listener.set_nonblocking(true).map_err(io("opening the admin socket"))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("starting a thread"))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io("starting a thread"))?;
     let serve = move || {
         runtime.block_on(async {
-            let Ok(listener) = UnixListener::from_std(listener) else { return };
+            let Ok(listener) = UnixListener::from_std(listener) else {
+                return;
+            };
             while let Ok((stream, _)) = listener.accept().await {
                 let core = Arc::clone(&core);
                 tokio::spawn(async move {
                     let service = service_fn(move |request| answer(Arc::clone(&core), request));
                     // Who asked may have gone.
-                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                    let _ = http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
                 });
             }
         });
     };
-    std::thread::Builder::new().name("edge-admin".to_owned()).spawn(serve).map_err(io("starting a thread"))?;
+    std::thread::Builder::new()
+        .name("edge-admin".to_owned())
+        .spawn(serve)
+        .map_err(io("starting a thread"))?;
     Ok(())
 }
 
@@ -79,6 +89,9 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<
     };
     let mut response = Response::new(Full::from(value.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static("application/json"),
+    );
     Ok(response)
 }

@@ -48,7 +48,9 @@ pub fn not_found<'p>(pack: &'p Pack, head: &Head<'_>) -> Option<Answer<'p>> {
 }
 
 fn for_entry<'p>(entry: &Entry<'p>, head: &Head<'_>) -> Answer<'p> {
-    let Some(mut variant) = choose(entry, head.accept_encoding) else { return Answer::NotAcceptable };
+    let Some(mut variant) = choose(entry, head.accept_encoding) else {
+        return Answer::NotAcceptable;
+    };
     let (status, modified) = (entry.status(), entry.last_modified());
     if status != 200 {
         return Answer::Whole { status, variant };
@@ -60,10 +62,18 @@ fn for_entry<'p>(entry: &Entry<'p>, head: &Head<'_>) -> Answer<'p> {
     }
     if let Some(range) = head.range.filter(|_| !head.is_head) {
         // Ranges are of the plain bytes: what a player or a download manager can put together.
-        let Some(plain) = entry.variant(Encoding::Identity) else { return Answer::Whole { status, variant } };
+        let Some(plain) = entry.variant(Encoding::Identity) else {
+            return Answer::Whole { status, variant };
+        };
         let applies = range_applies(head.if_range, plain.etag(), modified);
         match asked(range, plain.length()) {
-            Asked::Part(start, end) if applies => return Answer::Part { variant: plain, start, end },
+            Asked::Part(start, end) if applies => {
+                return Answer::Part {
+                    variant: plain,
+                    start,
+                    end,
+                };
+            }
             Asked::Nothing if applies => return Answer::Unsatisfiable { length: plain.length() },
             Asked::Part(..) => variant = plain,
             Asked::Whole | Asked::Nothing => {}
@@ -76,7 +86,9 @@ fn for_entry<'p>(entry: &Entry<'p>, head: &Head<'_>) -> Answer<'p> {
 fn needs_slash(pack: &Pack, target: &Target<'_>) -> bool {
     !target.path.ends_with('/')
         && !target.path.starts_with("//")
-        && pack.get(format!("{}/", target.path).as_bytes()).is_some_and(|entry| entry.status() == 200)
+        && pack
+            .get(format!("{}/", target.path).as_bytes())
+            .is_some_and(|entry| entry.status() == 200)
 }
 
 /// Where [`Answer::AddSlash`] leads: the path as the client wrote it, a slash, and its query.
@@ -106,19 +118,40 @@ pub enum ReplyBody {
 /// Makes a reply of an answer; none where the pack has nothing.
 pub fn reply(answer: &Answer<'_>, target: &Target<'_>, head: &Head<'_>) -> Option<Reply> {
     let empty = ReplyBody::Bytes(bytes::Bytes::new());
-    let plain = |status, headers: Vec<(String, String)>| Some(Reply { status, headers, body: empty.clone() });
+    let plain = |status, headers: Vec<(String, String)>| {
+        Some(Reply {
+            status,
+            headers,
+            body: empty.clone(),
+        })
+    };
     match answer {
         Answer::Whole { status, variant } => {
-            let body = if head.is_head { empty } else { body_of(variant, 0, variant.length()) };
-            Some(Reply { status: *status, headers: lines(variant.head()), body })
+            let body = if head.is_head {
+                empty
+            } else {
+                body_of(variant, 0, variant.length())
+            };
+            Some(Reply {
+                status: *status,
+                headers: lines(variant.head()),
+                body,
+            })
         }
         Answer::NotModified(variant) => plain(304, lines(variant.not_modified_head())),
         Answer::Part { variant, start, end } => {
             let mut headers = lines(variant.head());
             headers.retain(|(name, _)| name != "content-length");
             headers.push(("content-length".into(), (end - start).to_string()));
-            headers.push(("content-range".into(), format!("bytes {start}-{}/{}", end - 1, variant.length())));
-            Some(Reply { status: 206, headers, body: body_of(variant, *start, *end) })
+            headers.push((
+                "content-range".into(),
+                format!("bytes {start}-{}/{}", end - 1, variant.length()),
+            ));
+            Some(Reply {
+                status: 206,
+                headers,
+                body: body_of(variant, *start, *end),
+            })
         }
         Answer::Unsatisfiable { length } => plain(416, vec![("content-range".into(), format!("bytes */{length}"))]),
         Answer::AddSlash => plain(308, vec![("location".into(), with_slash(target))]),
@@ -131,7 +164,10 @@ fn body_of(variant: &Variant<'_>, start: u64, end: u64) -> ReplyBody {
     match variant.body() {
         Body::Bytes(_) => {
             let bytes = variant.body_bytes();
-            let (start, end) = (usize::try_from(start).unwrap_or(0), usize::try_from(end).unwrap_or(usize::MAX));
+            let (start, end) = (
+                usize::try_from(start).unwrap_or(0),
+                usize::try_from(end).unwrap_or(usize::MAX),
+            );
             ReplyBody::Bytes(bytes.slice(start.min(bytes.len())..end.min(bytes.len())))
         }
         Body::File { path, .. } => ReplyBody::File(path.to_owned(), start, end),
@@ -142,5 +178,7 @@ fn body_of(variant: &Variant<'_>, start: u64, end: u64) -> ReplyBody {
 fn lines(head: &[u8]) -> Vec<(String, String)> {
     let text = std::str::from_utf8(head).unwrap_or("");
     let fields = text.split("\r\n").filter_map(|line| line.split_once(": "));
-    fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    fields
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }

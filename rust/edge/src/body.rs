@@ -23,9 +23,17 @@ const CHUNK: usize = 64 << 10;
 pub(crate) enum Body {
     Bytes(Option<Bytes>),
     /// A worker's body, passed on as it comes; what was read of it already goes first.
-    Worker { first: Option<Bytes>, rest: Incoming, lease: Option<Lease> },
+    Worker {
+        first: Option<Bytes>,
+        rest: Incoming,
+        lease: Option<Lease>,
+    },
     /// A part of a file.
-    File { file: tokio::fs::File, left: u64, buffer: Box<[u8]> },
+    File {
+        file: tokio::fs::File,
+        left: u64,
+        buffer: Box<[u8]>,
+    },
 }
 
 impl Body {
@@ -34,7 +42,11 @@ impl Body {
     }
 
     pub(crate) fn file(file: tokio::fs::File, left: u64) -> Self {
-        Self::File { file, left, buffer: vec![0; CHUNK].into_boxed_slice() }
+        Self::File {
+            file,
+            left,
+            buffer: vec![0; CHUNK].into_boxed_slice(),
+        }
     }
 }
 
@@ -55,7 +67,9 @@ impl http_body::Body for Body {
                 if let Some(bytes) = first.take().filter(|bytes| !bytes.is_empty()) {
                     return Poll::Ready(Some(Ok(Frame::data(bytes))));
                 }
-                let polled = Pin::new(rest).poll_frame(context).map(|frame| frame.map(|one| one.map_err(Into::into)));
+                let polled = Pin::new(rest)
+                    .poll_frame(context)
+                    .map(|frame| frame.map(|one| one.map_err(Into::into)));
                 if matches!(polled, Poll::Ready(None)) {
                     lease.take();
                 }

@@ -3,7 +3,12 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Whether `If-None-Match` or `If-Modified-Since` says that the client has this representation already.
-pub(crate) fn not_modified(if_none_match: Option<&str>, if_modified_since: Option<&str>, etag: &str, modified: u64) -> bool {
+pub(crate) fn not_modified(
+    if_none_match: Option<&str>,
+    if_modified_since: Option<&str>,
+    etag: &str,
+    modified: u64,
+) -> bool {
     if let Some(field) = if_none_match {
         // The other condition is not looked at (section 13.1.3).
         return etags(field).any(|candidate| candidate == "*" || weak(candidate) == weak(etag));
@@ -14,7 +19,9 @@ pub(crate) fn not_modified(if_none_match: Option<&str>, if_modified_since: Optio
 
 /// Whether `If-Range` lets a range be sent: it names this representation, strongly (section 13.1.5).
 pub(crate) fn range_applies(if_range: Option<&str>, etag: &str, modified: u64) -> bool {
-    let Some(field) = if_range.map(str::trim) else { return true };
+    let Some(field) = if_range.map(str::trim) else {
+        return true;
+    };
     if field.starts_with('"') {
         return field == etag;
     }
@@ -34,10 +41,16 @@ fn etags(field: &str) -> impl Iterator<Item = &str> {
         if rest.is_empty() {
             return None;
         }
-        let quote = rest.find('"').filter(|at| !rest.get(..*at).is_some_and(|before| before.contains(',')));
+        let quote = rest
+            .find('"')
+            .filter(|at| !rest.get(..*at).is_some_and(|before| before.contains(',')));
         let end = quote.map_or_else(
             || rest.find(',').unwrap_or(rest.len()),
-            |open| rest.get(open + 1..).and_then(|tail| tail.find('"')).map_or(rest.len(), |close| open + close + 2),
+            |open| {
+                rest.get(open + 1..)
+                    .and_then(|tail| tail.find('"'))
+                    .map_or(rest.len(), |close| open + close + 2)
+            },
         );
         let (one, tail) = rest.split_at(end);
         rest = tail;
@@ -64,7 +77,11 @@ mod tests {
             (None, Some("yesterday"), false),
             (None, None, false),
         ] {
-            assert_eq!(not_modified(none_match, since, "\"a\"", 1_700_000_000), wanted, "{none_match:?} {since:?}");
+            assert_eq!(
+                not_modified(none_match, since, "\"a\"", 1_700_000_000),
+                wanted,
+                "{none_match:?} {since:?}"
+            );
         }
         assert!(!not_modified(None, Some(date), "\"a\"", 0));
     }
@@ -73,7 +90,15 @@ mod tests {
     fn a_range_needs_a_strong_match() {
         assert!(range_applies(None, "\"a\"", 0) && range_applies(Some("\"a\""), "\"a\"", 0));
         assert!(!range_applies(Some("W/\"a\""), "\"a\"", 0) && !range_applies(Some("\"b\""), "\"a\"", 0));
-        assert!(range_applies(Some("Tue, 14 Nov 2023 22:13:20 GMT"), "\"a\"", 1_700_000_000));
-        assert!(!range_applies(Some("Tue, 14 Nov 2023 22:13:21 GMT"), "\"a\"", 1_700_000_000));
+        assert!(range_applies(
+            Some("Tue, 14 Nov 2023 22:13:20 GMT"),
+            "\"a\"",
+            1_700_000_000
+        ));
+        assert!(!range_applies(
+            Some("Tue, 14 Nov 2023 22:13:21 GMT"),
+            "\"a\"",
+            1_700_000_000
+        ));
     }
 }

@@ -80,7 +80,16 @@ pub(crate) async fn connection(state: Arc<ThreadState>, stream: TcpStream, peer:
         if end == buffer.len() {
             buffer.resize((buffer.len() * 2).min(limits.head_bytes), 0);
         }
-        match read(&stream, buffer.get_mut(end..).unwrap_or_default(), wait.as_mut(), &mut since, end > 0, &limits).await {
+        match read(
+            &stream,
+            buffer.get_mut(end..).unwrap_or_default(),
+            wait.as_mut(),
+            &mut since,
+            end > 0,
+            &limits,
+        )
+        .await
+        {
             Some(0) | None => return,
             Some(count) => {
                 if end == 0 {
@@ -122,7 +131,11 @@ async fn read(
 
 async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> io::Result<Next> {
     if !bytes.starts_with(b"GET /") && !bytes.starts_with(b"HEAD /") {
-        return Ok(if b"GET /".starts_with(bytes) || b"HEAD /".starts_with(bytes) { Next::More } else { Next::HandOver });
+        return Ok(if b"GET /".starts_with(bytes) || b"HEAD /".starts_with(bytes) {
+            Next::More
+        } else {
+            Next::HandOver
+        });
     }
     let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
@@ -132,8 +145,12 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
         Err(httparse::Error::TooManyHeaders) => return Ok(Next::Refuse(TOO_LARGE)),
         Err(_) => return Ok(Next::Refuse(BAD)),
     };
-    let Some(plain) = Plain::read(&request) else { return Ok(Next::HandOver) };
-    let Some(target) = request.path.and_then(target) else { return Ok(Next::HandOver) };
+    let Some(plain) = Plain::read(&request) else {
+        return Ok(Next::HandOver);
+    };
+    let Some(target) = request.path.and_then(target) else {
+        return Ok(Next::HandOver);
+    };
     let started = state.shared.measures.then(Instant::now);
     let site = state.shared.sites.find(plain.host);
     let build = site.build.load();
@@ -145,9 +162,20 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
     // A response that could be sent before a drain began is the last of its connection.
     close |= state.shared.draining.load(Ordering::Relaxed);
     let (status, line, head, body): (u16, &[u8], &[u8], &[u8]) = match &found {
-        Answer::Whole { status: status @ (200 | 404), variant } if !is_file(variant) => {
-            let line: &[u8] = if *status == 200 { b"HTTP/1.1 200 OK\r\n" } else { b"HTTP/1.1 404 Not Found\r\n" };
-            let sent = if plain.head.is_head { variant.head() } else { variant.head_and_body() };
+        Answer::Whole {
+            status: status @ (200 | 404),
+            variant,
+        } if !is_file(variant) => {
+            let line: &[u8] = if *status == 200 {
+                b"HTTP/1.1 200 OK\r\n"
+            } else {
+                b"HTTP/1.1 404 Not Found\r\n"
+            };
+            let sent = if plain.head.is_head {
+                variant.head()
+            } else {
+                variant.head_and_body()
+            };
             (*status, line, sent, &[])
         }
         Answer::NotModified(variant) => (304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head(), &[]),
@@ -163,7 +191,11 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
     write_all(stream, prefix, head, &state.shared.limits).await?;
     if let Some(started) = started {
         let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let sent = if status == 304 || plain.head.is_head { 0 } else { (head.len() + body.len()) as u64 };
+        let sent = if status == 304 || plain.head.is_head {
+            0
+        } else {
+            (head.len() + body.len()) as u64
+        };
         state.metrics.count(Source::Pack, status, sent, microseconds);
     }
     Ok(Next::Answered { used, close })
@@ -198,7 +230,10 @@ impl<'a> Plain<'a> {
             return None;
         }
         let mut host = None;
-        let mut head = Head { is_head: request.method == Some("HEAD"), ..Head::default() };
+        let mut head = Head {
+            is_head: request.method == Some("HEAD"),
+            ..Head::default()
+        };
         let mut close = false;
         for field in request.headers.iter() {
             let name = field.name.as_bytes();
@@ -228,7 +263,10 @@ impl<'a> Plain<'a> {
             }
             *slot = Some(std::str::from_utf8(field.value).ok()?);
         }
-        let host = host.filter(|host| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)))?;
+        let host = host.filter(|host| {
+            host.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
+        })?;
         Some(Self { host, head, close })
     }
 }
@@ -268,7 +306,12 @@ async fn hand_over(state: Arc<ThreadState>, stream: TcpStream, before: Bytes, pe
         .max_headers(MOST_FIELDS)
         .max_buf_size(limits.head_bytes.max(8192))
         .auto_date_header(false);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000).max_header_list_size(32 << 10).auto_date_header(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(1000)
+        .max_header_list_size(32 << 10)
+        .auto_date_header(false);
     let shared = Arc::clone(&state.shared);
     let service = service_fn(move |request| serve(Arc::clone(&state), Arc::clone(&peer), request));
     let connection = builder.serve_connection(TokioIo::new(Replay::new(before, stream)), service);

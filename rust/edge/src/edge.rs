@@ -48,7 +48,10 @@ impl Edge {
     /// Starts the edge. When this returns it listens.
     pub fn start(config: &Config) -> Result<Self, EdgeError> {
         let threads = config.threads.max(1);
-        let cache = hyperweb_cache::Config { limit_bytes: config.cache_bytes, ..hyperweb_cache::Config::default() };
+        let cache = hyperweb_cache::Config {
+            limit_bytes: config.cache_bytes,
+            ..hyperweb_cache::Config::default()
+        };
         let shared = Arc::new(Shared {
             sites: Sites::open(&config.sites, threads)?,
             cache: Cache::new(cache),
@@ -57,21 +60,43 @@ impl Edge {
             measures: config.metrics,
             draining: AtomicBool::new(false),
         });
-        let addresses = config.listen.iter().map(|one| claim(*one)).collect::<Result<Vec<_>, _>>()?;
+        let addresses = config
+            .listen
+            .iter()
+            .map(|one| claim(*one))
+            .collect::<Result<Vec<_>, _>>()?;
         let states: Vec<_> = (0..threads)
-            .map(|number| Arc::new(ThreadState { shared: Arc::clone(&shared), number, metrics: crate::metrics::Metrics::default() }))
+            .map(|number| {
+                Arc::new(ThreadState {
+                    shared: Arc::clone(&shared),
+                    number,
+                    metrics: crate::metrics::Metrics::default(),
+                })
+            })
             .collect();
         let core = Arc::new(Core { shared, states });
         let mut running = Vec::new();
         for state in &core.states {
-            let listeners = addresses.iter().map(|one| listen(*one)).collect::<Result<Vec<_>, _>>()?;
+            let listeners = addresses
+                .iter()
+                .map(|one| listen(*one))
+                .collect::<Result<Vec<_>, _>>()?;
             let state = Arc::clone(state);
             let name = format!("edge-{}", state.number);
-            let spawned = std::thread::Builder::new().name(name).spawn(move || run(&state, listeners));
-            running.push(spawned.map_err(|source| EdgeError::Io { doing: "starting a thread", source })?);
+            let spawned = std::thread::Builder::new()
+                .name(name)
+                .spawn(move || run(&state, listeners));
+            running.push(spawned.map_err(|source| EdgeError::Io {
+                doing: "starting a thread",
+                source,
+            })?);
         }
         admin::start(&config.admin_socket, Arc::clone(&core))?;
-        Ok(Self { core, addresses, threads: Mutex::new(running) })
+        Ok(Self {
+            core,
+            addresses,
+            threads: Mutex::new(running),
+        })
     }
 
     /// The addresses it listens on.
@@ -128,12 +153,20 @@ impl Core {
     pub(crate) fn reload(&self, site: &str) -> Result<Reloaded, EdgeError> {
         let (old, new) = self.shared.sites.by_name(site)?.reload()?;
         let found = diff(&old.pack, &new.pack);
-        Ok(Reloaded { added: found.added, changed: found.changed, removed: found.removed, tags: found.tags })
+        Ok(Reloaded {
+            added: found.added,
+            changed: found.changed,
+            removed: found.removed,
+            tags: found.tags,
+        })
     }
 
     pub(crate) fn reload_all(&self) -> Vec<(String, Result<Reloaded, EdgeError>)> {
         let names: Vec<String> = self.shared.sites.iter().map(|site| site.name.clone()).collect();
-        names.into_iter().map(|name| (name.clone(), self.reload(&name))).collect()
+        names
+            .into_iter()
+            .map(|name| (name.clone(), self.reload(&name)))
+            .collect()
     }
 
     /// Forgets what a purge names, and returns how many responses that removed at once; those that a tag hides are
@@ -171,7 +204,9 @@ impl Core {
 /// Whether a key is of a path, or of one that begins so.
 fn key_matches(key: &[u8], path: &str, whole: bool) -> bool {
     let mut parts = key.splitn(3, |byte| *byte == 0);
-    let (Some(_), Some(_), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    let (Some(_), Some(_), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
     match rest.strip_prefix(path.as_bytes()) {
         Some(after) => !whole || after.first() == Some(&b'?'),
         None => false,

@@ -16,7 +16,10 @@ pub enum EdgeError {
     /// There is no site of this name.
     NoSite(String),
     /// Something of the system failed.
-    Io { doing: &'static str, source: std::io::Error },
+    Io {
+        doing: &'static str,
+        source: std::io::Error,
+    },
 }
 
 impl fmt::Display for EdgeError {
@@ -24,7 +27,10 @@ impl fmt::Display for EdgeError {
         match self {
             Self::Config(what) => write!(out, "the edge cannot be set up: {what}"),
             Self::Listen { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
-                write!(out, "cannot listen on {address}: the port is in use; choose another with --port")
+                write!(
+                    out,
+                    "cannot listen on {address}: the port is in use; choose another with --port"
+                )
             }
             Self::Listen { address, source } => write!(out, "cannot listen on {address}: {source}"),
             Self::Pack(error) => error.fmt(out),

@@ -37,8 +37,13 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("keep-alive"),
 ];
 /// Fields only the edge may set: a client's own say nothing.
-const FROM_THE_EDGE: [&str; 5] =
-    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-real-ip", "forwarded"];
+const FROM_THE_EDGE: [&str; 5] = [
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+    "x-real-ip",
+    "forwarded",
+];
 
 /// A request on its way to a worker.
 pub(crate) struct Asked {
@@ -74,7 +79,9 @@ impl Asked {
         set("x-forwarded-host", host);
         set("x-request-id", &request_id());
         set("host", host);
-        let target_text = target.query.map_or_else(|| target.raw.to_owned(), |query| format!("{}?{query}", target.raw));
+        let target_text = target
+            .query
+            .map_or_else(|| target.raw.to_owned(), |query| format!("{}?{query}", target.raw));
         Self {
             method: parts.method.clone(),
             target: target_text,
@@ -85,7 +92,12 @@ impl Asked {
     }
 
     fn request(&self, body: RequestBody, method: &Method) -> Option<Request<RequestBody>> {
-        let mut request = Request::builder().method(method).uri(&self.target).version(Version::HTTP_11).body(body).ok()?;
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&self.target)
+            .version(Version::HTTP_11)
+            .body(body)
+            .ok()?;
         *request.headers_mut() = self.headers.clone();
         Some(request)
     }
@@ -124,8 +136,14 @@ fn strip_connection(headers: &mut HeaderMap) {
 pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, body: RequestBody) -> Fetched {
     let mut body = Some(body);
     let make = || asked.request(body.take()?, &asked.method);
-    let sent = site.upstream.send(state.number, &state.shared.limits, false, make).await;
-    Fetched { response: passed_on(sent, site, "fwd=bypass"), source: Source::Worker }
+    let sent = site
+        .upstream
+        .send(state.number, &state.shared.limits, false, make)
+        .await;
+    Fetched {
+        response: passed_on(sent, site, "fwd=bypass"),
+        source: Source::Worker,
+    }
 }
 
 /// Answers a GET or HEAD that may be answered from the cache.
@@ -149,7 +167,10 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
                 hit(stored, &entry, &asked, now, "hit; fwd=stale; detail=error")
             }
             Ok(fetched) => fetched,
-            Err(failed) => Fetched { response: passed_on(Err(failed), site, ""), source: Source::Worker },
+            Err(failed) => Fetched {
+                response: passed_on(Err(failed), site, ""),
+                source: Source::Worker,
+            },
         };
     }
     if state.shared.flights.is_hit_for_miss(&key, now) {
@@ -158,7 +179,10 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
     }
     match lead_or_wait(state, site, &asked, &key).await {
         Ok(fetched) => fetched,
-        Err(failed) => Fetched { response: passed_on(Err(failed), site, ""), source: Source::Worker },
+        Err(failed) => Fetched {
+            response: passed_on(Err(failed), site, ""),
+            source: Source::Worker,
+        },
     }
 }
 
@@ -175,18 +199,27 @@ fn look_up(state: &ThreadState, primary: &[u8], request: &HeaderMap, now: u64) -
 }
 
 /// Asks a worker, or waits for whoever does so already.
-async fn lead_or_wait(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: &[u8]) -> Result<Fetched, Failed> {
+async fn lead_or_wait(
+    state: &Arc<ThreadState>,
+    site: &Arc<Site>,
+    asked: &Asked,
+    key: &[u8],
+) -> Result<Fetched, Failed> {
     let joined = tokio::time::timeout(MOST_WAIT, state.shared.flights.join(key)).await;
     match joined {
         Ok(Joined::Leader(guard)) => lead(state, site, asked, key, guard).await,
         Ok(Joined::Value(stored)) => {
             let response = stored_response(&stored, asked, 0, "hit; collapsed");
-            Ok(Fetched { response, source: Source::Cache })
+            Ok(Fetched {
+                response,
+                source: Source::Cache,
+            })
         }
         Ok(Joined::Failed(_)) => Err(Failed::Broken),
-        Ok(Joined::Uncacheable) | Err(_) => {
-            Ok(Fetched { response: alone(state, site, asked).await, source: Source::Worker })
-        }
+        Ok(Joined::Uncacheable) | Err(_) => Ok(Fetched {
+            response: alone(state, site, asked).await,
+            source: Source::Worker,
+        }),
     }
 }
 
@@ -202,7 +235,11 @@ async fn send(
     method: &Method,
 ) -> Result<(Response<Incoming>, Lease), Failed> {
     let empty = || Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
-    site.upstream.send(state.number, &state.shared.limits, true, || asked.request(empty(), method)).await
+    site.upstream
+        .send(state.number, &state.shared.limits, true, || {
+            asked.request(empty(), method)
+        })
+        .await
 }
 
 /// Asks a worker for a response that others wait for, and keeps it where it may be kept.
@@ -224,11 +261,17 @@ async fn lead(
     };
     let now = clock::now();
     let times = policy::storable(&asked.headers, response.status(), response.headers());
-    let declared = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let declared = response
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     let Some(times) = times.filter(|_| declared.is_none_or(|length: usize| length <= LARGEST)) else {
         guard.uncacheable(now, HIT_FOR_MISS);
         let response = passed_on(Ok((response, lease)), site, "fwd=miss");
-        return Ok(Fetched { response: without_body(response, asked), source: Source::Worker });
+        return Ok(Fetched {
+            response: without_body(response, asked),
+            source: Source::Worker,
+        });
     };
     let (parts, mut incoming) = response.into_parts();
     let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
@@ -242,10 +285,17 @@ async fn lead(
         }
         if body.len() > LARGEST {
             guard.uncacheable(now, HIT_FOR_MISS);
-            let rest = Body::Worker { first: Some(body.freeze()), rest: incoming, lease: Some(lease) };
+            let rest = Body::Worker {
+                first: Some(body.freeze()),
+                rest: incoming,
+                lease: Some(lease),
+            };
             let response = Response::from_parts(parts, rest);
             let response = without_body(finished(response, site, "fwd=miss"), asked);
-            return Ok(Fetched { response, source: Source::Worker });
+            return Ok(Fetched {
+                response,
+                source: Source::Worker,
+            });
         }
     }
     let tags = policy::tags(&parts.headers);
@@ -261,14 +311,29 @@ async fn lead(
     {
         parts.headers.insert(ETAG, etag);
     }
-    let stored = Arc::new(Stored { status: parts.status, headers: parts.headers, body, times });
+    let stored = Arc::new(Stored {
+        status: parts.status,
+        headers: parts.headers,
+        body,
+        times,
+    });
     let outcome = keep(state, site, asked, key, &stored, times, (tags, varies), token, now);
     guard.complete(&stored);
-    let status = if outcome == Inserted::Kept { "fwd=miss; stored" } else { "fwd=miss" };
-    Ok(Fetched { response: stored_response(&stored, asked, times.age, status), source: Source::Worker })
+    let status = if outcome == Inserted::Kept {
+        "fwd=miss; stored"
+    } else {
+        "fwd=miss"
+    };
+    Ok(Fetched {
+        response: stored_response(&stored, asked, times.age, status),
+        source: Source::Worker,
+    })
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is a fact of the one response that is kept")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a fact of the one response that is kept"
+)]
 fn keep(
     state: &ThreadState,
     site: &Site,
@@ -281,7 +346,11 @@ fn keep(
     now: u64,
 ) -> Inserted {
     let cache = &state.shared.cache;
-    let fields: usize = stored.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+    let fields: usize = stored
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 64)
+        .sum();
     let options = Options {
         weight: (stored.body.len() + fields + 256) as u64,
         ttl: times.ttl,
@@ -293,7 +362,10 @@ fn keep(
     }
     let primary = crate::store::key(&site.name, &asked.host, &asked.path, asked.query());
     let variant = variant_key(&primary, &varies, &asked.headers);
-    let marker = Options { weight: 256, ..options.clone() };
+    let marker = Options {
+        weight: 256,
+        ..options.clone()
+    };
     let names: Arc<[HeaderName]> = varies.into();
     cache.insert(&primary, Kept::VariesOn(names), &marker, token, now);
     cache.insert(&variant, Kept::Response(Arc::clone(stored)), &options, token, now)
@@ -301,7 +373,9 @@ fn keep(
 
 /// Makes a stale response anew, in the background, unless someone does already.
 fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u8>) {
-    let Some(guard) = state.shared.flights.try_lead(&key) else { return };
+    let Some(guard) = state.shared.flights.try_lead(&key) else {
+        return;
+    };
     let (state, site) = (Arc::clone(state), Arc::clone(site));
     let mut headers = asked.headers.clone();
     for name in [http::header::IF_NONE_MATCH, http::header::IF_MODIFIED_SINCE] {
@@ -324,7 +398,10 @@ fn hit(stored: &Stored, entry: &Entry<Kept>, asked: &Asked, now: u64, status: &s
     let age = stored.times.age + now.saturating_sub(entry.stored_at);
     let left = (entry.fresh_until / 1000).checked_sub(now / 1000);
     let status = left.map_or_else(|| status.to_owned(), |left| format!("{status}; ttl={left}"));
-    Fetched { response: stored_response(stored, asked, age, &status), source: Source::Cache }
+    Fetched {
+        response: stored_response(stored, asked, age, &status),
+        source: Source::Cache,
+    }
 }
 
 /// A response of the cache: with its age, and only the head where that is all the client wants or needs.
@@ -335,11 +412,23 @@ fn stored_response(stored: &Stored, asked: &Asked, age: u64, status: &str) -> Re
     response.headers_mut().insert(AGE, HeaderValue::from(age / 1000));
     cache_status(response.headers_mut(), status);
     let field = |name: HeaderName| asked.headers.get(name).and_then(|value| value.to_str().ok());
-    let etag = stored.headers.get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let conditions = (field(http::header::IF_NONE_MATCH), field(http::header::IF_MODIFIED_SINCE));
-    let modified = stored.headers.get(http::header::LAST_MODIFIED).and_then(|value| value.to_str().ok());
+    let etag = stored
+        .headers
+        .get(ETAG)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let conditions = (
+        field(http::header::IF_NONE_MATCH),
+        field(http::header::IF_MODIFIED_SINCE),
+    );
+    let modified = stored
+        .headers
+        .get(http::header::LAST_MODIFIED)
+        .and_then(|value| value.to_str().ok());
     let modified = modified.and_then(|text| httpdate::parse_http_date(text).ok());
-    let modified = modified.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok()).map_or(0, |time| time.as_secs());
+    let modified = modified
+        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
+        .map_or(0, |time| time.as_secs());
     if stored.status == StatusCode::OK && not_modified(conditions.0, conditions.1, etag, modified) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         for name in [http::header::CONTENT_TYPE, http::header::CONTENT_ENCODING] {
@@ -347,7 +436,9 @@ fn stored_response(stored: &Stored, asked: &Asked, age: u64, status: &str) -> Re
         }
         return response;
     }
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(stored.body.len()));
+    response
+        .headers_mut()
+        .insert(CONTENT_LENGTH, HeaderValue::from(stored.body.len()));
     if asked.method != Method::HEAD {
         *response.body_mut() = Body::from(stored.body.clone());
     }
@@ -366,11 +457,18 @@ fn passed_on(sent: Result<(Response<Incoming>, Lease), Failed>, site: &Site, sta
     match sent {
         Ok((response, lease)) => {
             let (parts, rest) = response.into_parts();
-            let body = Body::Worker { first: None, rest, lease: Some(lease) };
+            let body = Body::Worker {
+                first: None,
+                rest,
+                lease: Some(lease),
+            };
             finished(Response::from_parts(parts, body), site, status)
         }
         Err(Failed::TooLate) => plain(StatusCode::GATEWAY_TIMEOUT, "The page took too long to make.\n"),
-        Err(Failed::NoWorker) => plain(StatusCode::SERVICE_UNAVAILABLE, "Nobody is here to make this page yet.\n"),
+        Err(Failed::NoWorker) => plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Nobody is here to make this page yet.\n",
+        ),
         Err(Failed::Broken) => plain(StatusCode::BAD_GATEWAY, "Making this page failed.\n"),
     }
 }
@@ -406,10 +504,16 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT) {
+    if matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
+    ) {
         headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("2"));
     }
     response

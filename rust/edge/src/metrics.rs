@@ -142,7 +142,10 @@ mod tests {
         }
         two.count(Source::Worker, 502, 1, 5000);
         let stats = Stats::sum([&one, &two].into_iter());
-        assert_eq!((stats.requests, stats.pack_hits, stats.misses, stats.bytes), (100, 99, 1, 991));
+        assert_eq!(
+            (stats.requests, stats.pack_hits, stats.misses, stats.bytes),
+            (100, 99, 1, 991)
+        );
         assert_eq!((stats.statuses, stats.p50_us, stats.p99_us), ([0, 99, 0, 0, 1], 4, 4));
         assert_eq!(stats.threads, [99, 1]);
     }

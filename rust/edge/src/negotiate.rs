@@ -15,7 +15,10 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// Reads `Accept-Encoding`; without it only what is not coded is sent, which every client can read.
     pub(crate) fn parse(field: Option<&str>) -> Self {
-        let mut accepted = Self { weights: [None; 4], others: None };
+        let mut accepted = Self {
+            weights: [None; 4],
+            others: None,
+        };
         for item in field.unwrap_or("").split(',') {
             let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
             let name = name.trim();
@@ -24,7 +27,8 @@ impl Accepted {
                 accepted.others = Some(weight);
             }
             let slot = Encoding::ALL.iter().zip(&mut accepted.weights).find(|(encoding, _)| {
-                name.eq_ignore_ascii_case(encoding.token()) || **encoding == Encoding::Gzip && name.eq_ignore_ascii_case("x-gzip")
+                name.eq_ignore_ascii_case(encoding.token())
+                    || **encoding == Encoding::Gzip && name.eq_ignore_ascii_case("x-gzip")
             });
             if let Some((_, slot)) = slot {
                 *slot = Some(weight);
@@ -70,7 +74,9 @@ fn weight(parameters: &str) -> Option<u16> {
 
 /// Chooses the variant of an entry, or none where the client refuses all there are.
 pub(crate) fn choose<'p>(entry: &Entry<'p>, field: Option<&str>) -> Option<Variant<'p>> {
-    let Some(field) = field else { return entry.variant(Encoding::Identity) };
+    let Some(field) = field else {
+        return entry.variant(Encoding::Identity);
+    };
     let accepted = Accepted::parse(Some(field));
     let mut best: Option<(u16, Variant<'p>)> = None;
     for encoding in PREFERENCE {

@@ -25,7 +25,11 @@ pub fn target(text: &str) -> Option<Target<'_>> {
     if !raw.starts_with('/') || raw.contains('#') {
         return None;
     }
-    let path = if raw.contains('%') { Cow::Owned(decode(raw)?) } else { Cow::Borrowed(raw) };
+    let path = if raw.contains('%') {
+        Cow::Owned(decode(raw)?)
+    } else {
+        Cow::Borrowed(raw)
+    };
     let plain = !path.bytes().any(|byte| byte < 0x20 || byte == 0x7f || byte == b'\\');
     let dots = path.contains("/.") && path.split('/').any(|part| part == "." || part == "..");
     (plain && !dots).then_some(Target { raw, path, query })
@@ -61,8 +65,27 @@ mod tests {
     #[test]
     fn hostile_paths_name_nothing() {
         for text in [
-            "/../etc/passwd", "/a/../b", "/%2e%2e/x", "/.%2e/x", "/a%2fb", "/a%2Fb", "/a%5cb", "/a\\b", "/a%00", "/%c0%ae/x",
-            "/%", "/%zz", "/a%0d%0ab", "a", "", "*", "http://x/", "/a/.", "/./a", "/a#b", "/%ff",
+            "/../etc/passwd",
+            "/a/../b",
+            "/%2e%2e/x",
+            "/.%2e/x",
+            "/a%2fb",
+            "/a%2Fb",
+            "/a%5cb",
+            "/a\\b",
+            "/a%00",
+            "/%c0%ae/x",
+            "/%",
+            "/%zz",
+            "/a%0d%0ab",
+            "a",
+            "",
+            "*",
+            "http://x/",
+            "/a/.",
+            "/./a",
+            "/a#b",
+            "/%ff",
         ] {
             assert_eq!(target(text), None, "{text}");
         }
@@ -70,9 +93,16 @@ mod tests {
 
     #[test]
     fn plain_paths_stay() {
-        let found = target("/a/b%20c/%C3%A9?x=%2f").map(|found| (found.path.into_owned(), found.query.map(str::to_owned)));
+        let found =
+            target("/a/b%20c/%C3%A9?x=%2f").map(|found| (found.path.into_owned(), found.query.map(str::to_owned)));
         assert_eq!(found, Some(("/a/b c/é".to_owned(), Some("x=%2f".to_owned()))));
-        assert!(matches!(target("/a/..b/c."), Some(Target { path: Cow::Borrowed("/a/..b/c."), .. })));
+        assert!(matches!(
+            target("/a/..b/c."),
+            Some(Target {
+                path: Cow::Borrowed("/a/..b/c."),
+                ..
+            })
+        ));
     }
 
     proptest! {

@@ -22,6 +22,7 @@ pub(crate) struct Times {
 }
 
 /// What `Cache-Control` says, as far as a shared cache asks (RFC 9111, section 5.2).
+#[expect(clippy::struct_excessive_bools, reason = "each is a directive of the RFC")]
 #[derive(Debug, Default, Clone, Copy)]
 struct Directives {
     no_store: bool,
@@ -54,7 +55,9 @@ impl Directives {
     }
 
     fn add(&mut self, item: &str) {
-        let (name, value) = item.split_once('=').map_or((item, None), |(name, value)| (name, Some(value)));
+        let (name, value) = item
+            .split_once('=')
+            .map_or((item, None), |(name, value)| (name, Some(value)));
         let seconds = || value.map(|text| seconds(text.trim().trim_matches('"')));
         match name.trim().to_ascii_lowercase().as_str() {
             "no-store" => self.no_store = true,
@@ -90,8 +93,14 @@ pub(crate) fn storable(request: &HeaderMap, status: StatusCode, response: &Heade
     let directives = Directives::read(response, &targeted)
         .or_else(|| Directives::read(response, &CACHE_CONTROL))
         .unwrap_or_default();
-    let understood = matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501);
-    let varies_on_all = response.get_all(VARY).iter().any(|value| value.as_bytes().contains(&b'*'));
+    let understood = matches!(
+        status.as_u16(),
+        200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+    );
+    let varies_on_all = response
+        .get_all(VARY)
+        .iter()
+        .any(|value| value.as_bytes().contains(&b'*'));
     if directives.no_store || directives.private || directives.no_cache || !understood || varies_on_all {
         return None;
     }
@@ -104,10 +113,22 @@ pub(crate) fn storable(request: &HeaderMap, status: StatusCode, response: &Heade
     if request.contains_key(AUTHORIZATION) && !for_all {
         return None;
     }
-    let age = response.get(AGE).and_then(|value| value.to_str().ok()).map_or(0, seconds);
-    let lifetime = directives.s_maxage.or(directives.max_age).or_else(|| expires(response))?;
+    let age = response
+        .get(AGE)
+        .and_then(|value| value.to_str().ok())
+        .map_or(0, seconds);
+    let lifetime = directives
+        .s_maxage
+        .or(directives.max_age)
+        .or_else(|| expires(response))?;
     // Section 4.2.4: these forbid any use of what is stale; so does s-maxage (section 5.2.2.10) where no grace is named.
-    let grace = |named: Option<u64>| if directives.must_revalidate { 0 } else { named.unwrap_or(0) };
+    let grace = |named: Option<u64>| {
+        if directives.must_revalidate {
+            0
+        } else {
+            named.unwrap_or(0)
+        }
+    };
     let times = Times {
         ttl: lifetime.saturating_sub(age) * 1000,
         revalidate: grace(directives.stale_while_revalidate) * 1000,
@@ -143,8 +164,16 @@ pub(crate) fn varies_on(response: &HeaderMap) -> Vec<HeaderName> {
 
 /// The tags of a response: `Cache-Tag`, between commas.
 pub(crate) fn tags(response: &HeaderMap) -> Vec<Box<str>> {
-    let fields = response.get_all("cache-tag").iter().filter_map(|value| value.to_str().ok());
-    fields.flat_map(|text| text.split(',')).map(str::trim).filter(|tag| !tag.is_empty()).map(Into::into).collect()
+    let fields = response
+        .get_all("cache-tag")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    fields
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
+        .filter(|tag| !tag.is_empty())
+        .map(Into::into)
+        .collect()
 }
 
 #[cfg(test)]
@@ -155,7 +184,10 @@ mod tests {
     use super::*;
 
     fn map(fields: &[(&'static str, &str)]) -> HeaderMap {
-        fields.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+        fields
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     fn ttl(request: &[(&'static str, &str)], status: u16, response: &[(&'static str, &str)]) -> Option<u64> {
@@ -168,8 +200,19 @@ mod tests {
         assert_eq!(ttl(&[], 200, &[(cc, "max-age=60")]), Some(60));
         assert_eq!(ttl(&[], 200, &[(cc, "max-age=60, s-maxage=\"90\"")]), Some(90));
         assert_eq!(ttl(&[], 200, &[(cc, "max-age=60"), ("age", "20")]), Some(40));
-        assert_eq!(ttl(&[], 200, &[(cc, "max-age=60"), ("cdn-cache-control", "max-age=5")]), Some(5));
-        for refused in ["no-store, max-age=9", "private, max-age=9", "no-cache, max-age=9", "max-age=0", "max-age=x", "max-age=-1", "public"] {
+        assert_eq!(
+            ttl(&[], 200, &[(cc, "max-age=60"), ("cdn-cache-control", "max-age=5")]),
+            Some(5)
+        );
+        for refused in [
+            "no-store, max-age=9",
+            "private, max-age=9",
+            "no-cache, max-age=9",
+            "max-age=0",
+            "max-age=x",
+            "max-age=-1",
+            "public",
+        ] {
             assert_eq!(ttl(&[], 200, &[(cc, refused)]), None, "{refused}");
         }
         assert_eq!(ttl(&[], 200, &[]), None);
@@ -178,7 +221,10 @@ mod tests {
         assert_eq!(ttl(&[], 500, &[(cc, "max-age=9")]), None);
         assert_eq!(ttl(&[], 404, &[(cc, "max-age=9")]), Some(9));
         assert_eq!(ttl(&[("authorization", "x")], 200, &[(cc, "max-age=9")]), None);
-        assert_eq!(ttl(&[("authorization", "x")], 200, &[(cc, "public, max-age=9")]), Some(9));
+        assert_eq!(
+            ttl(&[("authorization", "x")], 200, &[(cc, "public, max-age=9")]),
+            Some(9)
+        );
         assert_eq!(ttl(&[], 200, &[(cc, "max-age=99999999999999999999")]), Some(LONGEST));
         let (date, until) = ("Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:14:20 GMT");
         assert_eq!(ttl(&[], 200, &[("date", date), ("expires", until)]), Some(60));

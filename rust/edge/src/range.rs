@@ -13,11 +13,15 @@ pub(crate) enum Asked {
 
 /// Reads a `Range` field for a body of `length` bytes.
 pub(crate) fn asked(field: &str, length: u64) -> Asked {
-    let Some((unit, spec)) = field.split_once('=') else { return Asked::Whole };
+    let Some((unit, spec)) = field.split_once('=') else {
+        return Asked::Whole;
+    };
     if !unit.trim().eq_ignore_ascii_case("bytes") || spec.contains(',') {
         return Asked::Whole;
     }
-    let Some((first, last)) = spec.trim().split_once('-') else { return Asked::Whole };
+    let Some((first, last)) = spec.trim().split_once('-') else {
+        return Asked::Whole;
+    };
     match (number(first), number(last)) {
         (Some(None), Some(Some(0))) => Asked::Nothing,
         (Some(None), Some(Some(count))) if length > 0 => Asked::Part(length.saturating_sub(count), length),
@@ -35,12 +39,15 @@ pub(crate) fn asked(field: &str, length: u64) -> Asked {
     }
 }
 
+#[expect(clippy::option_option, reason = "malformed, empty and a number are three things")]
 /// The number of a text: none of it where it is empty, and none at all where it is malformed.
 fn number(text: &str) -> Option<Option<u64>> {
     if text.is_empty() {
         return Some(None);
     }
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| Some(text.parse().unwrap_or(u64::MAX)))
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| Some(text.parse().unwrap_or(u64::MAX)))
 }
 
 #[cfg(test)]

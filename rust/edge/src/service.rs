@@ -38,15 +38,25 @@ pub(crate) async fn serve(
     if let Some(started) = started {
         let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
-        state.metrics.count(source, response.status().as_u16(), bytes, microseconds);
+        state
+            .metrics
+            .count(source, response.status().as_u16(), bytes, microseconds);
     }
-    Ok(response.map(|body| Counted { body, flight: Some(flight) }))
+    Ok(response.map(|body| Counted {
+        body,
+        flight: Some(flight),
+    }))
 }
 
 async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming>) -> Fetched {
-    let edge = |response| Fetched { response, source: Source::Edge };
+    let edge = |response| Fetched {
+        response,
+        source: Source::Edge,
+    };
     let (parts, body) = request.into_parts();
-    let Some(host) = host(&parts) else { return edge(plain(StatusCode::BAD_REQUEST, "The request names no host.\n")) };
+    let Some(host) = host(&parts) else {
+        return edge(plain(StatusCode::BAD_REQUEST, "The request names no host.\n"));
+    };
     let text = parts.uri.path_and_query().map_or("/", |both| both.as_str());
     let Some(target) = target(text) else {
         return edge(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
@@ -64,10 +74,20 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
     ];
     let [accept_encoding, if_none_match, if_modified_since, range, if_range] = fields.each_ref().map(Option::as_deref);
     let is_head = parts.method == Method::HEAD;
-    let head = Head { is_head, accept_encoding, if_none_match, if_modified_since, range, if_range };
+    let head = Head {
+        is_head,
+        accept_encoding,
+        if_none_match,
+        if_modified_since,
+        range,
+        if_range,
+    };
     let packed = answer(&build.pack, &target, &head);
     if is_get && !matches!(packed, Answer::Missing) {
-        return Fetched { response: packed_response(&packed, &target, &head, site).await, source: Source::Pack };
+        return Fetched {
+            response: packed_response(&packed, &target, &head, site).await,
+            source: Source::Pack,
+        };
     }
     if has_route(&build, &target) {
         let asked = Asked::new(&parts, &target, &host, peer);
@@ -76,7 +96,10 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         }
         let limit = state.shared.limits.body_bytes;
         if http_body::Body::size_hint(&body).lower() > limit {
-            return edge(plain(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n"));
+            return edge(plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The request's body is too large.\n",
+            ));
         }
         let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).boxed_unsync();
         return pass(state, site, &asked, body).await;
@@ -85,7 +108,10 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         return edge(not_allowed(&packed));
     }
     match not_found(&build.pack, &head) {
-        Some(page) => Fetched { response: packed_response(&page, &target, &head, site).await, source: Source::Pack },
+        Some(page) => Fetched {
+            response: packed_response(&page, &target, &head, site).await,
+            source: Source::Pack,
+        },
         None => edge(plain(StatusCode::NOT_FOUND, "There is nothing at this address.\n")),
     }
 }
@@ -95,7 +121,9 @@ fn not_allowed(packed: &Answer<'_>) -> Response<Body> {
         return plain(StatusCode::NOT_FOUND, "There is nothing at this address.\n");
     }
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "This address can only be read.\n");
-    response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    response
+        .headers_mut()
+        .insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
 }
 
@@ -111,18 +139,27 @@ fn host(parts: &http::request::Parts) -> Option<String> {
         (None, None) if parts.version == http::Version::HTTP_10 => "localhost",
         _ => return None,
     };
-    let plain = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]~%!$&'()*+,;=".contains(&byte));
+    let plain = host
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]~%!$&'()*+,;=".contains(&byte));
     plain.then(|| host.to_owned())
 }
 
 fn joined(headers: &http::HeaderMap, name: &HeaderName) -> Option<String> {
-    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    let values: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
     (!values.is_empty()).then(|| values.join(", "))
 }
 
 fn has_route(build: &Build, target: &Target<'_>) -> bool {
     let mut params = hyperweb_router::Params::new();
-    build.router.as_ref().is_some_and(|router| router.find(target.raw, &mut params).is_some())
+    build
+        .router
+        .as_ref()
+        .is_some_and(|router| router.find(target.raw, &mut params).is_some())
 }
 
 async fn packed_response(answer: &Answer<'_>, target: &Target<'_>, head: &Head<'_>, site: &Site) -> Response<Body> {
@@ -137,13 +174,21 @@ async fn packed_response(answer: &Answer<'_>, target: &Target<'_>, head: &Head<'
         }
     }
     if response.headers().contains_key(LOCATION) {
-        response.headers_mut().entry(http::header::CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+        response
+            .headers_mut()
+            .entry(http::header::CONTENT_LENGTH)
+            .or_insert(HeaderValue::from_static("0"));
     }
     match body {
         ReplyBody::Bytes(bytes) => *response.body_mut() = Body::from(bytes),
         ReplyBody::File(path, start, end) => match open(site, &path, start, end).await {
             Some(body) => *response.body_mut() = body,
-            None => return plain(StatusCode::INTERNAL_SERVER_ERROR, "The file is missing from this build.\n"),
+            None => {
+                return plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "The file is missing from this build.\n",
+                );
+            }
         },
     }
     response

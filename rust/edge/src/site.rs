@@ -33,7 +33,11 @@ pub(crate) struct Build {
 impl Build {
     fn open(config: &std::path::Path) -> Result<Self, EdgeError> {
         let pack = Pack::open(config)?;
-        let router = if pack.router().is_empty() { None } else { Some(Router::from_bytes(pack.router())?) };
+        let router = if pack.router().is_empty() {
+            None
+        } else {
+            Some(Router::from_bytes(pack.router())?)
+        };
         Ok(Self { pack, router })
     }
 }
@@ -42,7 +46,10 @@ impl Site {
     fn open(config: &SiteConfig, threads: usize) -> Result<Self, EdgeError> {
         let headers = config.headers.iter().map(|(name, value)| {
             let bad = || EdgeError::Config(format!("the header {name}: {value} of {} is not valid", config.name));
-            Ok((name.to_ascii_lowercase().parse().map_err(|_| bad())?, value.parse().map_err(|_| bad())?))
+            Ok((
+                name.to_ascii_lowercase().parse().map_err(|_| bad())?,
+                value.parse().map_err(|_| bad())?,
+            ))
         });
         Ok(Self {
             name: config.name.clone(),
@@ -74,7 +81,10 @@ impl Sites {
     pub(crate) fn open(configs: &[SiteConfig], threads: usize) -> Result<Self, EdgeError> {
         let all = configs.iter().map(|config| Site::open(config, threads).map(Arc::new));
         let all = all.collect::<Result<Vec<_>, _>>()?;
-        let first = all.first().cloned().ok_or_else(|| EdgeError::Config("there is no site to serve".to_owned()))?;
+        let first = all
+            .first()
+            .cloned()
+            .ok_or_else(|| EdgeError::Config("there is no site to serve".to_owned()))?;
         Ok(Self { all, first })
     }
 
@@ -83,13 +93,23 @@ impl Sites {
         if self.all.len() == 1 {
             return &self.first;
         }
-        let bare = host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
-        let named = self.all.iter().find(|site| site.hosts.iter().any(|one| one.eq_ignore_ascii_case(bare)));
-        named.or_else(|| self.all.iter().find(|site| site.hosts.is_empty())).unwrap_or(&self.first)
+        let bare = host
+            .rsplit_once(':')
+            .map_or(host, |(name, port)| if port.contains(']') { host } else { name });
+        let named = self
+            .all
+            .iter()
+            .find(|site| site.hosts.iter().any(|one| one.eq_ignore_ascii_case(bare)));
+        named
+            .or_else(|| self.all.iter().find(|site| site.hosts.is_empty()))
+            .unwrap_or(&self.first)
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Result<&Arc<Site>, EdgeError> {
-        self.all.iter().find(|site| site.name == name).ok_or_else(|| EdgeError::NoSite(name.to_owned()))
+        self.all
+            .iter()
+            .find(|site| site.name == name)
+            .ok_or_else(|| EdgeError::NoSite(name.to_owned()))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Site>> {

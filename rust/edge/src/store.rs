@@ -51,7 +51,13 @@ pub(crate) fn variant_key(key: &[u8], names: &[HeaderName], request: &HeaderMap)
         made.extend_from_slice(name.as_str().as_bytes());
         for value in request.get_all(name) {
             made.push(b':');
-            made.extend(value.as_bytes().iter().filter(|byte| !byte.is_ascii_whitespace()).map(u8::to_ascii_lowercase));
+            made.extend(
+                value
+                    .as_bytes()
+                    .iter()
+                    .filter(|byte| !byte.is_ascii_whitespace())
+                    .map(u8::to_ascii_lowercase),
+            );
         }
     }
     made

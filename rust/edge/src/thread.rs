@@ -31,7 +31,10 @@ pub(crate) fn listen(address: SocketAddr) -> Result<StdListener, EdgeError> {
         socket.set_nonblocking(true)?;
         Ok(socket.into())
     };
-    work().map_err(|source| EdgeError::Listen { address: address.to_string(), source })
+    work().map_err(|source| EdgeError::Listen {
+        address: address.to_string(),
+        source,
+    })
 }
 
 /// Finds out whether somebody else listens on an address: threads of one edge share it, and others may not.
@@ -43,15 +46,23 @@ pub(crate) fn claim(address: SocketAddr) -> Result<SocketAddr, EdgeError> {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
-        let taken = socket.local_addr()?.as_socket().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+        let taken = socket
+            .local_addr()?
+            .as_socket()
+            .ok_or(std::io::ErrorKind::AddrNotAvailable)?;
         Ok(taken)
     };
-    work().map_err(|source| EdgeError::Listen { address: address.to_string(), source })
+    work().map_err(|source| EdgeError::Listen {
+        address: address.to_string(),
+        source,
+    })
 }
 
 /// Serves on a thread until it is to stop, and then until all that was begun is sent.
 pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<StdListener>) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
     runtime.block_on(async {
         let mut accepting = Vec::new();
         for listener in listeners {

@@ -55,20 +55,28 @@ pub(crate) enum Failed {
 impl Upstream {
     pub(crate) fn new(threads: usize) -> Self {
         let workers = ArcSwap::from_pointee(Vec::new());
-        Self { workers, changed: Notify::new(), threads, waiting: AtomicU64::new(0) }
+        Self {
+            workers,
+            changed: Notify::new(),
+            threads,
+            waiting: AtomicU64::new(0),
+        }
     }
 
     /// Sets the workers' sockets. One that stays keeps its connections; one that is gone finishes what it has.
     pub(crate) fn set(&self, sockets: &[PathBuf]) {
         let old = self.workers.load();
         let workers = sockets.iter().map(|socket| {
-            old.iter().find(|worker| worker.socket == *socket).cloned().unwrap_or_else(|| {
-                Arc::new(Worker {
-                    socket: socket.clone(),
-                    outstanding: Arc::default(),
-                    idle: (0..self.threads).map(|_| Mutex::default()).collect(),
+            old.iter()
+                .find(|worker| worker.socket == *socket)
+                .cloned()
+                .unwrap_or_else(|| {
+                    Arc::new(Worker {
+                        socket: socket.clone(),
+                        outstanding: Arc::default(),
+                        idle: (0..self.threads).map(|_| Mutex::default()).collect(),
+                    })
                 })
-            })
         });
         self.workers.store(Arc::new(workers.collect()));
         self.changed.notify_waiters();
@@ -80,7 +88,12 @@ impl Upstream {
 
     /// Requests that workers have, and requests that wait for one.
     pub(crate) fn outstanding(&self) -> u64 {
-        let with_workers: u64 = self.workers.load().iter().map(|one| one.outstanding.load(Ordering::Relaxed)).sum();
+        let with_workers: u64 = self
+            .workers
+            .load()
+            .iter()
+            .map(|one| one.outstanding.load(Ordering::Relaxed))
+            .sum();
         with_workers + self.waiting.load(Ordering::Relaxed)
     }
 
@@ -97,7 +110,9 @@ impl Upstream {
         let mut tried: Vec<PathBuf> = Vec::new();
         let mut last = Failed::NoWorker;
         loop {
-            let Some(worker) = self.pick(&tried, deadline).await else { return Err(last) };
+            let Some(worker) = self.pick(&tried, deadline).await else {
+                return Err(last);
+            };
             let Some(connection) = connection(&worker, thread).await else {
                 tried.push(worker.socket.clone());
                 continue;
@@ -126,7 +141,9 @@ impl Upstream {
             let found = {
                 let workers = self.workers.load();
                 let untried = workers.iter().filter(|worker| !tried.contains(&worker.socket));
-                untried.min_by_key(|worker| worker.outstanding.load(Ordering::Relaxed)).cloned()
+                untried
+                    .min_by_key(|worker| worker.outstanding.load(Ordering::Relaxed))
+                    .cloned()
             };
             if found.is_some() {
                 return found;
@@ -167,7 +184,11 @@ async fn exchange(
     thread: usize,
     limits: &Limits,
 ) -> Result<Response<Incoming>, Failed> {
-    let answered = timeout(Duration::from_millis(limits.worker_time), connection.send_request(request)).await;
+    let answered = timeout(
+        Duration::from_millis(limits.worker_time),
+        connection.send_request(request),
+    )
+    .await;
     match answered {
         Ok(Ok(response)) => {
             keep(connection, Arc::clone(worker), thread);

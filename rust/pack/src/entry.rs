@@ -34,7 +34,10 @@ impl<'p> Entry<'p> {
 
     /// The status.
     pub fn status(&self) -> u16 {
-        let bytes = self.record.get(STATUS_AT..STATUS_AT + 2).and_then(|bytes| bytes.try_into().ok());
+        let bytes = self
+            .record
+            .get(STATUS_AT..STATUS_AT + 2)
+            .and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(200, u16::from_le_bytes)
     }
 
@@ -45,7 +48,10 @@ impl<'p> Entry<'p> {
 
     /// The tags.
     pub fn tags(&self) -> impl Iterator<Item = &'p str> {
-        self.pack.text(self.record, TAGS_AT).split('\n').filter(|tag| !tag.is_empty())
+        self.pack
+            .text(self.record, TAGS_AT)
+            .split('\n')
+            .filter(|tag| !tag.is_empty())
     }
 
     /// When it last changed, in seconds since 1970; 0 where it is not known.
@@ -55,7 +61,10 @@ impl<'p> Entry<'p> {
 
     /// A hash of status, header fields and identity body: two entries of one hash answer the same.
     pub fn content_hash(&self) -> [u8; 16] {
-        self.record.get(HASH_AT..HASH_AT + 16).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
+        self.record
+            .get(HASH_AT..HASH_AT + 16)
+            .and_then(|bytes| bytes.try_into().ok())
+            .unwrap_or_default()
     }
 
     /// The body in a coding, where it is kept in it.
@@ -63,13 +72,20 @@ impl<'p> Entry<'p> {
         let start = VARIANTS_AT + encoding.index() * VARIANT_LENGTH;
         let record = self.record.get(start..start + VARIANT_LENGTH)?;
         let kind = u32_at(record, 0)?;
-        (kind != 0).then_some(Variant { pack: self.pack, record, encoding, is_file: kind == 2 })
+        (kind != 0).then_some(Variant {
+            pack: self.pack,
+            record,
+            encoding,
+            is_file: kind == 2,
+        })
     }
 
     /// All variants, identity first.
     pub fn variants(&self) -> impl Iterator<Item = Variant<'p>> + use<'p> {
         let entry = *self;
-        Encoding::ALL.into_iter().filter_map(move |encoding| entry.variant(encoding))
+        Encoding::ALL
+            .into_iter()
+            .filter_map(move |encoding| entry.variant(encoding))
     }
 }
 
@@ -105,7 +121,8 @@ impl<'p> Variant<'p> {
     /// The header lines, each with its line end, and the empty line that closes them. No status line, no date.
     pub fn head(&self) -> &'p [u8] {
         let body = self.body_at();
-        self.pack.bodies(body.saturating_sub(self.head_length()), self.head_length())
+        self.pack
+            .bodies(body.saturating_sub(self.head_length()), self.head_length())
     }
 
     /// The body's length in bytes.
@@ -117,7 +134,11 @@ impl<'p> Variant<'p> {
     pub fn body(&self) -> Body<'p> {
         if self.is_file {
             let (hash, path) = self.pack.text(self.record, 40).split_once(' ').unwrap_or(("", ""));
-            Body::File { path, size: self.length(), hash }
+            Body::File {
+                path,
+                size: self.length(),
+                hash,
+            }
         } else {
             Body::Bytes(self.pack.bodies(self.body_at(), self.length()))
         }
@@ -126,7 +147,10 @@ impl<'p> Variant<'p> {
     /// Head and body as one slice; of a file, the head alone.
     pub fn head_and_body(&self) -> &'p [u8] {
         let length = if self.is_file { 0 } else { self.length() };
-        self.pack.bodies(self.body_at().saturating_sub(self.head_length()), self.head_length() + length)
+        self.pack.bodies(
+            self.body_at().saturating_sub(self.head_length()),
+            self.head_length() + length,
+        )
     }
 
     /// The body as bytes that share the map, for as long as they live; of a file, none.

@@ -8,24 +8,43 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub enum PackError {
     /// The file cannot be opened, read or written.
-    Io { path: PathBuf, doing: &'static str, source: io::Error },
+    Io {
+        path: PathBuf,
+        doing: &'static str,
+        source: io::Error,
+    },
     /// The file is no pack, is damaged, or is of another version.
-    Refused { path: PathBuf, section: &'static str, reason: String },
+    Refused {
+        path: PathBuf,
+        section: &'static str,
+        reason: String,
+    },
     /// A response cannot be put into a pack.
     Response { path: String, reason: String },
 }
 
 impl PackError {
     pub(crate) fn io(path: &Path, doing: &'static str, source: io::Error) -> Self {
-        Self::Io { path: path.to_owned(), doing, source }
+        Self::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
     }
 
     pub(crate) fn refused(path: &Path, section: &'static str, reason: impl Into<String>) -> Self {
-        Self::Refused { path: path.to_owned(), section, reason: reason.into() }
+        Self::Refused {
+            path: path.to_owned(),
+            section,
+            reason: reason.into(),
+        }
     }
 
     pub(crate) fn response(path: &str, reason: impl Into<String>) -> Self {
-        Self::Response { path: path.to_owned(), reason: reason.into() }
+        Self::Response {
+            path: path.to_owned(),
+            reason: reason.into(),
+        }
     }
 }
 

@@ -45,8 +45,15 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    pub(crate) const ALL: [Self; SECTIONS] =
-        [Self::Bodies, Self::Meta, Self::Index, Self::Entries, Self::Strings, Self::Router, Self::Manifest];
+    pub(crate) const ALL: [Self; SECTIONS] = [
+        Self::Bodies,
+        Self::Meta,
+        Self::Index,
+        Self::Entries,
+        Self::Strings,
+        Self::Router,
+        Self::Manifest,
+    ];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {

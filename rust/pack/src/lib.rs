@@ -10,7 +10,10 @@ mod encoding;
 mod entry;
 mod error;
 mod format;
-#[expect(unsafe_code, reason = "mapping a file is unsafe by nature; the file states why it holds")]
+#[expect(
+    unsafe_code,
+    reason = "mapping a file is unsafe by nature; the file states why it holds"
+)]
 mod mmap_unsafe;
 mod reader;
 mod response;

@@ -9,7 +9,7 @@ use memmap2::Mmap;
 
 use crate::entry::Entry;
 use crate::error::PackError;
-use crate::format::{ENTRY_LENGTH, HEADER_HASH, HEADER_LENGTH, INDEX_HEADER, Section, path_hash, u32_at};
+use crate::format::{ENTRY_LENGTH, INDEX_HEADER, Section, path_hash, u32_at};
 use crate::mmap_unsafe::map;
 use crate::verify::{Header, check_entries, read_header, verify_sections};
 
@@ -50,12 +50,23 @@ impl Pack {
         verify_sections(&file, path, &header)?;
         let mapped = map(&file).map_err(|error| PackError::io(path, "mapping it", error))?;
         if mapped.len() as u64 != header.length {
-            return Err(PackError::refused(path, "HEADER", "the file changed while it was opened"));
+            return Err(PackError::refused(
+                path,
+                "HEADER",
+                "the file changed while it was opened",
+            ));
         }
         let mapped = Arc::new(Mapped(mapped));
         let id = identity(&header.hash);
         let shared = Bytes::from_owner(Owner(Arc::clone(&mapped)));
-        let pack = Self { inner: Arc::new(Inner { map: mapped, shared, header, id }) };
+        let pack = Self {
+            inner: Arc::new(Inner {
+                map: mapped,
+                shared,
+                header,
+                id,
+            }),
+        };
         check_entries(&pack, path)?;
         Ok(pack)
     }
@@ -138,7 +149,9 @@ impl Pack {
 
     pub(crate) fn checked_text<'p>(&'p self, record: &[u8], at: usize) -> Option<&'p str> {
         let start = u32_at(record, at)? as usize;
-        let bytes = self.section(Section::Strings).get(start..start.checked_add(u32_at(record, at + 4)? as usize)?)?;
+        let bytes = self
+            .section(Section::Strings)
+            .get(start..start.checked_add(u32_at(record, at + 4)? as usize)?)?;
         std::str::from_utf8(bytes).ok()
     }
 
@@ -151,7 +164,11 @@ impl Pack {
 
     pub(crate) fn shared(&self, offset: u64, length: u64) -> Bytes {
         let part = self.bodies(offset, length);
-        if part.is_empty() { Bytes::new() } else { self.inner.shared.slice_ref(part) }
+        if part.is_empty() {
+            Bytes::new()
+        } else {
+            self.inner.shared.slice_ref(part)
+        }
     }
 
     pub(crate) fn bodies_end(&self) -> u64 {
@@ -166,7 +183,6 @@ pub fn read_id(path: &Path) -> Result<[u8; 16], PackError> {
 }
 
 fn identity(header_hash: &[u8; 32]) -> [u8; 16] {
-    debug_assert!(HEADER_HASH.end <= HEADER_LENGTH);
     let mut id = [0; 16];
     id.copy_from_slice(&header_hash[..16]);
     id

@@ -49,7 +49,10 @@ impl Header {
 
 pub(crate) fn read_header(file: &File, path: &Path) -> Result<Header, PackError> {
     let refused = |reason: &str| Err(PackError::refused(path, "HEADER", reason));
-    let length = file.metadata().map_err(|error| PackError::io(path, "reading its size", error))?.len();
+    let length = file
+        .metadata()
+        .map_err(|error| PackError::io(path, "reading its size", error))?
+        .len();
     if length == 0 {
         return refused("the file is empty");
     }
@@ -57,13 +60,16 @@ pub(crate) fn read_header(file: &File, path: &Path) -> Result<Header, PackError>
         return refused("the file is shorter than a header");
     }
     let mut bytes = [0; HEADER_LENGTH];
-    file.read_exact_at(&mut bytes, 0).map_err(|error| PackError::io(path, "reading its header", error))?;
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(|error| PackError::io(path, "reading its header", error))?;
     if bytes[..8] != MAGIC {
         return refused("this is not a packed site");
     }
     let version = u32_at(&bytes, 8).unwrap_or(0);
     if version != VERSION {
-        return refused(&format!("it has version {version} of the format, and this hyperweb reads version {VERSION}"));
+        return refused(&format!(
+            "it has version {version} of the format, and this hyperweb reads version {VERSION}"
+        ));
     }
     let mut hash = [0; 32];
     hash.copy_from_slice(&bytes[HEADER_HASH]);
@@ -73,7 +79,9 @@ pub(crate) fn read_header(file: &File, path: &Path) -> Result<Header, PackError>
     }
     let said = u64_at(&bytes, 16).unwrap_or(0);
     if said != length {
-        return refused(&format!("the file has {length} bytes and should have {said}: it was cut short or added to"));
+        return refused(&format!(
+            "the file has {length} bytes and should have {said}: it was cut short or added to"
+        ));
     }
     if u32_at(&bytes, 12) != u32::try_from(SECTIONS).ok() {
         return refused("it has another number of sections");
@@ -88,7 +96,11 @@ pub(crate) fn read_header(file: &File, path: &Path) -> Result<Header, PackError>
         row.hash.copy_from_slice(&bytes[at + 24..at + 56]);
         let end = row.offset.checked_add(row.length).filter(|end| *end <= length);
         let (true, true, Some(end)) = (kind as usize == number, row.offset == expected, end) else {
-            return Err(PackError::refused(path, section.name(), "it does not lie where it should"));
+            return Err(PackError::refused(
+                path,
+                section.name(),
+                "it does not lie where it should",
+            ));
         };
         expected = align(end);
     }
@@ -100,7 +112,12 @@ pub(crate) fn read_header(file: &File, path: &Path) -> Result<Header, PackError>
 
 /// Checks every section against its hash, and that what lies between is zero.
 pub(crate) fn verify_sections(file: &File, path: &Path, header: &Header) -> Result<(), PackError> {
-    let jobs: Vec<(usize, u64, usize)> = header.rows.iter().enumerate().flat_map(|(number, row)| chunks(number, row)).collect();
+    let jobs: Vec<(usize, u64, usize)> = header
+        .rows
+        .iter()
+        .enumerate()
+        .flat_map(|(number, row)| chunks(number, row))
+        .collect();
     let hashes = hash_chunks(file, path, &jobs)?;
     for (number, (row, section)) in header.rows.iter().zip(Section::ALL).enumerate() {
         let mut all = blake3::Hasher::new();
@@ -113,9 +130,14 @@ pub(crate) fn verify_sections(file: &File, path: &Path, header: &Header) -> Resu
         let end = row.offset + row.length;
         let mut padding = [0; 64];
         let padding = &mut padding[..usize::try_from(align(end).min(header.length) - end).unwrap_or(0)];
-        file.read_exact_at(padding, end).map_err(|error| PackError::io(path, "reading it", error))?;
+        file.read_exact_at(padding, end)
+            .map_err(|error| PackError::io(path, "reading it", error))?;
         if padding.iter().any(|byte| *byte != 0) {
-            return Err(PackError::refused(path, section.name(), "there is something between it and the next"));
+            return Err(PackError::refused(
+                path,
+                section.name(),
+                "there is something between it and the next",
+            ));
         }
     }
     Ok(())
@@ -123,7 +145,9 @@ pub(crate) fn verify_sections(file: &File, path: &Path, header: &Header) -> Resu
 
 fn chunks(number: usize, row: &Row) -> impl Iterator<Item = (usize, u64, usize)> {
     let (offset, end) = (row.offset, row.offset + row.length);
-    (offset..end).step_by(CHUNK).map(move |at| (number, at, usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK)))
+    (offset..end)
+        .step_by(CHUNK)
+        .map(move |at| (number, at, usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK)))
 }
 
 /// Hashes the chunks, on several threads where there is much to do, each with a buffer of its own.
@@ -138,7 +162,9 @@ fn hash_chunks(file: &File, path: &Path, jobs: &[(usize, u64, usize)]) -> Result
         let mut done = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some((_, offset, length)) = jobs.get(number) else { return Ok(done) };
+            let Some((_, offset, length)) = jobs.get(number) else {
+                return Ok(done);
+            };
             let mut hasher = blake3::Hasher::new();
             let mut at = 0;
             while at < *length {
@@ -157,7 +183,10 @@ fn hash_chunks(file: &File, path: &Path, jobs: &[(usize, u64, usize)]) -> Result
         std::thread::scope(|scope| {
             let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             let stopped = || Err(std::io::Error::other("a thread that was checking it stopped"));
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| stopped())).collect()
+            running
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| stopped()))
+                .collect()
         })
     };
     let mut hashes = vec![[0; 32]; jobs.len()];
@@ -192,12 +221,17 @@ pub(crate) fn check_entries(pack: &Pack, path: &Path) -> Result<(), PackError> {
         return refused(Section::Index, "it does not name every entry once");
     }
     for number in 0..pack.len() {
-        let Some(entry) = pack.entry(number) else { return refused(Section::Entries, "it is cut short") };
+        let Some(entry) = pack.entry(number) else {
+            return refused(Section::Entries, "it is cut short");
+        };
         let texts = [0, TYPE_AT, TAGS_AT];
         if texts.iter().any(|at| pack.checked_text(entry.record, *at).is_none()) {
             return refused(Section::Entries, "a text of an entry lies outside");
         }
-        if pack.get(entry.path().as_bytes()).is_none_or(|found| found.record != entry.record) {
+        if pack
+            .get(entry.path().as_bytes())
+            .is_none_or(|found| found.record != entry.record)
+        {
             return refused(Section::Index, "it does not lead to an entry");
         }
         if entry.variant(Encoding::Identity).is_none() {
@@ -205,7 +239,9 @@ pub(crate) fn check_entries(pack: &Pack, path: &Path) -> Result<(), PackError> {
         }
         for variant in 0..Encoding::ALL.len() {
             let start = VARIANTS_AT + variant * VARIANT_LENGTH;
-            let Some(record) = entry.record.get(start..start + VARIANT_LENGTH) else { continue };
+            let Some(record) = entry.record.get(start..start + VARIANT_LENGTH) else {
+                continue;
+            };
             if !variant_lies_inside(pack, record) {
                 return refused(Section::Entries, "a body of an entry lies outside");
             }
@@ -222,9 +258,15 @@ fn variant_lies_inside(pack: &Pack, record: &[u8]) -> bool {
     let (Some(head), Some(body), Some(length)) = (u32_at(record, 4), u64_at(record, 8), u64_at(record, 16)) else {
         return false;
     };
-    let end = if kind == 1 { body.checked_add(length) } else { Some(body) };
+    let end = if kind == 1 {
+        body.checked_add(length)
+    } else {
+        Some(body)
+    };
     kind <= 2
-        && body.checked_sub(u64::from(head)).is_some_and(|start| start >= HEADER_LENGTH as u64)
+        && body
+            .checked_sub(u64::from(head))
+            .is_some_and(|start| start >= HEADER_LENGTH as u64)
         && end.is_some_and(|end| end <= pack.bodies_end())
         && [24, 32, 40].iter().all(|at| pack.checked_text(record, *at).is_some())
 }

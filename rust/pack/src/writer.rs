@@ -49,8 +49,14 @@ pub struct PackWriter {
 impl PackWriter {
     /// Begins a pack that will stand at `dest`. What an interrupted writer left there is removed.
     pub fn create(dest: &Path) -> Result<Self, PackError> {
-        let folder = dest.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        let name = dest.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let folder = dest
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or_else(|| Path::new("."));
+        let name = dest
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         remove_left_overs(folder, &name);
         let aside = folder.join(format!(".{name}.{}", std::process::id()));
         let file = OpenOptions::new()
@@ -86,14 +92,26 @@ impl PackWriter {
         if !response.path.starts_with('/') {
             return fail("its path does not begin with a slash");
         }
-        if !response.variants.iter().any(|variant| variant.encoding == Encoding::Identity) {
+        if !response
+            .variants
+            .iter()
+            .any(|variant| variant.encoding == Encoding::Identity)
+        {
             return fail("it has no plain body");
         }
-        let values = response.headers.iter().map(|(_, value)| *value).chain([response.content_type]);
+        let values = response
+            .headers
+            .iter()
+            .map(|(_, value)| *value)
+            .chain([response.content_type]);
         if values.into_iter().any(has_controls) || response.tags.iter().any(|tag| has_controls(tag)) {
             return fail("a header field or a tag has a line break or another control character in it");
         }
-        if response.headers.iter().any(|(name, _)| name.is_empty() || !name.bytes().all(is_token)) {
+        if response
+            .headers
+            .iter()
+            .any(|(name, _)| name.is_empty() || !name.bytes().all(is_token))
+        {
             return fail("a header field has a name that is none");
         }
         let mut record = [0; ENTRY_LENGTH];
@@ -111,7 +129,7 @@ impl PackWriter {
             let start = VARIANTS_AT + variant.encoding.index() * VARIANT_LENGTH;
             record[start..start + VARIANT_LENGTH].copy_from_slice(&described);
         }
-        self.keep(response.path, record)
+        self.keep(response.path, &record)
     }
 
     /// Adds a response of another pack as it is.
@@ -141,7 +159,7 @@ impl PackWriter {
                 put_text(&mut record, start + 40, file);
             }
         }
-        self.keep(entry.path(), record)
+        self.keep(entry.path(), &record)
     }
 
     /// Whether a response for `path` was added.
@@ -177,7 +195,11 @@ impl PackWriter {
         let index = index(&order.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>());
         let count = order.len();
         self.end_chunk();
-        let mut rows = [(HEADER_LENGTH as u64, self.at - HEADER_LENGTH as u64, *self.chunks.finalize().as_bytes()); SECTIONS];
+        let mut rows = [(
+            HEADER_LENGTH as u64,
+            self.at - HEADER_LENGTH as u64,
+            *self.chunks.finalize().as_bytes(),
+        ); SECTIONS];
         let parts = [
             (Section::Meta, std::mem::take(&mut self.meta)),
             (Section::Index, index),
@@ -199,15 +221,19 @@ impl PackWriter {
         file.sync_all().map_err(io)?;
         let mut id = [0; 16];
         id.copy_from_slice(&hash[..16]);
-        let summary = Summary { bytes: self.at, entries: count, id };
+        let summary = Summary {
+            bytes: self.at,
+            entries: count,
+            id,
+        };
         Ok(SealedPack { writer: self, summary })
     }
 
-    fn keep(&mut self, path: &str, record: [u8; ENTRY_LENGTH]) -> Result<(), PackError> {
+    fn keep(&mut self, path: &str, record: &[u8; ENTRY_LENGTH]) -> Result<(), PackError> {
         if self.paths.insert(path.to_owned(), self.records.len()).is_some() {
             return Err(PackError::response(path, "there is another one of this path"));
         }
-        self.records.push(record);
+        self.records.push(*record);
         Ok(())
     }
 
@@ -232,8 +258,14 @@ impl PackWriter {
         let etag = self.shared_text(&etag)?;
         put_text(&mut record, 32, etag);
         if let BodyIn::File { path, .. } = variant.body {
-            if path.starts_with('/') || path.split('/').any(|part| part == ".." || part.is_empty()) || has_controls(path) {
-                return Err(PackError::response(response.path, "its file does not lie below the folder of plain files"));
+            if path.starts_with('/')
+                || path.split('/').any(|part| part == ".." || part.is_empty())
+                || has_controls(path)
+            {
+                return Err(PackError::response(
+                    response.path,
+                    "its file does not lie below the folder of plain files",
+                ));
             }
             let file = self.shared_text(&format!("{} {path}", hex(&hash)))?;
             put_text(&mut record, 40, file);
@@ -254,7 +286,11 @@ impl PackWriter {
     fn pad_to(&mut self, offset: u64) -> Result<(), PackError> {
         let zeros = [0; 64];
         let count = usize::try_from(offset - self.at).unwrap_or(0).min(zeros.len());
-        if self.is_in_bodies() { self.hashed(&zeros[..count]) } else { self.raw(&zeros[..count]) }
+        if self.is_in_bodies() {
+            self.hashed(&zeros[..count])
+        } else {
+            self.raw(&zeros[..count])
+        }
     }
 
     /// BODIES is the section that is hashed while it is written; its last chunk is ended before the others begin.
@@ -286,7 +322,9 @@ impl PackWriter {
     }
 
     fn raw(&mut self, bytes: &[u8]) -> Result<(), PackError> {
-        self.file.write_all(bytes).map_err(|error| PackError::io(&self.aside, "writing it", error))?;
+        self.file
+            .write_all(bytes)
+            .map_err(|error| PackError::io(&self.aside, "writing it", error))?;
         self.at += bytes.len() as u64;
         Ok(())
     }
@@ -346,7 +384,9 @@ fn remove_left_overs(folder: &Path, name: &str) {
     let Ok(files) = fs::read_dir(folder) else { return };
     for file in files.flatten() {
         let found = file.file_name();
-        let Some(process) = found.to_str().and_then(|found| found.strip_prefix(&prefix)) else { continue };
+        let Some(process) = found.to_str().and_then(|found| found.strip_prefix(&prefix)) else {
+            continue;
+        };
         if process.bytes().all(|byte| byte.is_ascii_digit()) && !Path::new("/proc").join(process).exists() {
             let _ = fs::remove_file(file.path());
         }
@@ -393,7 +433,8 @@ fn not_modified_head(response: &Response<'_>, etag: &str) -> String {
 fn validators(response: &Response<'_>, etag: &str, line: &mut impl FnMut(&str, &str)) {
     line("etag", etag);
     if response.last_modified > 0 {
-        let moment = std::time::UNIX_EPOCH + std::time::Duration::from_secs(response.last_modified.min(253_402_300_799));
+        let moment =
+            std::time::UNIX_EPOCH + std::time::Duration::from_secs(response.last_modified.min(253_402_300_799));
         line("last-modified", &httpdate::fmt_http_date(moment));
     }
     if response.variants.len() > 1 {
@@ -407,10 +448,17 @@ fn validators(response: &Response<'_>, etag: &str, line: &mut impl FnMut(&str, &
 fn content_hash(response: &Response<'_>) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&response.status.to_le_bytes());
-    for text in [response.content_type].into_iter().chain(response.headers.iter().flat_map(|(name, value)| [*name, *value])) {
+    for text in [response.content_type]
+        .into_iter()
+        .chain(response.headers.iter().flat_map(|(name, value)| [*name, *value]))
+    {
         hasher.update(text.as_bytes()).update(&[0]);
     }
-    for variant in response.variants.iter().filter(|variant| variant.encoding == Encoding::Identity) {
+    for variant in response
+        .variants
+        .iter()
+        .filter(|variant| variant.encoding == Encoding::Identity)
+    {
         match variant.body {
             BodyIn::Bytes(bytes) => hasher.update(blake3::hash(bytes).as_bytes()),
             BodyIn::File { hash, .. } => hasher.update(&hash),
@@ -479,10 +527,12 @@ const fn is_token(byte: u8) -> bool {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for nibble in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            for nibble in [byte >> 4, byte & 15] {
+                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
+            text
+        })
 }

@@ -8,7 +8,10 @@ use hyperweb_pack::{Body, BodyIn, Encoding, Pack, PackError, PackWriter, Respons
 use proptest::prelude::*;
 
 fn plain(body: &[u8]) -> [VariantIn<'_>; 1] {
-    [VariantIn { encoding: Encoding::Identity, body: BodyIn::Bytes(body) }]
+    [VariantIn {
+        encoding: Encoding::Identity,
+        body: BodyIn::Bytes(body),
+    }]
 }
 
 fn response<'a>(path: &'a str, variants: &'a [VariantIn<'a>]) -> Response<'a> {
@@ -26,7 +29,13 @@ fn response<'a>(path: &'a str, variants: &'a [VariantIn<'a>]) -> Response<'a> {
 fn small(dest: &Path) -> Pack {
     let mut writer = PackWriter::create(dest).unwrap();
     writer.add(&response("/", &plain(b"hello"))).unwrap();
-    let both = [plain(b"page")[0], VariantIn { encoding: Encoding::Br, body: BodyIn::Bytes(b"pg") }];
+    let both = [
+        plain(b"page")[0],
+        VariantIn {
+            encoding: Encoding::Br,
+            body: BodyIn::Bytes(b"pg"),
+        },
+    ];
     writer.add(&response("/a/", &both)).unwrap();
     writer.set_meta(b"{}".to_vec());
     writer.set_router(vec![1, 2, 3]);
@@ -41,11 +50,19 @@ fn what_was_written_is_read() {
     let dest = folder.path().join("site.pack");
     let pack = small(&dest);
     let entry = pack.get(b"/a/").unwrap();
-    assert_eq!((entry.path(), entry.status(), entry.content_type()), ("/a/", 200, "text/html; charset=utf-8"));
+    assert_eq!(
+        (entry.path(), entry.status(), entry.content_type()),
+        ("/a/", 200, "text/html; charset=utf-8")
+    );
     assert_eq!(entry.tags().collect::<Vec<_>>(), ["t1", "t2"]);
     let variant = entry.variant(Encoding::Br).unwrap();
     let head = std::str::from_utf8(variant.head()).unwrap();
-    for line in ["content-length: 2\r\n", "content-encoding: br\r\n", "vary: accept-encoding\r\n", "x-a: b\r\n"] {
+    for line in [
+        "content-length: 2\r\n",
+        "content-encoding: br\r\n",
+        "vary: accept-encoding\r\n",
+        "x-a: b\r\n",
+    ] {
         assert!(head.contains(line), "{head}");
     }
     assert!(head.ends_with("\r\n\r\n") && head.contains(&format!("etag: {}\r\n", variant.etag())));
@@ -55,19 +72,33 @@ fn what_was_written_is_read() {
     let identity = entry.variant(Encoding::Identity).unwrap();
     assert_ne!(identity.etag(), variant.etag());
     let not_modified = std::str::from_utf8(identity.not_modified_head()).unwrap();
-    assert!(not_modified.contains("cache-control: max-age=60\r\n") && not_modified.contains("last-modified: Tue, 14 Nov"));
+    assert!(
+        not_modified.contains("cache-control: max-age=60\r\n") && not_modified.contains("last-modified: Tue, 14 Nov")
+    );
     assert!(!not_modified.contains("content-"));
-    assert_eq!((pack.router(), pack.meta(), pack.manifest()), (&[1, 2, 3][..], &b"{}"[..], &b"{\"a\":1}"[..]));
+    assert_eq!(
+        (pack.router(), pack.meta(), pack.manifest()),
+        (&[1, 2, 3][..], &b"{}"[..], &b"{\"a\":1}"[..])
+    );
     assert!(pack.get(b"/b").is_none() && pack.get(b"").is_none());
     assert_eq!(read_id(&dest).unwrap(), pack.id());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the pack");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing is left beside the pack"
+    );
 }
 
 #[test]
 fn bytes_of_a_body_outlive_the_pack() {
     let folder = tempfile::tempdir().unwrap();
     let pack = small(&folder.path().join("p"));
-    let bytes = pack.get(b"/").unwrap().variant(Encoding::Identity).unwrap().body_bytes();
+    let bytes = pack
+        .get(b"/")
+        .unwrap()
+        .variant(Encoding::Identity)
+        .unwrap()
+        .body_bytes();
     drop(pack);
     drop(folder);
     assert_eq!(bytes, "hello");
@@ -82,21 +113,46 @@ fn an_entry_is_copied_as_it_is() {
     for entry in old.iter() {
         writer.add_entry(&entry).unwrap();
     }
-    let file = BodyIn::File { path: "big/v.bin", size: 9, hash: [7; 32] };
-    writer.add(&response("/v", &[VariantIn { encoding: Encoding::Identity, body: file }])).unwrap();
+    let file = BodyIn::File {
+        path: "big/v.bin",
+        size: 9,
+        hash: [7; 32],
+    };
+    writer
+        .add(&response(
+            "/v",
+            &[VariantIn {
+                encoding: Encoding::Identity,
+                body: file,
+            }],
+        ))
+        .unwrap();
     writer.finish().unwrap();
     let new = Pack::open(&dest).unwrap();
     for entry in old.iter() {
         let copy = new.get(entry.path().as_bytes()).unwrap();
         for (one, other) in entry.variants().zip(copy.variants()) {
             assert_eq!(one.head_and_body(), other.head_and_body());
-            assert_eq!((one.etag(), one.not_modified_head()), (other.etag(), other.not_modified_head()));
+            assert_eq!(
+                (one.etag(), one.not_modified_head()),
+                (other.etag(), other.not_modified_head())
+            );
         }
     }
     let variant = new.get(b"/v").unwrap().variant(Encoding::Identity).unwrap();
-    assert!(matches!(variant.body(), Body::File { path: "big/v.bin", size: 9, .. }));
+    assert!(matches!(
+        variant.body(),
+        Body::File {
+            path: "big/v.bin",
+            size: 9,
+            ..
+        }
+    ));
     let changes = diff(&old, &new);
-    assert_eq!((changes.added, changes.changed, changes.removed), (vec!["/v".to_owned()], vec![], vec![]));
+    assert_eq!(
+        (changes.added, changes.changed, changes.removed),
+        (vec!["/v".to_owned()], vec![], vec![])
+    );
 }
 
 #[test]
@@ -117,21 +173,52 @@ fn a_bad_response_is_refused() {
     for bad in [
         Response { path: "x", ..good },
         Response { variants: &[], ..good },
-        Response { headers: &[("a", "b\r\nc: d")], ..good },
-        Response { headers: &[("a b", "c")], ..good },
-        Response { content_type: "a\0", ..good },
-        Response { tags: &["a\nb"], ..good },
+        Response {
+            headers: &[("a", "b\r\nc: d")],
+            ..good
+        },
+        Response {
+            headers: &[("a b", "c")],
+            ..good
+        },
+        Response {
+            content_type: "a\0",
+            ..good
+        },
+        Response {
+            tags: &["a\nb"],
+            ..good
+        },
     ] {
         assert!(matches!(writer.add(&bad), Err(PackError::Response { .. })), "{bad:?}");
     }
     for path in ["../x", "/etc/passwd", "a/../b", "a//b"] {
-        let file = [VariantIn { encoding: Encoding::Identity, body: BodyIn::File { path, size: 1, hash: [0; 32] } }];
-        assert!(writer.add(&Response { variants: &file, ..good }).is_err(), "{path}");
+        let file = [VariantIn {
+            encoding: Encoding::Identity,
+            body: BodyIn::File {
+                path,
+                size: 1,
+                hash: [0; 32],
+            },
+        }];
+        assert!(
+            writer
+                .add(&Response {
+                    variants: &file,
+                    ..good
+                })
+                .is_err(),
+            "{path}"
+        );
     }
     writer.add(&good).unwrap();
     assert!(writer.add(&good).is_err(), "two of one path");
     drop(writer);
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "an unfinished pack leaves nothing");
+    assert_eq!(
+        fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "an unfinished pack leaves nothing"
+    );
 }
 
 fn refusal(path: &Path) -> &'static str {
@@ -180,7 +267,10 @@ fn another_version_says_so() {
     bytes[8] = 9;
     fs::write(&dest, bytes).unwrap();
     let said = Pack::open(&dest).unwrap_err().to_string();
-    assert!(said.contains("version 9") && said.contains("build the site again"), "{said}");
+    assert!(
+        said.contains("version 9") && said.contains("build the site again"),
+        "{said}"
+    );
 }
 
 proptest! {

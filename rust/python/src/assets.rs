@@ -10,7 +10,8 @@ use crate::errors::source_error;
 
 #[pyfunction]
 fn css_references(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<String>> {
-    py.detach(|| css::references(source, filename)).map_err(|error| source_error(py, error))
+    py.detach(|| css::references(source, filename))
+        .map_err(|error| source_error(py, error))
 }
 
 #[pyfunction]
@@ -23,12 +24,14 @@ fn transform_css(
     minify: bool,
 ) -> PyResult<String> {
     let lead = |file: &str, url: &str| urls.get(&format!("{file}\0{url}")).cloned();
-    py.detach(|| css::transform(entry, &sources, &lead, minify)).map_err(|error| source_error(py, error))
+    py.detach(|| css::transform(entry, &sources, &lead, minify))
+        .map_err(|error| source_error(py, error))
 }
 
 #[pyfunction]
 fn js_imports(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<String>> {
-    py.detach(|| js::imports(source, filename)).map_err(|error| source_error(py, error))
+    py.detach(|| js::imports(source, filename))
+        .map_err(|error| source_error(py, error))
 }
 
 #[pyfunction]
@@ -41,7 +44,8 @@ fn transform_js(
     minify: bool,
 ) -> PyResult<String> {
     let lead = |url: &str| urls.get(url).cloned();
-    py.detach(|| js::transform(source, filename, &lead, minify)).map_err(|error| source_error(py, error))
+    py.detach(|| js::transform(source, filename, &lead, minify))
+        .map_err(|error| source_error(py, error))
 }
 
 #[pyfunction]

@@ -13,6 +13,7 @@ use crate::errors::source_error;
 use crate::pack::{Pack, hex};
 
 /// What a build wrote.
+#[expect(clippy::struct_field_names, reason = "the names Python reads")]
 #[pyclass(frozen, get_all, module = "hyperweb._core")]
 struct Written {
     id: String,
@@ -57,7 +58,9 @@ impl SiteWriter {
     ) -> PyResult<Self> {
         let previous = previous.map(|pack| pack.inner.clone());
         let made = output::SiteWriter::create(Path::new(dist), previous, threads, large_file);
-        Ok(Self { inner: Some(made.map_err(|error| source_error(py, error))?) })
+        Ok(Self {
+            inner: Some(made.map_err(|error| source_error(py, error))?),
+        })
     }
 
     fn has(&self, path: &str) -> bool {
@@ -65,7 +68,10 @@ impl SiteWriter {
     }
 
     #[pyo3(signature = (path, body, *, status, content_type, modified, headers, tags, finish, best, public))]
-    #[expect(clippy::too_many_arguments, reason = "each is a fact of the one response that is added")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of the one response that is added"
+    )]
     fn add(
         &mut self,
         py: Python<'_>,
@@ -80,7 +86,8 @@ impl SiteWriter {
         best: bool,
         public: bool,
     ) -> PyResult<()> {
-        let finish = Finish::by_name(finish).ok_or_else(|| PyValueError::new_err(format!("no finish is named {finish}")))?;
+        let finish =
+            Finish::by_name(finish).ok_or_else(|| PyValueError::new_err(format!("no finish is named {finish}")))?;
         let level = if best { Level::Best } else { Level::Fast };
         let output = Output {
             path,
@@ -131,7 +138,9 @@ impl SiteWriter {
 
     fn finish(&mut self, py: Python<'_>, router: Vec<u8>, manifest: Vec<u8>, meta: Vec<u8>) -> PyResult<Written> {
         let writer = self.inner.take().ok_or_else(finished)?;
-        let written = writer.finish(router, manifest, meta).map_err(|error| source_error(py, error))?;
+        let written = writer
+            .finish(router, manifest, meta)
+            .map_err(|error| source_error(py, error))?;
         Ok(Written {
             id: hex(&written.id),
             pack_bytes: written.pack_bytes,

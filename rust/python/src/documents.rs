@@ -40,7 +40,11 @@ fn parse_documents<'py>(
                         front_matter: document.front_matter,
                         html: rendered.html,
                         summary: rendered.summary,
-                        toc: rendered.toc.into_iter().map(|one| (one.level, one.id, one.text)).collect(),
+                        toc: rendered
+                            .toc
+                            .into_iter()
+                            .map(|one| (one.level, one.id, one.text))
+                            .collect(),
                         words: rendered.words,
                         references: rendered.references,
                     },

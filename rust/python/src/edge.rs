@@ -30,7 +30,9 @@ impl Edge {
     #[new]
     fn new(py: Python<'_>, config: &[u8]) -> PyResult<Self> {
         let config: edge::Config = from_json(config)?;
-        let inner = py.detach(|| edge::Edge::start(&config)).map_err(|error| edge_error(&error))?;
+        let inner = py
+            .detach(|| edge::Edge::start(&config))
+            .map_err(|error| edge_error(&error))?;
         Ok(Self { inner })
     }
 
@@ -38,9 +40,10 @@ impl Edge {
         self.inner.addresses().iter().map(ToString::to_string).collect()
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "Python's list is taken over as a whole")]
     fn set_upstreams(&self, site: &str, sockets: Vec<PathBuf>) -> PyResult<()> {
-        self.inner.set_upstreams(site, &sockets).map_err(|error| edge_error(&error))
+        self.inner
+            .set_upstreams(site, &sockets)
+            .map_err(|error| edge_error(&error))
     }
 
     fn has_routes(&self, site: &str) -> PyResult<bool> {
@@ -48,7 +51,9 @@ impl Edge {
     }
 
     fn reload<'py>(&self, py: Python<'py>, site: &str) -> PyResult<Bound<'py, PyBytes>> {
-        let found = py.detach(|| self.inner.reload(site)).map_err(|error| edge_error(&error))?;
+        let found = py
+            .detach(|| self.inner.reload(site))
+            .map_err(|error| edge_error(&error))?;
         json(py, &found)
     }
 

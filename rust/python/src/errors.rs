@@ -37,7 +37,9 @@ pub(crate) fn source_errors(py: Python<'_>, found: Vec<Found>) -> PyErr {
         for one in found {
             errors.append(source_object(py, one)?)?;
         }
-        let made = py.get_type::<SourceErrors>().call1((format!("{} source files are wrong", errors.len()),))?;
+        let made = py
+            .get_type::<SourceErrors>()
+            .call1((format!("{} source files are wrong", errors.len()),))?;
         made.setattr("errors", errors)?;
         Ok(PyErr::from_value(made))
     };

@@ -18,7 +18,12 @@ pub(crate) struct Pack {
 }
 
 /// A response: status, header fields, body, and, of a body that stays a file, its path and the bytes from and to.
-type Found<'py> = (u16, Vec<(String, String)>, Bound<'py, PyBytes>, Option<(String, u64, u64)>);
+type Found<'py> = (
+    u16,
+    Vec<(String, String)>,
+    Bound<'py, PyBytes>,
+    Option<(String, u64, u64)>,
+);
 
 #[pymethods]
 impl Pack {
@@ -61,7 +66,14 @@ impl Pack {
         if_range: Option<&str>,
         missing: bool,
     ) -> Option<Found<'py>> {
-        let head = Head { is_head, accept_encoding, if_none_match, if_modified_since, range, if_range };
+        let head = Head {
+            is_head,
+            accept_encoding,
+            if_none_match,
+            if_modified_since,
+            range,
+            if_range,
+        };
         let target = target(path)?;
         let mut found = answer(&self.inner, &target, &head);
         if missing {
@@ -80,14 +92,18 @@ impl Pack {
 
 #[pyfunction]
 fn open_pack(py: Python<'_>, path: &str) -> PyResult<Pack> {
-    let inner = py.detach(|| pack::Pack::open(Path::new(path))).map_err(|error| pack_error(&error))?;
+    let inner = py
+        .detach(|| pack::Pack::open(Path::new(path)))
+        .map_err(|error| pack_error(&error))?;
     let files = Path::new(path).with_file_name("public");
     Ok(Pack { inner, files })
 }
 
 #[pyfunction]
 fn pack_id(path: &str) -> PyResult<String> {
-    pack::read_id(Path::new(path)).map(|id| hex(&id)).map_err(|error| pack_error(&error))
+    pack::read_id(Path::new(path))
+        .map(|id| hex(&id))
+        .map_err(|error| pack_error(&error))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {

@@ -15,7 +15,6 @@ fn table(patterns: &[String]) -> PyResult<Vec<u8>> {
 }
 
 #[pyfunction]
-#[expect(clippy::needless_pass_by_value, reason = "Python's list is taken over as a whole")]
 fn compile_routes(py: Python<'_>, patterns: Vec<String>) -> PyResult<Bound<'_, PyBytes>> {
     Ok(PyBytes::new(py, &table(&patterns)?))
 }
@@ -29,7 +28,6 @@ struct Router {
 #[pymethods]
 impl Router {
     #[new]
-    #[expect(clippy::needless_pass_by_value, reason = "Python's list is taken over as a whole")]
     fn new(patterns: Vec<String>) -> PyResult<Self> {
         let inner = router::Router::from_bytes(table(&patterns)?).map_err(|error| router_error(&error))?;
         Ok(Self { inner })
@@ -38,7 +36,14 @@ impl Router {
     fn find(&self, path: &str) -> Option<(u32, Vec<(String, String)>)> {
         let mut params = router::Params::new();
         let id = self.inner.find(path, &mut params)?;
-        Some((id, params.as_slice().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()))
+        Some((
+            id,
+            params
+                .as_slice()
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        ))
     }
 }
 

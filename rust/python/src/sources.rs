@@ -20,12 +20,15 @@ impl Sources {
     #[new]
     #[pyo3(signature = (root, state, *, max_file))]
     fn new(root: &str, state: &str, max_file: u64) -> Self {
-        Self { inner: scan::Sources::new(Path::new(root), Path::new(state), max_file) }
+        Self {
+            inner: scan::Sources::new(Path::new(root), Path::new(state), max_file),
+        }
     }
 
     #[pyo3(signature = (*, fresh=false))]
     fn scan(&mut self, py: Python<'_>, fresh: bool) -> PyResult<BTreeMap<String, String>> {
-        py.detach(|| self.inner.scan(fresh)).map_err(|found| source_errors(py, found))
+        py.detach(|| self.inner.scan(fresh))
+            .map_err(|found| source_errors(py, found))
     }
 
     #[getter]

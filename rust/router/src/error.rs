@@ -18,7 +18,10 @@ impl fmt::Display for RouterError {
         match self {
             Self::Pattern { pattern, reason } => write!(out, "the path pattern `{pattern}` {reason}"),
             Self::Duplicate { pattern, other } => {
-                write!(out, "the path pattern `{pattern}` matches the same paths as route {other}")
+                write!(
+                    out,
+                    "the path pattern `{pattern}` matches the same paths as route {other}"
+                )
             }
             Self::Damaged(what) => write!(out, "the compiled routes are damaged: {what}; build the site again"),
         }

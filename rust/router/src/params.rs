@@ -12,7 +12,10 @@ pub struct Params<'p> {
 
 impl<'p> Params<'p> {
     pub const fn new() -> Self {
-        Self { items: [("", ""); MAX_PARAMS], len: 0 }
+        Self {
+            items: [("", ""); MAX_PARAMS],
+            len: 0,
+        }
     }
 
     /// The names and values.
@@ -22,7 +25,10 @@ impl<'p> Params<'p> {
 
     /// The value of the parameter `name`.
     pub fn get(&self, name: &str) -> Option<&'p str> {
-        self.as_slice().iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.as_slice()
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| *value)
     }
 
     pub(crate) const fn len(&self) -> usize {

@@ -60,8 +60,13 @@ pub(crate) enum Segment<'a> {
 
 /// Takes a pattern apart at its slashes; a slash at the end is an empty last segment.
 pub(crate) fn segments(pattern: &str) -> Result<Vec<Segment<'_>>, RouterError> {
-    let fail = |reason| RouterError::Pattern { pattern: pattern.to_owned(), reason };
-    let inner = pattern.strip_prefix('/').ok_or_else(|| fail("must begin with a slash"))?;
+    let fail = |reason| RouterError::Pattern {
+        pattern: pattern.to_owned(),
+        reason,
+    };
+    let inner = pattern
+        .strip_prefix('/')
+        .ok_or_else(|| fail("must begin with a slash"))?;
     let mut found = Vec::new();
     let mut names: Vec<&str> = Vec::new();
     for part in inner.split('/') {
@@ -95,7 +100,11 @@ pub(crate) fn segments(pattern: &str) -> Result<Vec<Segment<'_>>, RouterError> {
             "float" => Segment::Param(name, Kind::Float),
             "uuid" => Segment::Param(name, Kind::Uuid),
             "path" => Segment::Rest(name),
-            _ => return Err(fail("has a parameter of unknown kind: use str, int, float, uuid or path")),
+            _ => {
+                return Err(fail(
+                    "has a parameter of unknown kind: use str, int, float, uuid or path",
+                ));
+            }
         });
     }
     Ok(found)

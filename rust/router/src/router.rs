@@ -29,7 +29,9 @@ impl Router {
             return Err(RouterError::Damaged("it is of another version"));
         }
         let count = |at, words: usize| -> Result<usize, RouterError> {
-            (header(at)? as usize).checked_mul(words * 4).ok_or(RouterError::Damaged("its counts are too high"))
+            (header(at)? as usize)
+                .checked_mul(words * 4)
+                .ok_or(RouterError::Damaged("its counts are too high"))
         };
         let nodes_at = HEADER_WORDS * 4;
         let add = |a: usize, b: usize| a.checked_add(b).ok_or(RouterError::Damaged("its counts are too high"));
@@ -39,7 +41,13 @@ impl Router {
         if add(strings_at, header(5)? as usize)? != bytes.len() {
             return Err(RouterError::Damaged("its length is wrong"));
         }
-        let router = Self { nodes: header(2)?, bytes, literals_at, params_at, strings_at };
+        let router = Self {
+            nodes: header(2)?,
+            bytes,
+            literals_at,
+            params_at,
+            strings_at,
+        };
         router.check()?;
         Ok(router)
     }

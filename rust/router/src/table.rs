@@ -28,7 +28,10 @@ impl RouteTable {
     /// Adds a pattern. The id is what [`Router::find`](crate::Router::find) answers; it may be any number but the
     /// highest.
     pub fn add(&mut self, pattern: &str, id: u32) -> Result<(), RouterError> {
-        let fail = |reason| RouterError::Pattern { pattern: pattern.to_owned(), reason };
+        let fail = |reason| RouterError::Pattern {
+            pattern: pattern.to_owned(),
+            reason,
+        };
         if id == NONE {
             return Err(fail("has an id that is not allowed"));
         }
@@ -42,7 +45,10 @@ impl RouteTable {
                 }
                 Segment::Rest(name) => {
                     if let Some((other, _)) = &node.rest {
-                        return Err(RouterError::Duplicate { pattern: pattern.to_owned(), other: *other });
+                        return Err(RouterError::Duplicate {
+                            pattern: pattern.to_owned(),
+                            other: *other,
+                        });
                     }
                     node.rest = Some((id, name.to_owned()));
                     return Ok(());
@@ -53,7 +59,10 @@ impl RouteTable {
             }
         }
         if let Some(other) = node.route {
-            return Err(RouterError::Duplicate { pattern: pattern.to_owned(), other });
+            return Err(RouterError::Duplicate {
+                pattern: pattern.to_owned(),
+                other,
+            });
         }
         node.route = Some(id);
         Ok(())
@@ -71,7 +80,10 @@ impl RouteTable {
         let mut out = Flat::default();
         let mut next_node = 1;
         for node in order {
-            let (rest, name) = node.rest.as_ref().map_or((NONE, (0, 0)), |(id, name)| (*id, out.text(name)));
+            let (rest, name) = node
+                .rest
+                .as_ref()
+                .map_or((NONE, (0, 0)), |(id, name)| (*id, out.text(name)));
             let first_literal = word(out.literals.len() / LITERAL_WORDS);
             let first_param = word(out.params.len() / PARAM_WORDS);
             for text in node.literals.keys() {
@@ -86,7 +98,8 @@ impl RouteTable {
             }
             let counts = word(node.literals.len()) << 16 | word(node.params.len());
             let route = node.route.unwrap_or(NONE);
-            out.nodes.extend([route, rest, name.0, name.1, first_literal, first_param, counts]);
+            out.nodes
+                .extend([route, rest, name.0, name.1, first_literal, first_param, counts]);
         }
         out.bytes()
     }
@@ -119,7 +132,11 @@ impl Flat {
             word(self.strings.len()),
         ];
         debug_assert_eq!(counts.len(), HEADER_WORDS);
-        let words = counts.iter().chain(&self.nodes).chain(&self.literals).chain(&self.params);
+        let words = counts
+            .iter()
+            .chain(&self.nodes)
+            .chain(&self.literals)
+            .chain(&self.params);
         let mut bytes: Vec<u8> = words.flat_map(|word| word.to_le_bytes()).collect();
         bytes.extend_from_slice(self.strings.as_bytes());
         bytes

@@ -15,17 +15,31 @@ fn router(patterns: &[&str]) -> Router {
 fn find(router: &Router, path: &str) -> Option<(u32, Vec<(String, String)>)> {
     let mut params = Params::new();
     let id = router.find(path, &mut params)?;
-    let found = params.as_slice().iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let found = params
+        .as_slice()
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Some((id, found.collect()))
 }
 
 #[test]
 fn the_narrower_pattern_wins() {
-    let router = router(&["/a/{x}", "/a/b", "/a/{n:int}", "/a/{rest:path}", "/", "/a/{x}/c", "/a/{u:uuid}"]);
+    let router = router(&[
+        "/a/{x}",
+        "/a/b",
+        "/a/{n:int}",
+        "/a/{rest:path}",
+        "/",
+        "/a/{x}/c",
+        "/a/{u:uuid}",
+    ]);
     assert_eq!(find(&router, "/a/b"), Some((1, vec![])));
     assert_eq!(find(&router, "/a/-7"), Some((2, vec![("n".into(), "-7".into())])));
     assert_eq!(find(&router, "/a/q"), Some((0, vec![("x".into(), "q".into())])));
-    assert_eq!(find(&router, "/a/q/r/s"), Some((3, vec![("rest".into(), "q/r/s".into())])));
+    assert_eq!(
+        find(&router, "/a/q/r/s"),
+        Some((3, vec![("rest".into(), "q/r/s".into())]))
+    );
     assert_eq!(find(&router, "/a/b/c"), Some((5, vec![("x".into(), "b".into())])));
     assert_eq!(find(&router, "/a/123e4567-e89b-12d3-a456-426614174000").unwrap().0, 6);
     assert_eq!(find(&router, "/"), Some((4, vec![])));
@@ -51,12 +65,31 @@ fn two_names_for_one_parameter_are_both_tried() {
 #[test]
 fn bad_patterns_are_refused() {
     let mut table = RouteTable::new();
-    for pattern in ["a", "/{", "/{}", "/a{b}", "/{a}/{a}", "/{a:path}/b", "/{a:nope}", "/{1a}", "/}{"] {
-        assert!(matches!(table.add(pattern, 1), Err(RouterError::Pattern { .. })), "{pattern}");
+    for pattern in [
+        "a",
+        "/{",
+        "/{}",
+        "/a{b}",
+        "/{a}/{a}",
+        "/{a:path}/b",
+        "/{a:nope}",
+        "/{1a}",
+        "/}{",
+    ] {
+        assert!(
+            matches!(table.add(pattern, 1), Err(RouterError::Pattern { .. })),
+            "{pattern}"
+        );
     }
     table.add("/x/{a}", 1).unwrap();
-    assert_eq!(table.add("/x/{a}", 2), Err(RouterError::Duplicate { pattern: "/x/{a}".into(), other: 1 }));
-    let many: String = (0..17).map(|number| format!("/{{p{number}}}")).collect();
+    assert_eq!(
+        table.add("/x/{a}", 2),
+        Err(RouterError::Duplicate {
+            pattern: "/x/{a}".into(),
+            other: 1
+        })
+    );
+    let many: String = (0..17).fold(String::new(), |all, number| all + &format!("/{{p{number}}}"));
     assert!(table.add(&many, 3).is_err());
 }
 
@@ -69,7 +102,9 @@ fn naive(patterns: &[String], path: &str) -> Option<u32> {
         let mut rank = Vec::new();
         let matched = 'matching: {
             for (at, segment) in wanted.iter().enumerate() {
-                let Some(part) = parts.get(at) else { break 'matching false };
+                let Some(part) = parts.get(at) else {
+                    break 'matching false;
+                };
                 if segment.ends_with(":path}") {
                     rank.push(9);
                     break 'matching !parts[at..].join("/").is_empty();

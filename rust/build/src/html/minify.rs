@@ -10,7 +10,12 @@ use crate::text;
 
 /// Returns the page, smaller.
 pub fn minify(html: &str) -> String {
-    let mut writer = Writer { out: String::with_capacity(html.len()), at_boundary: true, pending: false, keep: Vec::new() };
+    let mut writer = Writer {
+        out: String::with_capacity(html.len()),
+        at_boundary: true,
+        pending: false,
+        keep: Vec::new(),
+    };
     let mut script: Option<Kind> = None;
     for token in Tokens::new(html) {
         match token {
@@ -76,7 +81,10 @@ impl Writer {
             self.at_boundary = false;
             return;
         }
-        let mut words = raw.split(|c: char| c.is_ascii_whitespace()).filter(|word| !word.is_empty()).peekable();
+        let mut words = raw
+            .split(|c: char| c.is_ascii_whitespace())
+            .filter(|word| !word.is_empty())
+            .peekable();
         if words.peek().is_none() {
             self.pending |= !self.at_boundary;
             return;
@@ -147,7 +155,10 @@ impl Writer {
     }
 
     fn comment(&mut self, raw: &str) {
-        let kept = raw.starts_with("<!--!") || raw.starts_with("<!--[if") || raw.starts_with("<![") || raw.contains("<![endif]");
+        let kept = raw.starts_with("<!--!")
+            || raw.starts_with("<!--[if")
+            || raw.starts_with("<![")
+            || raw.contains("<![endif]");
         // In an element that shows its white space the comment may stand between two lines that are kept apart by it.
         if kept || self.keep.iter().any(|open| open == "svg" || open == "math") {
             self.flush();
@@ -170,15 +181,21 @@ impl Writer {
             self.out.push_str(attribute.name);
             unquoted = false;
             let Some(value) = attribute.value else { continue };
-            let trimmed = if attribute.name.eq_ignore_ascii_case("class") { text::one_spaced(value) } else { value.into() };
-            if !tag.is_foreign && (is_boolean(attribute.name) || value.is_empty() && attribute.name != "value") {
-                if value.is_empty() || value.eq_ignore_ascii_case(attribute.name) {
-                    continue;
-                }
+            let trimmed = if attribute.name.eq_ignore_ascii_case("class") {
+                text::one_spaced(value)
+            } else {
+                value.into()
+            };
+            if !tag.is_foreign
+                && (is_boolean(attribute.name) || value.is_empty() && attribute.name != "value")
+                && (value.is_empty() || value.eq_ignore_ascii_case(attribute.name))
+            {
+                continue;
             }
             self.out.push('=');
             let needs_quotes = trimmed.is_empty()
-                || trimmed.contains(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '=' | '<' | '>' | '`'));
+                || trimmed
+                    .contains(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '=' | '<' | '>' | '`'));
             if needs_quotes {
                 let quote = if trimmed.contains('"') { '\'' } else { '"' };
                 self.out.push(quote);

@@ -37,7 +37,7 @@ pub fn parts(html: &str, id: &str) -> PageParts {
             Token::Start(tag) => {
                 in_title = tag.is("title") && !tag.is_foreign && body.is_none();
                 if tag.is("html") {
-                    found.lang = tag.get("lang").unwrap_or("").to_owned();
+                    tag.get("lang").unwrap_or("").clone_into(&mut found.lang);
                 } else if tag.is("body") {
                     body = Some(tokens.offset());
                 }
@@ -79,8 +79,15 @@ pub fn parts(html: &str, id: &str) -> PageParts {
 
 fn head_element(found: &mut PageParts, tag: &Tag<'_>) {
     let rel = tag.get("rel").unwrap_or("").to_ascii_lowercase();
-    let belongs = tag.is("meta") && (tag.get("name").is_some_and(|name| name != "viewport" && name != "hyperweb-build") || tag.get("property").is_some())
-        || tag.is("link") && rel.split_ascii_whitespace().any(|one| matches!(one, "canonical" | "alternate" | "prev" | "next"));
+    let belongs = tag.is("meta")
+        && (tag
+            .get("name")
+            .is_some_and(|name| name != "viewport" && name != "hyperweb-build")
+            || tag.get("property").is_some())
+        || tag.is("link")
+            && rel
+                .split_ascii_whitespace()
+                .any(|one| matches!(one, "canonical" | "alternate" | "prev" | "next"));
     if belongs {
         found.head.push_str(tag.raw);
     }
@@ -108,7 +115,10 @@ mod tests {
         let html = "<!doctype html><html lang=en><head><title> A &amp; B </title><meta charset=utf-8><meta name=description content=x><link rel=stylesheet href=/a.css><link rel=canonical href=/x/></head><body><header><svg><title>no</title></svg></header><main id=content><p>1</p><main>2</main></main><script type=module src=/s.js></script></body></html>";
         let found = parts(html, "content");
         assert_eq!(found.title, "A &amp; B");
-        assert_eq!(found.head, "<meta name=description content=x><link rel=canonical href=/x/>");
+        assert_eq!(
+            found.head,
+            "<meta name=description content=x><link rel=canonical href=/x/>"
+        );
         assert_eq!(found.body, "<p>1</p><main>2</main>");
         assert_eq!(found.assets, ["/a.css", "/s.js"]);
         assert_eq!(found.lang, "en");

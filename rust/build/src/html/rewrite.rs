@@ -32,15 +32,16 @@ fn write_tag(out: &mut String, tag: &Tag<'_>, changes: &HashMap<String, String>)
     let start = tag.raw.as_ptr() as usize;
     for attribute in &tag.attributes {
         let Some(value) = attribute.value else { continue };
-        let changed = if attribute.name.eq_ignore_ascii_case("srcset") || attribute.name.eq_ignore_ascii_case("imagesrcset") {
-            candidates(value, changes)
-        } else if attribute.name.eq_ignore_ascii_case("style") {
-            Some(in_css(value, changes)).filter(|made| made != value)
-        } else if is_url(attribute.name) {
-            lead(value, changes)
-        } else {
-            None
-        };
+        let changed =
+            if attribute.name.eq_ignore_ascii_case("srcset") || attribute.name.eq_ignore_ascii_case("imagesrcset") {
+                candidates(value, changes)
+            } else if attribute.name.eq_ignore_ascii_case("style") {
+                Some(in_css(value, changes)).filter(|made| made != value)
+            } else if is_url(attribute.name) {
+                lead(value, changes)
+            } else {
+                None
+            };
         let Some(changed) = changed else { continue };
         let at = value.as_ptr() as usize - start;
         out.push_str(tag.raw.get(copied..at).unwrap_or(""));
@@ -74,7 +75,9 @@ fn candidates(value: &str, changes: &HashMap<String, String>) -> Option<String> 
             let (url, descriptor) = candidate.split_once(char::is_whitespace).unwrap_or((candidate, ""));
             let target = lead(url, changes);
             any |= target.is_some();
-            format!("{} {descriptor}", target.unwrap_or_else(|| url.to_owned())).trim_end().to_owned()
+            format!("{} {descriptor}", target.unwrap_or_else(|| url.to_owned()))
+                .trim_end()
+                .to_owned()
         })
         .collect();
     any.then(|| made.join(", "))
@@ -111,7 +114,10 @@ mod tests {
 
     #[test]
     fn references_lead_where_they_should_and_nothing_else_changes() {
-        let changes = HashMap::from([("/a.png".to_owned(), "/a.1.png".to_owned()), ("b.css".to_owned(), "/b.2.css".to_owned())]);
+        let changes = HashMap::from([
+            ("/a.png".to_owned(), "/a.1.png".to_owned()),
+            ("b.css".to_owned(), "/b.2.css".to_owned()),
+        ]);
         let html = "<link href=b.css><img src='/a.png' srcset=\"/a.png 2x, /c.png 3x\" alt=\"/a.png\"><a href=\"/a.png#x\">/a.png</a><p style=\"background:url('/a.png')\"><style>p{background:url(/a.png)}</style><script>'/a.png'</script>";
         let wanted = "<link href=\"/b.2.css\"><img src='/a.1.png' srcset=\"/a.1.png 2x, /c.png 3x\" alt=\"/a.png\"><a href=\"/a.1.png#x\">/a.png</a><p style=\"background:url('/a.1.png')\"><style>p{background:url(/a.1.png)}</style><script>'/a.png'</script>";
         assert_eq!(rewrite_urls(html, &changes), wanted);

@@ -28,7 +28,7 @@ pub struct Tag<'a> {
     pub name: &'a str,
     pub attributes: Vec<Attribute<'a>>,
     pub self_closing: bool,
-    /// Whether it stands in SVG or MathML.
+    /// Whether it stands in SVG or `MathML`.
     pub is_foreign: bool,
 }
 
@@ -65,7 +65,12 @@ pub struct Tokens<'a> {
 
 impl<'a> Tokens<'a> {
     pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0, raw: None, foreign: 0 }
+        Self {
+            text,
+            at: 0,
+            raw: None,
+            foreign: 0,
+        }
     }
 
     /// The offset of the next token.
@@ -113,13 +118,20 @@ impl<'a> Tokens<'a> {
 
     fn end(&mut self) -> Token<'a> {
         let rest = self.rest();
-        let name_end = rest.get(2..).and_then(|name| name.find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>'));
-        let Some(close) = start_tag_end(rest, 2) else { return Token::Text(self.take(rest.len())) };
+        let name_end = rest
+            .get(2..)
+            .and_then(|name| name.find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>'));
+        let Some(close) = start_tag_end(rest, 2) else {
+            return Token::Text(self.take(rest.len()));
+        };
         let name = rest.get(2..2 + name_end.unwrap_or(0)).unwrap_or("");
         if is_foreign_root(name) {
             self.foreign = self.foreign.saturating_sub(1);
         }
-        Token::End { raw: self.take(close), name }
+        Token::End {
+            raw: self.take(close),
+            name,
+        }
     }
 }
 
@@ -189,7 +201,10 @@ fn comment_end(text: &str) -> usize {
     }
     let inner = text.get(4..).unwrap_or("");
     let ends = [("-->", 3), ("--!>", 4)];
-    let first = ends.iter().filter_map(|(mark, length)| inner.find(mark).map(|at| at + length)).min();
+    let first = ends
+        .iter()
+        .filter_map(|(mark, length)| inner.find(mark).map(|at| at + length))
+        .min();
     first.map_or(text.len(), |end| end + 4)
 }
 
@@ -217,7 +232,9 @@ fn script_end(text: &str) -> usize {
     let mut escaped = false;
     let mut double = false;
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let Some(found) = rest.find(['<', '-']) else { return text.len() };
+        let Some(found) = rest.find(['<', '-']) else {
+            return text.len();
+        };
         let here = rest.get(found..).unwrap_or("");
         at += found;
         if !escaped && here.starts_with("<!--") {
@@ -234,7 +251,10 @@ fn script_end(text: &str) -> usize {
             at += 2;
         } else {
             let opens = here.get(..7).is_some_and(|head| head.eq_ignore_ascii_case("<script"))
-                && here.as_bytes().get(7).is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>'));
+                && here
+                    .as_bytes()
+                    .get(7)
+                    .is_some_and(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'>'));
             double |= escaped && opens;
             at += 1;
         }
@@ -293,7 +313,11 @@ fn start_tag(text: &str, is_foreign: bool) -> Option<Tag<'_>> {
         let gap = text.get(at..)?;
         let value_at = gap.find(|c: char| !c.is_ascii_whitespace())?;
         if gap.as_bytes().get(value_at) != Some(&b'=') {
-            attributes.push(Attribute { name, value: None, quote: None });
+            attributes.push(Attribute {
+                name,
+                value: None,
+                quote: None,
+            });
             continue;
         }
         at += value_at + 1;
@@ -303,18 +327,36 @@ fn start_tag(text: &str, is_foreign: bool) -> Option<Tag<'_>> {
         match rest.chars().next()? {
             quote @ ('"' | '\'') => {
                 let end = rest.get(1..)?.find(quote)?;
-                attributes.push(Attribute { name, value: rest.get(1..=end), quote: Some(quote) });
+                attributes.push(Attribute {
+                    name,
+                    value: rest.get(1..=end),
+                    quote: Some(quote),
+                });
                 at += end + 2;
             }
-            '>' => attributes.push(Attribute { name, value: Some(""), quote: None }),
+            '>' => attributes.push(Attribute {
+                name,
+                value: Some(""),
+                quote: None,
+            }),
             _ => {
                 let end = rest.find(|c: char| c.is_ascii_whitespace() || c == '>')?;
-                attributes.push(Attribute { name, value: rest.get(..end), quote: None });
+                attributes.push(Attribute {
+                    name,
+                    value: rest.get(..end),
+                    quote: None,
+                });
                 at += end;
             }
         }
     }
-    Some(Tag { raw: text.get(..at)?, name, attributes, self_closing, is_foreign: is_foreign || is_foreign_root(name) })
+    Some(Tag {
+        raw: text.get(..at)?,
+        name,
+        attributes,
+        self_closing,
+        is_foreign: is_foreign || is_foreign_root(name),
+    })
 }
 
 #[cfg(test)]
@@ -336,22 +378,37 @@ mod tests {
     #[test]
     fn attributes_in_every_style() {
         let text = "<a b='1 \">' c=\"d\" e=f g h = i j/>";
-        let Some(Token::Start(tag)) = Tokens::new(text).next() else { unreachable!() };
+        let Some(Token::Start(tag)) = Tokens::new(text).next() else {
+            unreachable!()
+        };
         let found: Vec<_> = tag.attributes.iter().map(|one| (one.name, one.value)).collect();
         assert_eq!(
             found,
-            [("b", Some("1 \">")), ("c", Some("d")), ("e", Some("f")), ("g", None), ("h", Some("i")), ("j", None)]
+            [
+                ("b", Some("1 \">")),
+                ("c", Some("d")),
+                ("e", Some("f")),
+                ("g", None),
+                ("h", Some("i")),
+                ("j", None)
+            ]
         );
         assert!(tag.self_closing);
     }
 
     #[test]
     fn raw_text_holds_no_tags() {
-        let text = "<script>if (a<b) '</p>'</script><title>a<b</title><textarea><p></textarea><svg><style><a/></style></svg>";
-        let raw: Vec<_> = Tokens::new(text).filter_map(|token| if let Token::Raw(raw) = token { Some(raw) } else { None }).collect();
+        let text =
+            "<script>if (a<b) '</p>'</script><title>a<b</title><textarea><p></textarea><svg><style><a/></style></svg>";
+        let raw: Vec<_> = Tokens::new(text)
+            .filter_map(|token| if let Token::Raw(raw) = token { Some(raw) } else { None })
+            .collect();
         assert_eq!(raw, ["if (a<b) '</p>'", "a<b", "<p>"]);
         let escaped = "<script><!--<script></script>--></script>x";
-        assert_eq!(Tokens::new(escaped).nth(1), Some(Token::Raw("<!--<script></script>-->")));
+        assert_eq!(
+            Tokens::new(escaped).nth(1),
+            Some(Token::Raw("<!--<script></script>-->"))
+        );
     }
 
     proptest! {

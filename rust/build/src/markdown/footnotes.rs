@@ -39,7 +39,8 @@ impl<'a> Footnotes<'a> {
             let _ = write!(out, "<li id=\"fn-{number}\">");
             let mut text = String::new();
             html::push_html(&mut text, self.texts.remove(name).unwrap_or_default().into_iter());
-            let back = format!(" <a class=\"footnote-back\" href=\"#fnref-{number}\" aria-label=\"Back to the text\">↩</a>");
+            let back =
+                format!(" <a class=\"footnote-back\" href=\"#fnref-{number}\" aria-label=\"Back to the text\">↩</a>");
             match text.trim_end().strip_suffix("</p>") {
                 Some(open) => {
                     let _ = write!(out, "{open}{back}</p>");

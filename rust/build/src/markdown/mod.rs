@@ -1,4 +1,4 @@
-//! Markdown to HTML: CommonMark with GitHub's tables, footnotes, task lists, alerts and strikethrough.
+//! Markdown to HTML: `CommonMark` with GitHub's tables, footnotes, task lists, alerts and strikethrough.
 
 mod footnotes;
 mod render;
@@ -59,20 +59,35 @@ pub fn parse_all(root: &Path, paths: &[String], threads: usize, max_file: u64) -
 fn parse(root: &Path, path: &str, max_file: u64) -> Result<Document, SourceError> {
     let file = root.join(path);
     let cannot = |error: std::io::Error| {
-        SourceError::new(format!("cannot be read: {error}")).in_file(path).hint("check its permissions")
+        SourceError::new(format!("cannot be read: {error}"))
+            .in_file(path)
+            .hint("check its permissions")
     };
     let size = std::fs::metadata(&file).map_err(cannot)?.len();
     if size > max_file {
         let said = format!("the file has {size} bytes, and at most {max_file} are read");
-        return Err(SourceError::new(said).in_file(path).hint("split it, or raise `build.max_file`"));
+        return Err(SourceError::new(said)
+            .in_file(path)
+            .hint("split it, or raise `build.max_file`"));
     }
     let bytes = std::fs::read(&file).map_err(cannot)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes.get(..error.valid_up_to()).unwrap_or(&[]).iter().filter(|byte| **byte == b'\n').count() + 1;
-        let mut found = SourceError::new("this is not UTF-8 text").in_file(path).hint("save the file as UTF-8");
+        let line = bytes
+            .get(..error.valid_up_to())
+            .unwrap_or(&[])
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        let mut found = SourceError::new("this is not UTF-8 text")
+            .in_file(path)
+            .hint("save the file as UTF-8");
         found.line = u32::try_from(line).ok();
         found
     })?;
     let split = frontmatter::split(text, path)?;
-    Ok(Document { front_matter: split.values.to_string(), rendered: render(split.body, split.body_line) })
+    Ok(Document {
+        front_matter: split.values.to_string(),
+        rendered: render(split.body, split.body_line),
+    })
 }

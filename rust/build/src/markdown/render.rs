@@ -86,7 +86,8 @@ impl<'a> Renderer<'a> {
                 self.out.push(Event::Html(code_block(&code, &language).into()));
             }
             Event::Start(Tag::Table(alignment)) => {
-                self.out.push(Event::Html("<div class=\"table\" tabindex=\"0\">\n".into()));
+                self.out
+                    .push(Event::Html("<div class=\"table\" tabindex=\"0\">\n".into()));
                 self.out.push(Event::Start(Tag::Table(alignment)));
             }
             Event::End(TagEnd::Table) => {
@@ -96,11 +97,22 @@ impl<'a> Renderer<'a> {
             Event::Start(Tag::Image { dest_url, title, .. }) => {
                 self.refer(&dest_url, at);
                 let inner = self.inner(events, |end| matches!(end, TagEnd::Image));
-                self.out.push(Event::InlineHtml(image(&dest_url, &plain(&inner), &title).into()));
+                self.out
+                    .push(Event::InlineHtml(image(&dest_url, &plain(&inner), &title).into()));
             }
-            Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
+            Event::Start(Tag::Link {
+                link_type,
+                dest_url,
+                title,
+                id,
+            }) => {
                 self.refer(&dest_url, at);
-                self.out.push(Event::Start(Tag::Link { link_type, dest_url, title, id }));
+                self.out.push(Event::Start(Tag::Link {
+                    link_type,
+                    dest_url,
+                    title,
+                    id,
+                }));
             }
             Event::Start(Tag::FootnoteDefinition(name)) => {
                 let inner = self.inner(events, |end| matches!(end, TagEnd::FootnoteDefinition));
@@ -136,21 +148,33 @@ impl<'a> Renderer<'a> {
     }
 
     fn finish(mut self) -> Rendered {
-        let more = self.out.iter().position(|event| matches!(event, Event::Html(raw) if &**raw == MORE));
+        let more = self
+            .out
+            .iter()
+            .position(|event| matches!(event, Event::Html(raw) if &**raw == MORE));
         let summary_end = more.or_else(|| {
-            let first = self.out.iter().position(|event| matches!(event, Event::End(TagEnd::Paragraph)));
+            let first = self
+                .out
+                .iter()
+                .position(|event| matches!(event, Event::End(TagEnd::Paragraph)));
             first.map(|at| at + 1)
         });
         let from = if more.is_some() {
             0
         } else {
-            self.out.iter().position(|event| matches!(event, Event::Start(Tag::Paragraph))).unwrap_or(0)
+            self.out
+                .iter()
+                .position(|event| matches!(event, Event::Start(Tag::Paragraph)))
+                .unwrap_or(0)
         };
         if let Some(summary) = summary_end.and_then(|end| self.out.get(from..end)) {
             let shown = summary.iter().filter(|event| !is_footnote(event)).cloned();
             html::push_html(&mut self.found.summary, shown);
         }
-        let body = self.out.into_iter().filter(|event| !matches!(event, Event::Html(raw) if &**raw == MORE));
+        let body = self
+            .out
+            .into_iter()
+            .filter(|event| !matches!(event, Event::Html(raw) if &**raw == MORE));
         html::push_html(&mut self.found.html, body);
         self.footnotes.write(&mut self.found.html);
         self.found
@@ -207,8 +231,15 @@ struct Lines {
 
 impl Lines {
     fn new(text: &str, first: u32) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
-        Self { starts: breaks.collect(), first }
+        let breaks = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, byte)| *byte == b'\n')
+            .map(|(at, _)| at + 1);
+        Self {
+            starts: breaks.collect(),
+            first,
+        }
     }
 
     fn of(&self, at: usize) -> u32 {
@@ -226,18 +257,38 @@ mod tests {
     #[test]
     fn headings_have_anchors_of_their_own() {
         let made = render("# Größe & `code`\n\n## Same\n\n## Same\n\n## Named {#mine}\n", 1);
-        let found: Vec<_> = made.toc.iter().map(|one| (one.level, one.id.as_str(), one.text.as_str())).collect();
+        let found: Vec<_> = made
+            .toc
+            .iter()
+            .map(|one| (one.level, one.id.as_str(), one.text.as_str()))
+            .collect();
         assert_eq!(
             found,
-            [(1, "größe-code", "Größe & code"), (2, "same", "Same"), (2, "same-1", "Same"), (2, "mine", "Named")]
+            [
+                (1, "größe-code", "Größe & code"),
+                (2, "same", "Same"),
+                (2, "same-1", "Same"),
+                (2, "mine", "Named")
+            ]
         );
-        assert!(made.html.contains("<h2 id=\"same-1\">Same <a class=\"anchor\" href=\"#same-1\""));
+        assert!(
+            made.html
+                .contains("<h2 id=\"same-1\">Same <a class=\"anchor\" href=\"#same-1\"")
+        );
     }
 
     #[test]
     fn footnotes_stand_at_the_end() {
-        let made = render("A[^b] and B[^a], A again[^b].\n\n[^a]: First *note*.\n\n[^b]: Second.\n", 1);
-        assert!(made.html.contains("<li id=\"fn-1\"><p>Second. <a class=\"footnote-back\" href=\"#fnref-1\""), "{}", made.html);
+        let made = render(
+            "A[^b] and B[^a], A again[^b].\n\n[^a]: First *note*.\n\n[^b]: Second.\n",
+            1,
+        );
+        assert!(
+            made.html
+                .contains("<li id=\"fn-1\"><p>Second. <a class=\"footnote-back\" href=\"#fnref-1\""),
+            "{}",
+            made.html
+        );
         assert!(made.html.contains("id=\"fnref-1-2\"") && made.html.contains("<em>note</em>"));
         assert!(!made.summary.contains("footnote-ref"));
     }
@@ -252,8 +303,17 @@ mod tests {
 
     #[test]
     fn tables_code_tasks_and_alerts() {
-        let made = render("| a |\n|---|\n| 1 |\n\n- [x] done\n\n> [!NOTE]\n> Hear\n\n```rust,ignore\nfn a() {}\n```\n", 1);
-        for part in ["<div class=\"table\"", "type=\"checkbox\"", "markdown-alert-note", "data-lang=\"rust\"", "class=\"k\""] {
+        let made = render(
+            "| a |\n|---|\n| 1 |\n\n- [x] done\n\n> [!NOTE]\n> Hear\n\n```rust,ignore\nfn a() {}\n```\n",
+            1,
+        );
+        for part in [
+            "<div class=\"table\"",
+            "type=\"checkbox\"",
+            "markdown-alert-note",
+            "data-lang=\"rust\"",
+            "class=\"k\"",
+        ] {
             assert!(made.html.contains(part), "{part} in {}", made.html);
         }
     }

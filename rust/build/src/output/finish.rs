@@ -29,7 +29,9 @@ impl Finish {
 
     /// Returns the body, smaller; a body that is not what it should be stays as it is.
     pub(crate) fn apply(self, body: Vec<u8>) -> Vec<u8> {
-        let Ok(source) = std::str::from_utf8(&body) else { return body };
+        let Ok(source) = std::str::from_utf8(&body) else {
+            return body;
+        };
         let made = match self {
             Self::None => None,
             Self::Html => Some(html::minify(source)),
@@ -63,6 +65,11 @@ impl Body {
             (Encoding::Zstd, self.compressed.zstd.as_ref()),
         ];
         let found = all.into_iter().filter_map(|(encoding, body)| Some((encoding, body?)));
-        found.map(|(encoding, body)| VariantIn { encoding, body: BodyIn::Bytes(body) }).collect()
+        found
+            .map(|(encoding, body)| VariantIn {
+                encoding,
+                body: BodyIn::Bytes(body),
+            })
+            .collect()
     }
 }

@@ -41,12 +41,20 @@ impl Public {
         }
         fs::create_dir_all(&staging)?;
         let folder = dist.join("public");
-        Ok(Self { folder, staging, staged: Vec::new(), expected: HashSet::new(), written: 0, removed: 0 })
+        Ok(Self {
+            folder,
+            staging,
+            staged: Vec::new(),
+            expected: HashSet::new(),
+            written: 0,
+            removed: 0,
+        })
     }
 
     /// Keeps the file of a response that is as it was. False where there is none.
     pub(crate) fn keep(&mut self, path: &str, size: u64) -> bool {
-        let there = fs::symlink_metadata(self.folder.join(path)).is_ok_and(|found| found.is_file() && found.len() == size);
+        let there =
+            fs::symlink_metadata(self.folder.join(path)).is_ok_and(|found| found.is_file() && found.len() == size);
         if there {
             self.expected.insert(path.to_owned());
         }
@@ -120,7 +128,9 @@ fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
 
 fn remove_unknown(folder: &Path, prefix: &str, expected: &HashSet<String>) -> io::Result<usize> {
     let mut removed = 0;
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(0) };
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(0);
+    };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = format!("{prefix}{name}");

@@ -51,7 +51,12 @@ enum Pending {
     /// A response of the previous pack.
     Kept(String),
     /// A file that stays a file.
-    Large { output: Output, source: PathBuf, size: u64, hash: [u8; 32] },
+    Large {
+        output: Output,
+        source: PathBuf,
+        size: u64,
+        hash: [u8; 32],
+    },
 }
 
 type Done = (usize, Output, Body);
@@ -85,7 +90,9 @@ impl SiteWriter {
         let (jobs, work) = sync_channel(threads * AHEAD);
         let (results, done) = channel();
         let work = Arc::new(Mutex::new(work));
-        let threads: Vec<_> = (0..threads).map(|_| worker(Arc::clone(&work), results.clone())).collect();
+        let threads: Vec<_> = (0..threads)
+            .map(|_| worker(Arc::clone(&work), results.clone()))
+            .collect();
         Ok(Self {
             pack,
             previous,
@@ -105,7 +112,9 @@ impl SiteWriter {
 
     /// Whether the previous pack has a response of this path.
     pub fn has(&self, path: &str) -> bool {
-        self.previous.as_ref().is_some_and(|pack| pack.get(path.as_bytes()).is_some())
+        self.previous
+            .as_ref()
+            .is_some_and(|pack| pack.get(path.as_bytes()).is_some())
     }
 
     /// Adds a response.
@@ -138,7 +147,12 @@ impl SiteWriter {
             return self.add(output);
         }
         let (size, hash) = hash_file(source).map_err(cannot)?;
-        self.pending.push_back(Pending::Large { output, source: source.to_owned(), size, hash });
+        self.pending.push_back(Pending::Large {
+            output,
+            source: source.to_owned(),
+            size,
+            hash,
+        });
         self.write_ready(self.most_ahead)
     }
 
@@ -168,7 +182,9 @@ impl SiteWriter {
         self.pack.set_manifest(manifest);
         self.pack.set_meta(meta);
         let sealed = self.pack.seal().map_err(|error| packed(&error))?;
-        self.public.publish().map_err(|(path, error)| not_written(&path, &error))?;
+        self.public
+            .publish()
+            .map_err(|(path, error)| not_written(&path, &error))?;
         let summary = sealed.publish().map_err(|error| packed(&error))?;
         Ok(Written {
             pack_bytes: summary.bytes,
@@ -183,15 +199,21 @@ impl SiteWriter {
     fn write_ready(&mut self, ahead: usize) -> Result<(), SourceError> {
         while let Some(first) = self.pending.pop_front() {
             match first {
-                Pending::Made(number) => match self.take(number, self.pending.len() >= ahead)? {
-                    Some((output, body)) => self.write(&output, &body)?,
-                    None => {
+                Pending::Made(number) => {
+                    if let Some((output, body)) = self.take(number, self.pending.len() >= ahead)? {
+                        self.write(&output, &body)?
+                    } else {
                         self.pending.push_front(Pending::Made(number));
                         return Ok(());
                     }
-                },
+                }
                 Pending::Kept(path) => self.write_kept(&path)?,
-                Pending::Large { output, source, size, hash } => self.write_large(&output, &source, size, hash)?,
+                Pending::Large {
+                    output,
+                    source,
+                    size,
+                    hash,
+                } => self.write_large(&output, &source, size, hash)?,
             }
         }
         Ok(())
@@ -202,7 +224,11 @@ impl SiteWriter {
             if let Some(found) = self.ready.remove(&number) {
                 return Ok(Some(found));
             }
-            let result = if wait { self.done.recv().ok() } else { self.done.try_recv().ok() };
+            let result = if wait {
+                self.done.recv().ok()
+            } else {
+                self.done.try_recv().ok()
+            };
             match result {
                 Some((finished, output, body)) => drop(self.ready.insert(finished, (output, body))),
                 None if wait => return Err(SourceError::new("a thread that compresses has stopped")),
@@ -214,13 +240,20 @@ impl SiteWriter {
     fn write(&mut self, output: &Output, body: &Body) -> Result<(), SourceError> {
         self.source_bytes += body.plain.len() as u64;
         add(&mut self.pack, output, &body.variants())?;
-        let Some(path) = public_path(&output.path).filter(|_| output.public) else { return Ok(()) };
-        let same = self.previous.as_ref().and_then(|pack| pack.get(output.path.as_bytes())?.variant(Encoding::Identity));
+        let Some(path) = public_path(&output.path).filter(|_| output.public) else {
+            return Ok(());
+        };
+        let same = self
+            .previous
+            .as_ref()
+            .and_then(|pack| pack.get(output.path.as_bytes())?.variant(Encoding::Identity));
         let same = same.is_some_and(|variant| matches!(variant.body(), PackBody::Bytes(bytes) if bytes == body.plain));
         if same && self.public.keep(&path, body.plain.len() as u64) {
             return Ok(());
         }
-        self.public.stage(&path, &body.plain).map_err(|(path, error)| not_written(&path, &error))
+        self.public
+            .stage(&path, &body.plain)
+            .map_err(|(path, error)| not_written(&path, &error))
     }
 
     fn write_large(&mut self, output: &Output, source: &Path, size: u64, hash: [u8; 32]) -> Result<(), SourceError> {
@@ -228,9 +261,18 @@ impl SiteWriter {
         let Some(path) = public_path(&output.path) else {
             return Err(SourceError::new(format!("the path {} cannot be a file", output.path)));
         };
-        let variants = [VariantIn { encoding: Encoding::Identity, body: BodyIn::File { path: &path, size, hash } }];
+        let variants = [VariantIn {
+            encoding: Encoding::Identity,
+            body: BodyIn::File {
+                path: &path,
+                size,
+                hash,
+            },
+        }];
         add(&mut self.pack, output, &variants)?;
-        self.public.stage_copy(&path, source).map_err(|(path, error)| not_written(&path, &error))
+        self.public
+            .stage_copy(&path, source)
+            .map_err(|(path, error)| not_written(&path, &error))
     }
 
     fn write_kept(&mut self, path: &str) -> Result<(), SourceError> {
@@ -238,16 +280,21 @@ impl SiteWriter {
             return Err(SourceError::new(format!("the last build has nothing at {path}")).hint("build with --clean"));
         };
         self.pack.add_entry(&entry).map_err(|error| packed(&error))?;
-        let Some(variant) = entry.variant(Encoding::Identity) else { return Ok(()) };
+        let Some(variant) = entry.variant(Encoding::Identity) else {
+            return Ok(());
+        };
         self.source_bytes += variant.length();
-        let Some(file) = public_path(path).filter(|_| !self.no_public.contains(path)) else { return Ok(()) };
+        let Some(file) = public_path(path).filter(|_| !self.no_public.contains(path)) else {
+            return Ok(());
+        };
         if self.public.keep(&file, variant.length()) {
             return Ok(());
         }
         match variant.body() {
-            PackBody::Bytes(bytes) => {
-                self.public.stage(&file, bytes).map_err(|(path, error)| not_written(&path, &error))
-            }
+            PackBody::Bytes(bytes) => self
+                .public
+                .stage(&file, bytes)
+                .map_err(|(path, error)| not_written(&path, &error)),
             PackBody::File { .. } => {
                 Err(SourceError::new(format!("the file {file} is missing from dist/public")).hint("build with --clean"))
             }
@@ -256,7 +303,11 @@ impl SiteWriter {
 }
 
 fn add(pack: &mut PackWriter, output: &Output, variants: &[VariantIn<'_>]) -> Result<(), SourceError> {
-    let headers: Vec<_> = output.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let headers: Vec<_> = output
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     let tags: Vec<_> = output.tags.iter().map(String::as_str).collect();
     let response = Response {
         path: &output.path,

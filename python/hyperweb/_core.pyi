@@ -1,0 +1,304 @@
+"""The Rust core. Private: what it does is offered by the packages that use it."""
+
+from typing import Any, final
+
+__version__: str
+
+class EdgeError(Exception):
+    """The edge cannot start, or not take a new build."""
+
+class PackError(Exception):
+    """A pack cannot be read: it is not there, damaged, or of another version."""
+
+class RouterError(Exception):
+    """A path pattern is not well formed, or matches what another does."""
+
+class SourceError(Exception):
+    """A source file cannot be used.
+
+    Attributes:
+        message: What is wrong, in a sentence.
+        file: The file, relative to the site, or None.
+        line: The line, from 1, or None.
+        hint: What to do, or None.
+        frame: The source around the line, or None.
+    """
+
+    message: str
+    file: str | None
+    line: int | None
+    hint: str | None
+    frame: str | None
+
+class SourceErrors(Exception):
+    """Several source files cannot be used.
+
+    Attributes:
+        errors: What is wrong with each.
+    """
+
+    errors: list[SourceError]
+
+@final
+class Document:
+    """A parsed file of content.
+
+    Attributes:
+        front_matter: The front matter as a JSON object.
+        html: The text as HTML.
+        summary: The text up to `<!--more-->`, or its first paragraph, as HTML.
+        toc: The headings: level, anchor, text.
+        words: Words of the text, code left out.
+        references: Links and images with their lines, from 1.
+    """
+
+    @property
+    def front_matter(self) -> str: ...
+    @property
+    def html(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def toc(self) -> list[tuple[int, str, str]]: ...
+    @property
+    def words(self) -> int: ...
+    @property
+    def references(self) -> list[tuple[str, int]]: ...
+
+@final
+class Sources:
+    """The source files of a site.
+
+    Args:
+        root: The site's folder.
+        state: The file where the last scan is kept.
+        max_file: The size over which a file is refused, in bytes.
+    """
+
+    def __new__(cls, root: str, state: str, *, max_file: int) -> Sources: ...
+    def scan(self, *, fresh: bool = False) -> dict[str, str]:
+        """Returns the hash of each file by its path; with `fresh` all are read, else those whose stat changed.
+
+        Raises:
+            SourceErrors: Files that cannot be used: unreadable, links out of the site, no regular files.
+        """
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last scan found anything but what was known before it."""
+
+    def is_current(self) -> bool:
+        """Whether all files are as they were at the last scan that was saved, by sizes and times."""
+
+    def save(self) -> None:
+        """Keeps what the last scan found, for the next process."""
+
+@final
+class Pack:
+    """An open pack."""
+
+    @property
+    def id(self) -> str:
+        """What names these bytes: two packs of one id are the same."""
+
+    @property
+    def manifest(self) -> bytes:
+        """What the build said of itself, as JSON."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, path: str) -> bool: ...
+    def paths(self) -> list[str]:
+        """Returns the paths of all responses, in order."""
+
+    def answer(
+        self,
+        path: str,
+        *,
+        is_head: bool = False,
+        accept_encoding: str | None = None,
+        if_none_match: str | None = None,
+        if_modified_since: str | None = None,
+        range: str | None = None,
+        if_range: str | None = None,
+        missing: bool = False,
+    ) -> tuple[int, list[tuple[str, str]], bytes, tuple[str, int, int] | None] | None:
+        """Answers a GET or HEAD (RFC 9110): status, header fields, body, and, of a body that stays a file, its path
+        with the offsets from and to.
+
+        Returns None where the pack has nothing at the path, or, with `missing`, the site's page for that.
+        """
+
+@final
+class Written:
+    """What a build wrote."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def pack_bytes(self) -> int: ...
+    @property
+    def source_bytes(self) -> int: ...
+    @property
+    def files_written(self) -> int: ...
+    @property
+    def files_removed(self) -> int: ...
+
+@final
+class SiteWriter:
+    """Writes one build. Until `finish` nothing of the last one changes.
+
+    Args:
+        dist: The folder to write to.
+        previous: The pack unchanged responses are taken from.
+        threads: Threads that minify and compress.
+        large_file: The size over which a file stays a file, in bytes.
+
+    Raises:
+        SourceError: Something cannot be written; every method may.
+    """
+
+    def __new__(cls, dist: str, previous: Pack | None, *, threads: int, large_file: int) -> SiteWriter: ...
+    def has(self, path: str) -> bool:
+        """Whether the previous pack has a response of this path."""
+
+    def add(
+        self,
+        path: str,
+        body: bytes,
+        *,
+        status: int,
+        content_type: str,
+        modified: int,
+        headers: list[tuple[str, str]],
+        tags: list[str],
+        finish: str,
+        best: bool,
+        public: bool,
+    ) -> None:
+        """Adds a response. `finish` names its minifier: none, html, xml, svg or json."""
+
+    def add_file(
+        self,
+        path: str,
+        source: str,
+        *,
+        content_type: str,
+        modified: int,
+        headers: list[tuple[str, str]],
+        best: bool,
+    ) -> None:
+        """Adds a file as it is."""
+
+    def reuse(self, path: str, *, public: bool = True) -> None:
+        """Takes a response over from the previous pack."""
+
+    def finish(self, router: bytes, manifest: bytes, meta: bytes) -> Written:
+        """Writes what is left and puts all of it in place."""
+
+@final
+class Router:
+    """Finds the routes of paths.
+
+    Raises:
+        RouterError: A pattern is not well formed, or matches what another does.
+    """
+
+    def __new__(cls, patterns: list[str]) -> Router: ...
+    def find(self, path: str) -> tuple[int, list[tuple[str, str]]] | None:
+        """Returns the number of the pattern that matches, and the parameters."""
+
+@final
+class Edge:
+    """A running edge.
+
+    Args:
+        config: Its settings as JSON.
+
+    Raises:
+        EdgeError: It cannot start.
+    """
+
+    def __new__(cls, config: bytes) -> Edge: ...
+    def addresses(self) -> list[str]:
+        """Returns the addresses it listens on."""
+
+    def set_upstreams(self, site: str, sockets: list[str]) -> None:
+        """Sets the sockets of a site's workers."""
+
+    def has_routes(self, site: str) -> bool:
+        """Whether anything of a site is made at run time."""
+
+    def reload(self, site: str) -> bytes:
+        """Takes up a site's new build, and returns as JSON what changed: added, changed, removed, tags."""
+
+    def purge(self, purge: bytes) -> int:
+        """Forgets cached responses: JSON with tags, paths, prefix, all. Returns how many."""
+
+    def stats(self) -> bytes:
+        """Returns its figures as JSON."""
+
+    def outstanding(self, site: str) -> int:
+        """Returns the requests a site's workers have, or that wait for one."""
+
+    def drain(self, seconds: float) -> bool:
+        """Stops accepting, lets what was begun be sent, and stops. Returns whether all was sent in time."""
+
+def open_pack(path: str) -> Pack:
+    """Opens a pack and checks all of it.
+
+    Raises:
+        PackError: It cannot be used; the message names the section.
+    """
+
+def pack_id(path: str) -> str:
+    """Returns what names a pack, from its header alone."""
+
+def compile_routes(patterns: list[str]) -> bytes:
+    """Returns the compiled router of some path patterns."""
+
+def parse_documents(
+    root: str, paths: list[str], *, threads: int, max_file: int
+) -> list[Document | SourceError]:
+    """Reads and renders files of content, several at a time; what is wrong with one stops no other."""
+
+def render_markdown(text: str) -> str:
+    """Returns Markdown as HTML."""
+
+def yaml_to_json(text: str, file: str) -> str:
+    """Returns YAML as JSON."""
+
+def css_references(source: str, filename: str) -> list[str]:
+    """Returns the URLs a stylesheet refers to."""
+
+def transform_css(entry: str, sources: dict[str, str], urls: dict[str, str], *, minify: bool) -> str:
+    """Bundles a stylesheet with what it imports; `urls` has where references lead, by file, NUL and reference."""
+
+def js_imports(source: str, filename: str) -> list[str]:
+    """Returns what a script imports."""
+
+def transform_js(source: str, urls: dict[str, str], *, filename: str, minify: bool) -> str:
+    """Compiles a script to a JavaScript module; `urls` has where its imports lead."""
+
+def highlight_stylesheet() -> str:
+    """Returns the stylesheet for highlighted code."""
+
+def media_type(path: str) -> str | None:
+    """Returns the media type of a file by its ending."""
+
+def minify_html(text: str) -> str:
+    """Returns HTML, smaller."""
+
+def minify_json(text: str) -> str | None:
+    """Returns JSON, smaller, or None where it is not valid."""
+
+def minify_xml(text: str) -> str:
+    """Returns XML, smaller."""
+
+def minify_svg(text: str) -> str:
+    """Returns SVG, smaller."""
+
+def rewrite_urls(text: str, changes: dict[str, str]) -> str:
+    """Returns a page with its references replaced."""
+
+def page_parts(text: str, id: str) -> dict[str, Any]:
+    """Returns the parts of a page: title, head, body, assets, lang."""
