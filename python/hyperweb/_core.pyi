@@ -2,6 +2,7 @@
 
 from typing import Any, final
 
+__all__: list[str]
 __version__: str
 
 class EdgeError(Exception):
@@ -106,7 +107,7 @@ class Pack:
         """What the build said of itself, as JSON."""
 
     def __len__(self) -> int: ...
-    def __contains__(self, path: str) -> bool: ...
+    def __contains__(self, key: str, /) -> bool: ...
     def paths(self) -> list[str]:
         """Returns the paths of all responses, in order."""
 
@@ -122,10 +123,10 @@ class Pack:
         if_range: str | None = None,
         missing: bool = False,
     ) -> tuple[int, list[tuple[str, str]], bytes, tuple[str, int, int] | None] | None:
-        """Answers a GET or HEAD (RFC 9110): status, header fields, body, and, of a body that stays a file, its path
-        with the offsets from and to.
+        """Answers a GET or HEAD (RFC 9110).
 
-        Returns None where the pack has nothing at the path, or, with `missing`, the site's page for that.
+        Returns status, header fields, body, and, of a body that stays a file, its path with the offsets from and to;
+        None where the pack has nothing at the path, or, with `missing`, the site's page for that.
         """
 
 @final
@@ -256,9 +257,7 @@ def pack_id(path: str) -> str:
 def compile_routes(patterns: list[str]) -> bytes:
     """Returns the compiled router of some path patterns."""
 
-def parse_documents(
-    root: str, paths: list[str], *, threads: int, max_file: int
-) -> list[Document | SourceError]:
+def parse_documents(root: str, paths: list[str], *, threads: int, max_file: int) -> list[Document | SourceError]:
     """Reads and renders files of content, several at a time; what is wrong with one stops no other."""
 
 def render_markdown(text: str) -> str:

@@ -17,7 +17,6 @@ from hyperweb.build._links import dead_links
 from hyperweb.build._report import BuildReport
 from hyperweb.build._routes import site_routes
 from hyperweb.config import settings_hash
-from hyperweb.errors import HyperwebError
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
 from hyperweb.site._renderer import Renderer, is_transformed
@@ -26,10 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hyperweb.config import SiteConfig
+    from hyperweb.errors import HyperwebError
     from hyperweb.site._node import Node
 
 # Bodies parsed ahead of rendering: bounds what a build of a large site holds in memory at a time.
 _BATCH = 512
+# After so many errors the rest are no help.
+_MOST_ERRORS = 50
 
 
 def build_site(
@@ -214,7 +216,7 @@ class _Build:
                 self._make(writer, renderer, node)
             except SiteError as error:
                 self.errors.append(error)
-                if len(self.errors) > 50:
+                if len(self.errors) >= _MOST_ERRORS:
                     return
             done += 1
             if done % 50 == 0 or done == total:

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+# A screen holds about so many errors.
+_SHOWN = 10
+
+
 class BuildError(HyperwebError):
     """A build failed. The exit code is 1, and the last good dist is as it was."""
 
@@ -26,7 +30,7 @@ class BuildErrors(BuildError):
         self.errors = list(errors)
 
     def __str__(self) -> str:
-        shown = [str(error) for error in self.errors[:10]]
-        if len(self.errors) > 10:
-            shown.append(f"… and {len(self.errors) - 10} more")
+        shown = [str(error) for error in self.errors[:_SHOWN]]
+        if len(self.errors) > _SHOWN:
+            shown.append(f"… and {len(self.errors) - _SHOWN} more")
         return "\n\n".join(shown)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from hyperweb.site._values import Values
+
 _VERSION = 1
 
 
@@ -41,7 +43,7 @@ class Graph(msgspec.Struct):
     nodes: dict[str, list[int]] = {}
     memory: Memory = msgspec.field(default_factory=Memory)
 
-    def unchanged(self, now: Mapping[str, str]) -> set[str]:
+    def unchanged(self, now: Values) -> set[str]:
         """Returns the URLs whose every dependency has the hash it had; `now` answers the hash of any dependency."""
         changed = {
             number
@@ -55,7 +57,7 @@ class Graph(msgspec.Struct):
         return [self.names[number] for number in self.nodes.get(url, ())]
 
 
-def make_graph(reads: Mapping[str, list[str]], now: Mapping[str, str], *, settings: str, memory: Memory) -> Graph:
+def make_graph(reads: Mapping[str, list[str]], now: Values, *, settings: str, memory: Memory) -> Graph:
     """Returns the graph of a finished build.
 
     Args:

@@ -46,9 +46,10 @@ class BuildReport(msgspec.Struct, kw_only=True):
         )
 
 
-def _size(count: int) -> str:
+def _size(count: float) -> str:
+    step = 1000
     for unit in ("B", "kB", "MB"):
-        if count < 1000:
+        if count < step:
             return f"{count:.3g} {unit}"
-        count = count / 1000  # type: ignore[assignment]
+        count /= step
     return f"{count:.3g} GB"

@@ -29,7 +29,7 @@ def build(sites: tuple[Path, ...], *, clean: bool, strict: bool, watch: bool, as
     from hyperweb.errors import HyperwebError
 
     failed = False
-    reports = []
+    reports: list[object] = []
     for config in load_sites(sites or (Path(),), overrides(given)):
         try:
             with progress(enabled=not as_json) as show:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import rich_click as click
@@ -24,7 +25,7 @@ def minify(files: tuple[Path, ...], *, out: Path | None) -> None:
                 error.message, file=error.file, line=error.line, hint=error.hint, frame=error.frame
             ) from None
         if out is None:
-            click.get_binary_stream("stdout").write(made)
+            sys.stdout.buffer.write(made)
             continue
         out.mkdir(parents=True, exist_ok=True)
         target = out / file.name

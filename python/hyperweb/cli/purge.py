@@ -15,9 +15,7 @@ from hyperweb.cli._running import running_server
 @click.option("--path", "paths", multiple=True, help="Responses at this path, whatever their queries.")
 @click.option("--prefix", help="Responses whose path begins so.")
 @click.option("--all", "everything", is_flag=True, help="Everything.")
-def purge(
-    site: Path, *, tags: tuple[str, ...], paths: tuple[str, ...], prefix: str | None, everything: bool
-) -> None:
+def purge(site: Path, *, tags: tuple[str, ...], paths: tuple[str, ...], prefix: str | None, everything: bool) -> None:
     """Make the server of SITE forget what Python made: by tag, path or prefix."""
     from hyperweb.serve._admin import ask
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import rich_click as click
@@ -19,7 +20,7 @@ def routes(site: Path, *, as_json: bool) -> None:
     from hyperweb.serve._handlers import load_handlers
 
     app = load_handlers(load_site(site).root)
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "path": route.path,
             "methods": list(route.methods),

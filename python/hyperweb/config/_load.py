@@ -6,9 +6,8 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +15,9 @@ from hyperweb.config._errors import ConfigError
 from hyperweb.config._settings import Settings
 from hyperweb.config._site import SiteConfig
 from hyperweb.errors import source_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _ENV_PREFIX = "HYPERWEB_"
 # Variables of that prefix which are not settings: they pass facts between hyperweb's own processes and tests.

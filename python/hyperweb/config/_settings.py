@@ -20,7 +20,7 @@ def said(text: str, *, unit: str | None = None, **bounds: Any) -> Meta:
     return Meta(description=text, extra={"unit": unit} if unit else None, **bounds)
 
 
-class BuildSettings(Section):
+class BuildSettings(Section, frozen=True):
     """How the site is built."""
 
     concurrency: Annotated[
@@ -40,7 +40,7 @@ class BuildSettings(Section):
     max_file: Annotated[int, said("A source file over this size is refused.", unit="bytes", ge=1024)] = 268_435_456
 
 
-class CacheRule(Section):
+class CacheRule(Section, frozen=True):
     """How the pages that match are cached: one `[[cache.rules]]`."""
 
     match: Annotated[str, said("A glob over the path: `/blog/**`, `/api/*`.", min_length=1)]
@@ -56,7 +56,7 @@ class CacheRule(Section):
     browser: Annotated[str | int | None, said("How long a browser may keep it without asking.")] = None
 
 
-class CacheSettings(Section):
+class CacheSettings(Section, frozen=True):
     """What is kept of responses that Python made."""
 
     memory: Annotated[
@@ -65,7 +65,7 @@ class CacheSettings(Section):
     rules: Annotated[tuple[CacheRule, ...], said("Rules by path; the first that matches applies.")] = ()
 
 
-class ServeSettings(Section):
+class ServeSettings(Section, frozen=True):
     """How the site is served."""
 
     host: Annotated[str, said("The address to listen on.", min_length=1)] = "127.0.0.1"
@@ -91,13 +91,13 @@ class ServeSettings(Section):
     max_body: Annotated[int, said("The largest request body accepted.", unit="bytes", ge=0)] = 10_485_760
 
 
-class ClientSettings(Section):
+class ClientSettings(Section, frozen=True):
     """What runs in the browser."""
 
     spa: Annotated[bool, said("Add the script that swaps pages without loading them anew.")] = False
 
 
-class SecuritySettings(Section):
+class SecuritySettings(Section, frozen=True):
     """Headers that every response carries."""
 
     headers: Annotated[
@@ -105,7 +105,7 @@ class SecuritySettings(Section):
     ] = {}
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """The whole of site.toml."""
 
     title: Annotated[str, said("The name of the site.", min_length=1)] = "Untitled"

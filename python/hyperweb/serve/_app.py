@@ -9,7 +9,6 @@ from hyperweb.build._graph import load_graph
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
-from hyperweb.web.request import Request
 from hyperweb.web.response import Response
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from hyperweb.config import SiteConfig
     from hyperweb.site._node import Node
+    from hyperweb.web.request import Request
 
 
 def make_app(config: SiteConfig, *, direct: bool = False) -> App:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -84,11 +85,9 @@ class DirectApp:
         stamp = self._look()
         if stamp is not None and stamp != self._stamp:
             self._stamp = stamp
-            try:
+            # One that is damaged is not taken up; the one that is open stays.
+            with contextlib.suppress(_core.PackError):
                 self._pack = _core.open_pack(self._file)
-            except _core.PackError:
-                # The one that is open stays; the supervisor says what is wrong with the new one.
-                pass
         loop.call_later(_BEAT, self._refresh, loop)
 
     def _look(self) -> tuple[int, int] | None:

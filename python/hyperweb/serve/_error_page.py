@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _STYLE = """
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
-body{margin:0;padding:2rem clamp(1rem,4vw,4rem);background:light-dark(#fbf7f4,#191614);color:light-dark(#231f1c,#eee6df)}
+body{margin:0;padding:2rem clamp(1rem,4vw,4rem)}
+body{background:light-dark(#fbf7f4,#191614);color:light-dark(#231f1c,#eee6df)}
 h1{font-size:1.25rem;margin:0 0 .5rem;color:light-dark(#a3261b,#ff9d8f);white-space:pre-wrap;overflow-wrap:anywhere}
 .where{font:600 .9rem ui-monospace,monospace;opacity:.85}pre{font:.85rem/1.6 ui-monospace,monospace;padding:1rem;
 overflow:auto;border-radius:.5rem;background:light-dark(#fff,#231f1c);border:1px solid light-dark(#e6ddd5,#3a332e)}

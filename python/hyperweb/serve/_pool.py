@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from hyperweb.config import SiteConfig
 
@@ -23,6 +23,8 @@ _log = logging.getLogger("hyperweb.serve")
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 10.0
 # One that has lived this long did not die of what it was started with (seconds).
 _SETTLED = 5.0
+# After so long with less to do than there are workers, one goes (seconds).
+_IDLE = 30.0
 
 
 class Worker:
@@ -37,7 +39,7 @@ class Worker:
         # The other end of the leash is ours alone: when this process dies, however it dies, the worker sees its end.
         leash, self._leash = os.pipe()
         described = msgspec.json.encode({**spec, "ready": theirs, "leash": leash}).decode()
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: S603 - this very program
             [sys.executable, "-m", "hyperweb.serve.worker", described],
             pass_fds=(theirs, leash),
             stdin=subprocess.DEVNULL,
@@ -67,8 +69,8 @@ class Worker:
     def memory(self) -> int:
         """Returns its resident memory in bytes, 0 when it is gone."""
         try:
-            with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
-                return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
+            return int(pages) * os.sysconf("SC_PAGE_SIZE")
         except (OSError, IndexError, ValueError):
             return 0
 
@@ -106,14 +108,14 @@ class Pool:
         self._pause = _FIRST_PAUSE
         self._not_before = 0.0
         self._idle_since: float | None = None
-        self._rolled: Callable[[], None] | None = None
+        self._rolled: Callable[[], object] | None = None
 
     def start(self) -> None:
         """Starts the least number of workers."""
         for _ in range(self.least):
             self._add()
 
-    def roll(self, done: Callable[[], None]) -> None:
+    def roll(self, done: Callable[[], object]) -> None:
         """Replaces all workers by new ones; the old go when the new are ready, and then `done` is called."""
         self._retire += [worker for worker in self.workers if worker.stopping is None and worker not in self._retire]
         self._rolled = done
@@ -135,9 +137,9 @@ class Pool:
             elif worker.is_ready and worker.stopping is None and worker not in self._retire:
                 self._recycle(worker, now)
         current = [worker for worker in self.workers if worker.stopping is None and worker not in self._retire]
-        if len(current) < self.least and now >= self._not_before:
-            self._add()
-        elif outstanding > 2 * len(current) and len(current) < self.most and all(one.is_ready for one in current):
+        too_few = len(current) < self.least and now >= self._not_before
+        has_room = len(current) < self.most and all(one.is_ready for one in current)
+        if too_few or (has_room and outstanding > 2 * len(current)):
             self._add()
         self._shrink(current, outstanding, now)
 
@@ -221,7 +223,7 @@ class Pool:
             self._idle_since = None
         elif self._idle_since is None:
             self._idle_since = now
-        elif now - self._idle_since > 30.0:
+        elif now - self._idle_since > _IDLE:
             self._idle_since = None
             current[-1].stop()
             self._changed(self.sockets())

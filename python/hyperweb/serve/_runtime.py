@@ -10,6 +10,9 @@ from pathlib import Path
 
 import msgspec
 
+# A Unix socket's path has at most 107 bytes (unix(7)); this leaves room for the folder's and the socket's names.
+_LONGEST = 60
+
 
 class Running(msgspec.Struct, frozen=True):
     """A running server, as `.hyperweb/server.json` tells of it.
@@ -30,8 +33,10 @@ class Runtime:
 
     def __init__(self) -> None:
         base = os.environ.get("XDG_RUNTIME_DIR")
-        if base is None or not os.access(base, os.W_OK) or len(base) > 40:
-            base = tempfile.gettempdir() if len(tempfile.gettempdir()) <= 40 else "/tmp"  # noqa: S108 - mkdtemp below
+        if base is None or not os.access(base, os.W_OK) or len(base) > _LONGEST:
+            base = tempfile.gettempdir()
+        if len(base) > _LONGEST:
+            base = "/tmp"  # noqa: S108 - the folder made in it is its own
         self.folder = Path(tempfile.mkdtemp(prefix="hyperweb-", dir=base))
         self.admin = self.folder / "admin.sock"
         self._notes: list[Path] = []

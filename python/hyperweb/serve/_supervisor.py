@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -21,7 +22,6 @@ from hyperweb.serve._runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from types import FrameType
 
     from hyperweb.config import SiteConfig
@@ -193,7 +193,7 @@ class Supervisor:
         try:
             changes = msgspec.json.decode(self._edge.reload(site.name))
         except _core.EdgeError as error:
-            _log.error("%s: the new build is refused, the old one stays: %s", site.name, error)  # noqa: TRY400
+            _log.error("%s: the new build is refused, the old one stays: %s", site.name, error)
             return
         _log.info("%s: a new build is served", site.name)
         # A template or a handler may be behind any response; what the build made is purged by its tags alone.
@@ -282,8 +282,7 @@ def machine_memory() -> int:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
-            with open(file, encoding="ascii") as limit:
-                text = limit.read().strip()
+            text = Path(file).read_text(encoding="ascii").strip()
         except OSError:
             continue
         if text.isdigit():

@@ -251,7 +251,7 @@ async def _run(server: DevServer, host: str, port: int) -> int:
     serving = asyncio.create_task(granian.serve())
     click.echo(f"serving {server.config.name} for development at http://{host}:{port}")
     await stop.wait()
-    granian.stop()
+    granian.stop()  # type: ignore[no-untyped-call]
     watching.cancel()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(serving, 3)

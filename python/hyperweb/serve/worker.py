@@ -64,7 +64,7 @@ def main(argument: str) -> int:
 
             target = DirectApp(app, config)
     except HyperwebError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     return asyncio.run(_serve(spec, app, target))
 

@@ -228,5 +228,4 @@ def missing(name: str, there: Mapping[str, str]) -> SiteError:
 
 def media_type(name: str) -> str:
     """Returns the media type for a file's ending, with its charset where it is text."""
-    guessed = _core.media_type(name) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    return guessed
+    return _core.media_type(name) or mimetypes.guess_type(name)[0] or "application/octet-stream"

@@ -20,9 +20,7 @@ class FrontMatter(msgspec.Struct, kw_only=True, frozen=True):
         None
     )
     date: Annotated[datetime.date | None, Meta(description="The day it is dated.")] = None
-    updated: Annotated[datetime.date | None, Meta(description="The day it was last changed.")] = (
-        None
-    )
+    updated: Annotated[datetime.date | None, Meta(description="The day it was last changed.")] = None
     tags: Annotated[tuple[str, ...], Meta(description="The names of its tags.")] = ()
     description: Annotated[str, Meta(description="What it is, for search engines and previews.")] = ""
     draft: Annotated[bool, Meta(description="A draft is built only with `--drafts` and in development.")] = False

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-if TYPE_CHECKING:
-    from hyperweb.site._page import Page
+from hyperweb.site._page import Page
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):

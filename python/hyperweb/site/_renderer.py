@@ -87,9 +87,9 @@ class Renderer:
         What is wrong with them stands in `errors` afterwards; what is right can be rendered all the same.
         """
         templates = {path for path in files if path.startswith(("templates/", "pages/"))}
-        if any(files.get(path) != self.files.get(path) for path in templates | _templates(self.files)):
-            if self.environment.cache is not None:
-                self.environment.cache.clear()
+        changed = any(files.get(path) != self.files.get(path) for path in templates | _templates(self.files))
+        if changed and self.environment.cache is not None:
+            self.environment.cache.clear()
         self.files = files
         markdown = {
             path: found for path, found in files.items() if path.startswith("content/") and path.endswith(".md")
@@ -180,10 +180,9 @@ class Renderer:
         """Returns the links of all pages to paths of this site, with the page they stand in."""
         return [
             (path, reference)
-            for path, page in self._pages.items()
+            for path in self._pages
             for reference in self._documents.kept[path].references
             if reference.url.startswith("/") and not reference.url.startswith(("//", "/" + FOLDER))
-            if page
         ]
 
     def build_id(self) -> str:
@@ -233,7 +232,7 @@ class Renderer:
         if target.startswith(FOLDER):
             name = target.removeprefix(FOLDER)
             if name not in self.assets:
-                error = missing(name, {one: "" for one in self.assets.names()})
+                error = missing(name, dict.fromkeys(self.assets.names(), ""))
                 raise SiteError(error.message, file=where, line=reference.line, hint=error.hint)
             return self.asset_url(name) + rest
         if target.endswith(".md"):
@@ -265,7 +264,7 @@ class Renderer:
             if built is None:
                 built = {self.assets.url(one) for one in self.assets.names()}
             if url not in built:
-                error = missing(name, {one: "" for one in self.assets.names()})
+                error = missing(name, dict.fromkeys(self.assets.names(), ""))
                 raise SiteError(error.message, file=f"{self.config.name}/{template}", hint=error.hint)
         changes = {url: target for url, target in changes.items() if url != target}
         return _core.rewrite_urls(text, changes) if changes else text

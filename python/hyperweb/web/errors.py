@@ -45,7 +45,7 @@ HTTPException = HTTPError
 """The name other frameworks use for `HTTPError`."""
 
 
-class BadRequest(HTTPError):  # noqa: N818 - named for the status, as NotFound is
+class BadRequest(HTTPError):
     """400: some part of the request cannot be used.
 
     Attributes:
@@ -57,14 +57,14 @@ class BadRequest(HTTPError):  # noqa: N818 - named for the status, as NotFound i
         self.errors = tuple(errors)
 
 
-class NotFound(HTTPError):  # noqa: N818 - named for the status, as a handler reads: raise NotFound
+class NotFound(HTTPError):
     """404: there is nothing at this path, or nothing the client may know of."""
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(HTTPStatus.NOT_FOUND, detail)
 
 
-class MethodNotAllowed(HTTPError):  # noqa: N818 - named for the status
+class MethodNotAllowed(HTTPError):
     """405: the path exists and does not take this method; `Allow` names those it takes (RFC 9110, 15.5.6)."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
@@ -72,7 +72,7 @@ class MethodNotAllowed(HTTPError):  # noqa: N818 - named for the status
         super().__init__(HTTPStatus.METHOD_NOT_ALLOWED, f"This path takes {listed}.", {"allow": listed})
 
 
-class PayloadTooLarge(HTTPError):  # noqa: N818 - named for the status
+class PayloadTooLarge(HTTPError):
     """413: the body is larger than the application takes."""
 
     def __init__(self, limit: int) -> None:
@@ -80,7 +80,7 @@ class PayloadTooLarge(HTTPError):  # noqa: N818 - named for the status
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
 
 
-class UnsupportedMediaType(HTTPError):  # noqa: N818 - named for the status
+class UnsupportedMediaType(HTTPError):
     """415: the body's content type is not one this path reads."""
 
     def __init__(self, got: str, takes: Sequence[str]) -> None:

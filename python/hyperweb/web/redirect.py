@@ -58,7 +58,7 @@ def redirect(
     return Response(None, HTTPStatus.PERMANENT_REDIRECT if permanent else status, [("location", where)])
 
 
-class Redirect(Exception):  # noqa: N818 - raised to redirect, which is not an error
+class Redirect(Exception):
     """Raised, from a handler or from something it depends on, to redirect. The arguments are those of `redirect`.
 
     Attributes:

@@ -201,7 +201,7 @@ impl SiteWriter {
             match first {
                 Pending::Made(number) => {
                     if let Some((output, body)) = self.take(number, self.pending.len() >= ahead)? {
-                        self.write(&output, &body)?
+                        self.write(&output, &body)?;
                     } else {
                         self.pending.push_front(Pending::Made(number));
                         return Ok(());
