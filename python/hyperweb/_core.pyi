@@ -2,7 +2,40 @@
 
 from typing import Any, final
 
-__all__: list[str]
+__all__ = [
+    "Document",
+    "Edge",
+    "EdgeError",
+    "Pack",
+    "PackError",
+    "Router",
+    "RouterError",
+    "SiteWriter",
+    "SourceError",
+    "SourceErrors",
+    "Sources",
+    "Written",
+    "__version__",
+    "compile_routes",
+    "css_references",
+    "highlight_stylesheet",
+    "js_imports",
+    "media_type",
+    "minify_html",
+    "minify_json",
+    "minify_svg",
+    "minify_xml",
+    "open_pack",
+    "pack_id",
+    "page_parts",
+    "parse_documents",
+    "render_markdown",
+    "rewrite_urls",
+    "transform_css",
+    "transform_js",
+    "yaml_to_json",
+]
+
 __version__: str
 
 class EdgeError(Exception):

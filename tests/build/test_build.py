@@ -1,0 +1,222 @@
+"""Builds: what they make, what they do again, and what they say of bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hyperweb._core import open_pack
+from tests.e2e.site import hyperweb, make_site
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return make_site(tmp_path / "site")
+
+
+def report(site: Path, *options: str) -> dict[str, object]:
+    found = hyperweb("build", site, "--json", *options)
+    assert found.returncode == 0, found.stdout + found.stderr
+    sites: list[dict[str, object]] = json.loads(found.stdout)["sites"]
+    return sites[0]
+
+
+def public(site: Path) -> dict[str, bytes]:
+    root = site / "dist" / "public"
+    return {str(file.relative_to(root)): file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
+
+
+def test_a_build_makes_pages_assets_and_a_pack(site: Path) -> None:
+    assert report(site)["rendered"] == 6
+    files = public(site)
+    names = set(files)
+    assert {"index.html", "404.html", "posts/a/index.html", "tags/x/index.html", "robots.txt", "old/index.html"} <= names
+    css = next(name for name in names if name.startswith("assets/app.") and name.endswith(".css"))
+    assert files[css] == b"p{margin:0}body{color:red}"
+    assert f"/{css}".encode() in files["posts/a/index.html"]
+    script = next(files[name] for name in names if name.startswith("assets/app.") and name.endswith(".js"))
+    assert b"/assets/lib." in script
+    assert b"number" not in script
+    assert not any("_p" in name for name in names)
+    assert b"href=/posts/a/" in files["posts/b/index.html"]
+    pack = open_pack(str(site / "dist" / "site.pack"))
+    assert "/posts/a/" in pack
+    assert json.loads(pack.manifest)["routes"]
+
+
+def test_nothing_changed_is_nothing_done(site: Path) -> None:
+    report(site)
+    before = (site / "dist" / "site.pack").stat().st_ino
+    assert report(site)["unchanged"] is True
+    assert (site / "dist" / "site.pack").stat().st_ino == before
+
+
+def test_one_edit_renders_what_it_reaches(site: Path) -> None:
+    report(site)
+    post = site / "content/posts/a.md"
+    post.write_text(post.read_text("utf-8") + "\nMore.\n", "utf-8")
+    # Its words are metadata that lists may show, so the pages that list it are made again; the 404 page is not.
+    found = report(site)
+    assert 0 < int(str(found["rendered"])) < 6
+    assert b"More." in public(site)["posts/a/index.html"]
+    (site / "templates/greet.html").write_text("x", "utf-8")
+    assert report(site)["rendered"] == 0
+    (site / "templates/base.html").write_text((site / "templates/base.html").read_text("utf-8") + "\n", "utf-8")
+    assert report(site)["rendered"] == 6
+
+
+def test_an_incremental_build_is_what_a_clean_one_is(site: Path) -> None:
+    report(site)
+    (site / "content/posts/c.md").write_text('+++\ntitle = "C"\ntags = ["z"]\n+++\n\nC.\n', "utf-8")
+    report(site)
+    (site / "content/posts/b.md").unlink()
+    (site / "assets/lib.ts").write_text("export const one = 5;\n", "utf-8")
+    report(site)
+    incremental = public(site), (site / "dist/site.pack").read_bytes()
+    report(site, "--clean")
+    assert (public(site), (site / "dist/site.pack").read_bytes()) == incremental
+    assert "posts/b/index.html" not in incremental[0]
+    shutil.rmtree(site / ".hyperweb")
+    report(site, "--concurrency", "1")
+    assert (public(site), (site / "dist/site.pack").read_bytes()) == incremental
+
+
+def test_drafts_are_built_only_when_asked_for(site: Path) -> None:
+    (site / "content/posts/d.md").write_text('+++\ntitle = "D"\ndraft = true\n+++\n', "utf-8")
+    report(site)
+    assert "posts/d/index.html" not in public(site)
+    report(site, "--drafts")
+    assert "posts/d/index.html" in public(site)
+
+
+def test_dead_links_are_warnings_and_with_strict_failures(site: Path) -> None:
+    (site / "content/posts/d.md").write_text("[gone](/gone/) [api](/api/pid)\n", "utf-8")
+    warnings = report(site)["warnings"]
+    assert isinstance(warnings, list)
+    assert len(warnings) == 1
+    assert "posts/d.md:1" in warnings[0]
+    found = hyperweb("build", site, "--strict")
+    assert found.returncode == 1
+    assert "/gone/" in found.stderr
+
+
+def test_parts_of_pages_are_packed_for_the_script_that_swaps_them(site: Path) -> None:
+    report(site, "--spa")
+    pack = open_pack(str(site / "dist" / "site.pack"))
+    found = pack.answer("/api/content/posts/a/")
+    assert found is not None
+    parts = json.loads(found[2])
+    assert parts["title"] == "A"
+    assert "Text of A" in parts["body"]
+    assert any(url.endswith(".js") for url in parts["assets"])
+
+
+BAD = {
+    "unknown key": ({"site.toml": 'titel = "x"\n'}, 2, ["site.toml:1", "titel", "did you mean `title`"]),
+    "wrong type": ({"site.toml": '[build]\nminify = "yes"\n'}, 2, ["site.toml:2", "build.minify"]),
+    "toml syntax": ({"site.toml": 'title = "x\n'}, 2, ["site.toml:1", "not valid TOML"]),
+    "broken front matter": ({"content/x.md": "+++\na = \n+++\n"}, 1, ["content/x.md:2", "front matter"]),
+    "wrong front matter": ({"content/x.md": "+++\ntitle = 3\n+++\n"}, 1, ["content/x.md:2", "title"]),
+    "open front matter": ({"content/x.md": "+++\na = 1\n"}, 1, ["content/x.md:1", "not closed"]),
+    "template syntax": ({"templates/page.html": "a\n{% if %}"}, 1, ["templates/page.html:2", "template syntax error"]),
+    "undefined variable": ({"templates/page.html": "a\n{{ nope }}"}, 1, ["templates/page.html:2", "nope"]),
+    "includes itself": ({"templates/page.html": "{% include 'page.html' %}"}, 1, ["templates/page.html", "itself"]),
+    "missing template": ({"templates/page.html": "{% include 'no.html' %}"}, 1, ["templates/page.html:1", "no.html"]),
+    "two of one url": ({"content/posts/a/index.md": "x"}, 1, ["/posts/a/", "content/posts/a.md"]),
+    "missing asset": ({"templates/page.html": "{{ asset('ap.css') }}"}, 1, ["templates/page.html:1", "app.css"]),
+    "missing image": ({"content/x.md": "a\n\n![i](no.png)\n"}, 1, ["content/x.md:3", "no.png"]),
+    "missing asset in text": ({"content/x.md": "![i](/assets/no.png)\n"}, 1, ["content/x.md:1", "no.png"]),
+    "typescript": ({"assets/app.ts": "let a = 1;\nlet = ;\n"}, 1, ["assets/app.ts:2", "not a valid script"]),
+    "missing import": ({"assets/app.ts": "import './no';\n"}, 1, ["assets/app.ts:1", "./no"]),
+    "css": ({"assets/app.css": "a { }\n} b {\n"}, 1, ["assets/app.css:2", "not valid CSS"]),
+    "handlers": ({"handlers.py": "import nothing_like_it\n"}, 1, ["handlers.py:1", "nothing_like_it"]),
+    "data": ({"data/x.toml": "a ="}, 1, ["data/x.toml", "not valid TOML"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named_and_leaves_the_last_build(site: Path, name: str) -> None:
+    report(site)
+    before = public(site), (site / "dist/site.pack").read_bytes()
+    files, code, wanted = BAD[name]
+    for path, text in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(text, "utf-8")
+    found = hyperweb("build", site)
+    assert found.returncode == code, found.stderr
+    assert "Traceback" not in found.stderr
+    for part in wanted:
+        assert part in found.stderr
+    assert len(found.stderr.splitlines()) < 40
+    assert (public(site), (site / "dist/site.pack").read_bytes()) == before
+
+
+def test_files_that_cannot_be_used_are_named(site: Path) -> None:
+    (site / "content/latin.md").write_bytes(b"ok\n\xff\n")
+    found = hyperweb("build", site)
+    assert found.returncode == 1
+    assert "latin.md:2" in found.stderr
+    assert "UTF-8" in found.stderr
+    (site / "content/latin.md").unlink()
+    (site / "content/out.md").symlink_to("/etc/hostname")
+    os.mkfifo(site / "static/pipe")
+    found = hyperweb("build", site)
+    assert found.returncode == 1
+    assert "content/out.md" in found.stderr
+    assert "static/pipe" in found.stderr
+
+
+def test_a_missing_site_is_wrong_use(tmp_path: Path) -> None:
+    found = hyperweb("build", tmp_path / "nowhere")
+    assert found.returncode == 2
+    assert "does not exist" in found.stderr
+    found = hyperweb("build", tmp_path)
+    assert found.returncode == 2
+    assert "site.toml" in found.stderr
+
+
+def test_a_port_in_use_says_so(site: Path) -> None:
+    import socket
+
+    report(site)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for options in (["--prod"], ["--prod", "--direct"], []):
+            found = hyperweb("serve", site, "--port", port, *options)
+            assert found.returncode == 1, found.stderr
+            assert port in found.stderr
+
+
+def test_what_is_ignored_is_not_built(site: Path) -> None:
+    (site / ".buildignore").write_text("content/posts/b.md\n", "utf-8")
+    report(site)
+    assert "posts/b/index.html" not in public(site)
+
+
+def test_a_large_file_stays_a_file(site: Path) -> None:
+    (site / "static/big.bin").write_bytes(bytes(range(256)) * 8192)
+    report(site)
+    found = open_pack(str(site / "dist/site.pack")).answer("/big.bin", range="bytes=256-258")
+    assert found is not None
+    status, _, body, file = found
+    assert (status, body) == (206, b"")
+    assert file is not None
+    assert file[1:] == (256, 259)
+    assert public(site)["big.bin"] == (site / "static/big.bin").read_bytes()
+
+
+def test_a_dist_that_cannot_be_written_is_named(site: Path) -> None:
+    (site / "dist").write_text("in the way", "utf-8")
+    found = hyperweb("build", site)
+    assert found.returncode == 1
+    assert "dist" in found.stderr
+    assert "Traceback" not in found.stderr
