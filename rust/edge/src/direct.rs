@@ -145,6 +145,9 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
         Err(httparse::Error::TooManyHeaders) => return Ok(Next::Refuse(TOO_LARGE)),
         Err(_) => return Ok(Next::Refuse(BAD)),
     };
+    if is_framed_twice(&request) {
+        return Ok(Next::Refuse(BAD));
+    }
     let Some(plain) = Plain::read(&request) else {
         return Ok(Next::HandOver);
     };
@@ -199,6 +202,13 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
         state.metrics.count(Source::Pack, status, sent, microseconds);
     }
     Ok(Next::Answered { used, close })
+}
+
+/// Whether a request says in two ways where its body ends: what one server takes for a body another takes for the next
+/// request (RFC 9112, section 6.3).
+fn is_framed_twice(request: &httparse::Request<'_, '_>) -> bool {
+    let has = |name: &str| request.headers.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+    has("transfer-encoding") && has("content-length")
 }
 
 fn is_file(variant: &Variant<'_>) -> bool {
