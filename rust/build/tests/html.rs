@@ -1,0 +1,102 @@
+//! A minified page is the same page: parsed as a browser does, only white space that is not shown differs.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use html5ever::tendril::TendrilSink;
+use html5ever::{ParseOpts, parse_document};
+use hyperweb_build::html::minify;
+use markup5ever_rcdom::{Handle, NodeData, RcDom};
+use proptest::prelude::*;
+
+/// The elements, attributes and words of a page. Words are compared with white space made one space; where it is shown
+/// as it is, as they are.
+fn shape(html: &str) -> Vec<String> {
+    let dom = parse_document(RcDom::default(), ParseOpts::default()).one(html);
+    let mut found = Vec::new();
+    walk(&dom.document, false, &mut found);
+    found
+}
+
+fn walk(node: &Handle, kept: bool, found: &mut Vec<String>) {
+    match &node.data {
+        NodeData::Text { contents } => {
+            let text = contents.borrow().to_string();
+            let text = if kept { text } else { text.split_ascii_whitespace().collect::<Vec<_>>().join(" ") };
+            if !text.is_empty() {
+                // A space between two words of one line is shown, so text that is cut by a comment is put together.
+                match found.last_mut().filter(|last| last.starts_with('"')) {
+                    Some(last) if !kept => {
+                        last.push(' ');
+                        last.push_str(&text);
+                    }
+                    _ => found.push(format!("\"{text}")),
+                }
+            }
+        }
+        NodeData::Element { name, attrs, .. } => {
+            let local = name.local.to_string();
+            let mut attributes: Vec<String> = attrs
+                .borrow()
+                .iter()
+                .map(|one| {
+                    let value = one.value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+                    let value = if value == one.name.local.to_string() { String::new() } else { value };
+                    format!("{}={value}", one.name.local)
+                })
+                .collect();
+            attributes.sort();
+            found.push(format!("<{local} {}", attributes.join(" ")));
+            let keeps = kept || ["pre", "textarea", "code", "kbd", "samp"].contains(&local.as_str());
+            if local != "script" && local != "style" {
+                for child in node.children.borrow().iter() {
+                    walk(child, keeps, found);
+                }
+            }
+            found.push(format!("/{local}"));
+        }
+        _ => node.children.borrow().iter().for_each(|child| walk(child, kept, found)),
+    }
+}
+
+#[test]
+fn a_page_keeps_its_shape_and_loses_what_is_not_shown() {
+    let page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n  <meta charset=\"utf-8\">\n  <title> A  page </title>\n  \
+                <!-- gone --><!--! kept -->\n</head>\n<body>\n  <p class=\"a  b\">One <b>two</b> <i>three</i>\n  four</p>\n\
+                <ul>\n  <li>1</li>\n  <li>2 </li>\n</ul>\n<pre>\n  as  it is\n</pre>\n<input disabled=\"disabled\" value=\"\">\n\
+                <svg viewBox=\"0 0 1 1\"><text> a  b </text><path d=\"M0 0\"/></svg>\n\
+                <script>let longName = 1;  window.x = longName;</script>\n<style> p { color : #ff0000 } </style>\n</body>\n</html>\n";
+    let made = minify(page);
+    assert_eq!(shape(&made), shape(page), "{made}");
+    for part in ["<p class=\"a b\">One <b>two</b> <i>three</i> four</p><ul><li>1</li><li>2</li></ul>", "  as  it is", "<!--! kept -->", "color:red"] {
+        assert!(made.contains(part), "{part} in {made}");
+    }
+    assert!(!made.contains("gone") && made.len() * 100 < page.len() * 80, "{made}");
+    assert_eq!(minify(&made), made);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn well_formed_pages_keep_their_shape(body in "(<p>|</p>|<b>|</b>|<i>|</i>|<div class=\"a\">|</div>|<span title='x y'>|</span>|<pre>|</pre>|<br>|<img alt=\"\">|[a-c]{1,3}| |\n|&amp;|<!-- c -->|<a href=\"/x?a=b\">|</a>){0,40}") {
+        let page = format!("<!doctype html><html><head><title>t</title></head><body>{body}</body></html>");
+        let made = minify(&page);
+        prop_assert_eq!(words(&made), words(&page), "{}", &made);
+        prop_assert_eq!(elements(&made), elements(&page), "{}", &made);
+        prop_assert_eq!(minify(&made), made);
+    }
+
+    #[test]
+    fn any_text_is_survived(text in any::<String>(), tags in "([<>/!='\" a-d-]|<script>|</script>|<!--|-->|<svg>|</svg>|<p a=b>|<pre>){0,60}") {
+        minify(&text);
+        minify(&tags);
+    }
+}
+
+fn words(html: &str) -> Vec<String> {
+    let texts = shape(html).into_iter().filter(|one| one.starts_with('"'));
+    texts.flat_map(|one| one.trim_start_matches('"').split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn elements(html: &str) -> Vec<String> {
+    shape(html).into_iter().filter(|one| !one.starts_with('"')).collect()
+}
