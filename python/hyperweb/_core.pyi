@@ -6,8 +6,10 @@ __all__ = [
     "Document",
     "Edge",
     "EdgeError",
+    "Fill",
     "Pack",
     "PackError",
+    "Responses",
     "Router",
     "RouterError",
     "SiteWriter",
@@ -161,6 +163,50 @@ class Pack:
         Returns status, header fields, body, and, of a body that stays a file, its path with the offsets from and to;
         None where the pack has nothing at the path, or, with `missing`, the site's page for that.
         """
+
+@final
+class Fill:
+    """What was purged when a response was asked for: one that was purged meanwhile is not kept."""
+
+@final
+class Responses:
+    """Responses that are kept by a shared cache in memory (RFC 9111), for a worker that faces the clients itself.
+
+    Args:
+        limit_bytes: The most bytes it holds.
+    """
+
+    def __new__(cls, limit_bytes: int) -> Responses: ...
+    def find(
+        self, host: str, path: str, query: str, headers: list[tuple[str, str]], method: str
+    ) -> tuple[str, tuple[int, list[tuple[str, str]], bytes]] | None:
+        """Finds what answers a request.
+
+        Returns how it may be used (`fresh`, `while-revalidating`, `if-error`), and status, header fields and body;
+        None where nothing is kept, or the request may not be answered from a cache.
+        """
+
+    def begin(self) -> Fill:
+        """Begins a fill: call it before the response is asked for."""
+
+    def offer(
+        self,
+        host: str,
+        path: str,
+        query: str,
+        headers: list[tuple[str, str]],
+        status: int,
+        response_headers: list[tuple[str, str]],
+        body: bytes,
+        fill: Fill,
+    ) -> tuple[tuple[int, list[tuple[str, str]], bytes], bool]:
+        """Keeps the whole response to a GET where that is allowed.
+
+        Returns the response as it is sent, and whether it was kept.
+        """
+
+    def purge(self, purge: bytes) -> int:
+        """Forgets what a purge, as JSON, names, and returns how many responses that removed at once."""
 
 @final
 class Written:

@@ -36,7 +36,7 @@ class HyperwebError(Exception):
         self.file = None if file is None else str(file)
         self.line = line
         self.hint = hint
-        self.frame = frame
+        self.frame = None if frame is None else "\n".join(_cut(line) for line in frame.splitlines())
 
     def __str__(self) -> str:
         where = ""
@@ -49,6 +49,14 @@ class HyperwebError(Exception):
         if self.hint:
             text += f"\n  hint: {self.hint}"
         return text
+
+
+# Of a longer line of source (a minified script, or damage) no more is shown.
+_LONGEST = 160
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 def source_frame(source: str, line: int, *, column: int | None = None, around: int = 2) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -37,7 +38,14 @@ def test_a_build_makes_pages_assets_and_a_pack(site: Path) -> None:
     assert report(site)["rendered"] == 6
     files = public(site)
     names = set(files)
-    assert {"index.html", "404.html", "posts/a/index.html", "tags/x/index.html", "robots.txt", "old/index.html"} <= names
+    assert {
+        "index.html",
+        "404.html",
+        "posts/a/index.html",
+        "tags/x/index.html",
+        "robots.txt",
+        "old/index.html",
+    } <= names
     css = next(name for name in names if name.startswith("assets/app.") and name.endswith(".css"))
     assert files[css] == b"p{margin:0}body{color:red}"
     assert f"/{css}".encode() in files["posts/a/index.html"]
@@ -183,8 +191,6 @@ def test_a_missing_site_is_wrong_use(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_says_so(site: Path) -> None:
-    import socket
-
     report(site)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import socket
 from html.parser import HTMLParser
 from pathlib import Path
@@ -103,7 +104,9 @@ class _Shape(HTMLParser):
             self._skips += 1
             if "/_hyperweb/" in (names.get("src") or ""):
                 return
-        values = {name: re.sub(r"\.[0-9a-f]{10}(\.\w+)", r"\1", " ".join((value or "").split())) for name, value in attrs}
+        values = {
+            name: re.sub(r"\.[0-9a-f]{10}(\.\w+)", r"\1", " ".join((value or "").split())) for name, value in attrs
+        }
         self.found.append((tag, sorted(values.items())))
 
     def handle_endtag(self, tag: str) -> None:
@@ -132,8 +135,6 @@ def shape(page: bytes) -> list[object]:
 
 
 def test_development_and_production_render_the_same_pages_of_the_blog(tmp_path: Path) -> None:
-    import shutil
-
     site = tmp_path / "blog"
     shutil.copytree(BLOG, site, ignore=shutil.ignore_patterns("dist", ".hyperweb", "__pycache__"))
     hyperweb("build", site, "--drafts", check=True)

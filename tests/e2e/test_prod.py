@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,16 @@ def test_redirects_and_what_is_not_there(server: Running) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/../site.toml", "/%2e%2e/site.toml", "/a%2fb", "/a%5cb", "/a%00b", "/%c0%ae%c0%ae/x", "/.hyperweb/graph", "/a\\b"],
+    [
+        "/../site.toml",
+        "/%2e%2e/site.toml",
+        "/a%2fb",
+        "/a%5cb",
+        "/a%00b",
+        "/%c0%ae%c0%ae/x",
+        "/.hyperweb/graph",
+        "/a\\b",
+    ],
 )
 def test_hostile_paths_lead_to_no_file(server: Running, path: str) -> None:
     answer = server.raw(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
@@ -108,8 +118,6 @@ def test_a_request_in_single_bytes_and_two_at_once(server: Running) -> None:
     one = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
     last = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert server.raw(one + last).count(b"User-agent: *") == 2
-    import socket
-
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as stream:
         for byte in last:
             stream.sendall(bytes([byte]))

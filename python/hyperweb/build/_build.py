@@ -14,8 +14,9 @@ from hyperweb.build._errors import BuildError, BuildErrors
 from hyperweb.build._graph import Graph, load_graph, make_graph, save_graph
 from hyperweb.build._headers import ASSET_CACHING, PAGE_CACHING, security_headers
 from hyperweb.build._links import dead_links
+from hyperweb.build._lock import only_build
 from hyperweb.build._report import BuildReport
-from hyperweb.build._routes import site_routes
+from hyperweb.build._routes import Routes, site_routes
 from hyperweb.config import settings_hash
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
@@ -55,20 +56,6 @@ def build_site(
     return _Build(config, clean=clean, strict=strict, progress=progress or _silent).run()
 
 
-def is_current(config: SiteConfig) -> bool:
-    """Whether `dist/` is what a build would make now; it looks at the files' times and sizes, not at their bytes."""
-    if not config.pack.is_file():
-        return False
-    graph = load_graph(config.state)
-    try:
-        pack = _core.pack_id(str(config.pack))
-    except _core.PackError:
-        return False
-    if graph.settings != settings_hash(config.settings) or graph.pack != pack:
-        return False
-    return _sources(config).is_current()
-
-
 def _open(config: SiteConfig) -> _core.Pack | None:
     """Opens the last pack; one that is damaged or not there only means that everything is made."""
     try:
@@ -90,6 +77,9 @@ def _sources(config: SiteConfig) -> _core.Sources:
 
 
 class _Build:
+    # Held here alone: a frame that an error remembers would keep what was written aside from being cleared away.
+    writer: _core.SiteWriter
+
     def __init__(
         self, config: SiteConfig, *, clean: bool, strict: bool, progress: Callable[[str, int, int], None]
     ) -> None:
@@ -106,8 +96,12 @@ class _Build:
         self.report = BuildReport(site=config.name)
 
     def run(self) -> BuildReport:
-        config = self.config
         self._make_folders()
+        with only_build(self.config.state):
+            return self._run()
+
+    def _run(self) -> BuildReport:
+        config = self.config
         graph = Graph() if self.clean else load_graph(config.state)
         sources = _sources(config)
         try:
@@ -140,10 +134,34 @@ class _Build:
         if self.errors:
             raise BuildErrors(self.errors)
         try:
-            writer = _core.SiteWriter(
-                str(config.out), previous, threads=threads, large_file=self.settings.build.large_file
-            )
-            self._write(writer, renderer, graph if previous else Graph())
+            written = self._make_all(renderer, routes, previous, graph if previous else Graph(), threads)
+        except _core.SourceError as error:
+            raise BuildErrors([site_error(error, config.root)]) from None
+        made = make_graph(self.reads, renderer.values, settings=self.settings_hash, memory=renderer.memory)
+        made.pack = written.id
+        try:
+            save_graph(config.state, made)
+            sources.save()
+        except OSError as error:
+            raise BuildError(
+                f"what was built cannot be remembered: {error.strerror or error}",
+                file=config.state,
+                hint="check the space left on the disk and the folder's permissions; the site itself is built",
+            ) from None
+        self.report.pack_bytes = written.pack_bytes
+        self.report.source_bytes = written.source_bytes
+        self.report.files_written = written.files_written
+        self.report.files_removed = written.files_removed
+        return self._done()
+
+    def _make_all(
+        self, renderer: Renderer, routes: Routes, previous: _core.Pack | None, graph: Graph, threads: int
+    ) -> _core.Written:
+        self.writer = _core.SiteWriter(
+            str(self.config.out), previous, threads=threads, large_file=self.settings.build.large_file
+        )
+        try:
+            self._write(renderer, graph)
             if self.errors:
                 raise BuildErrors(self.errors)
             manifest = {
@@ -153,18 +171,9 @@ class _Build:
             }
             meta = {"title": self.settings.title, "base_url": self.settings.base_url, "hosts": self.settings.hosts}
             self.progress("pack", 0, 1)
-            written = writer.finish(routes.compiled(), msgspec.json.encode(manifest), msgspec.json.encode(meta))
-        except _core.SourceError as error:
-            raise BuildErrors([site_error(error, config.root)]) from None
-        made = make_graph(self.reads, renderer.values, settings=self.settings_hash, memory=renderer.memory)
-        made.pack = written.id
-        save_graph(config.state, made)
-        sources.save()
-        self.report.pack_bytes = written.pack_bytes
-        self.report.source_bytes = written.source_bytes
-        self.report.files_written = written.files_written
-        self.report.files_removed = written.files_removed
-        return self._done()
+            return self.writer.finish(routes.compiled(), msgspec.json.encode(manifest), msgspec.json.encode(meta))
+        finally:
+            del self.writer
 
     def _done(self) -> BuildReport:
         self.report.milliseconds = round((time.perf_counter() - self.started) * 1000)
@@ -186,11 +195,11 @@ class _Build:
             else:
                 self.report.warnings.append(str(found))
 
-    def _write(self, writer: _core.SiteWriter, renderer: Renderer, graph: Graph) -> None:
+    def _write(self, renderer: Renderer, graph: Graph) -> None:
         nodes = [renderer.nodes[url] for url in sorted(renderer.nodes)]
         nodes = [node for node in nodes if node.render == "static"]
         kept = graph.unchanged(renderer.values)
-        work = [node for node in nodes if not (node.url in kept and writer.has(node.url))]
+        work = [node for node in nodes if not (node.url in kept and self.writer.has(node.url))]
         fresh = {node.url for node in work}
         total = len(work)
         self.report.pages = sum(node.kind == "page" for node in nodes)
@@ -202,8 +211,8 @@ class _Build:
         ready = 0
         for node in nodes:
             if node.url not in fresh:
-                writer.reuse(node.url)
-                self._reuse_content(writer, node)
+                self.writer.reuse(node.url)
+                self._reuse_content(node)
                 self.reads[node.url] = graph.reads(node.url)
                 continue
             if node.kind == "page":
@@ -213,7 +222,7 @@ class _Build:
                     batch_end += _BATCH
                 ready += 1
             try:
-                self._make(writer, renderer, node)
+                self._make(renderer, node)
             except SiteError as error:
                 self.errors.append(error)
                 if len(self.errors) >= _MOST_ERRORS:
@@ -222,13 +231,13 @@ class _Build:
             if done % 50 == 0 or done == total:
                 self.progress("render", done, total)
 
-    def _make(self, writer: _core.SiteWriter, renderer: Renderer, node: Node) -> None:
+    def _make(self, renderer: Renderer, node: Node) -> None:
         if node.kind == "page":
-            self._page(writer, renderer, node)
+            self._page(renderer, node)
         elif node.kind == "alias":
             self.reads[node.url] = ["settings", f"file:{node.source}"]
             body = _moved(node.target, self.settings.base_url.rstrip("/"))
-            self._add(writer, node, body, "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
+            self._add(node, body, "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
         elif node.kind == "asset":
             body, kind = renderer.assets.make(node.target)
             self.reads[node.url] = [
@@ -237,11 +246,11 @@ class _Build:
                 *(f"file:assets/{name}" for name in renderer.assets.sources(node.target)),
             ]
             finish = "none" if is_transformed(node.target) or not self.settings.build.minify else finish_of(kind)
-            self._add(writer, node, body, kind, caching=ASSET_CACHING, best=True, finish=finish)
+            self._add(node, body, kind, caching=ASSET_CACHING, best=True, finish=finish)
         else:
             self.reads[node.url] = ["settings", f"file:{node.source}"]
             kind = _core.media_type(node.url) or "application/octet-stream"
-            writer.add_file(
+            self.writer.add_file(
                 node.url,
                 str(self.config.root / node.source),
                 content_type=kind,
@@ -250,13 +259,12 @@ class _Build:
                 best=True,
             )
 
-    def _page(self, writer: _core.SiteWriter, renderer: Renderer, node: Node) -> None:
+    def _page(self, renderer: Renderer, node: Node) -> None:
         rendered = renderer.render(node)
         self.report.rendered += 1
         self.reads[node.url] = sorted(rendered.reads)
         kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
         self._add(
-            writer,
             node,
             rendered.text.encode(),
             kind,
@@ -266,7 +274,7 @@ class _Build:
             tags=[f"page:{node.source}"],
         )
         if self._has_content(node):
-            writer.add(
+            self.writer.add(
                 content_url(node.url),
                 page_content(rendered.text, renderer.build_id()),
                 status=200,
@@ -282,13 +290,12 @@ class _Build:
     def _has_content(self, node: Node) -> bool:
         return self.settings.client.spa and node.kind == "page" and node.url.endswith("/")
 
-    def _reuse_content(self, writer: _core.SiteWriter, node: Node) -> None:
+    def _reuse_content(self, node: Node) -> None:
         if self._has_content(node):
-            writer.reuse(content_url(node.url), public=False)
+            self.writer.reuse(content_url(node.url), public=False)
 
     def _add(
         self,
-        writer: _core.SiteWriter,
         node: Node,
         body: bytes,
         kind: str,
@@ -300,7 +307,7 @@ class _Build:
         best: bool = False,
         tags: list[str] | None = None,
     ) -> None:
-        writer.add(
+        self.writer.add(
             node.url,
             body,
             status=status,

@@ -22,12 +22,12 @@ class BuildErrors(BuildError):
     """Several things are wrong with a site: all of them, so that they can be mended in one go.
 
     Attributes:
-        errors: What is wrong.
+        errors: What is wrong, each once: a template that is wrong is wrong for every page it renders.
     """
 
     def __init__(self, errors: Sequence[HyperwebError]) -> None:
-        super().__init__(f"{len(errors)} thing{'s are' if len(errors) > 1 else ' is'} wrong")
-        self.errors = list(errors)
+        self.errors = list({str(error): error for error in errors}.values())
+        super().__init__(f"{len(self.errors)} thing{'s are' if len(self.errors) > 1 else ' is'} wrong")
 
     def __str__(self) -> str:
         shown = [str(error) for error in self.errors[:_SHOWN]]

@@ -76,12 +76,14 @@ def load_graph(folder: Path) -> Graph:
     """Returns the graph kept in `folder`, or an empty one when there is none, or none that can be used."""
     try:
         graph = msgspec.msgpack.decode((folder / "graph").read_bytes(), type=Graph)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        # Damage shows as bytes that are no UTF-8, or as values nested without end, too.
         return Graph()
     if graph.format != _VERSION or len(graph.names) != len(graph.values):
         return Graph()
-    highest = max((max(numbers, default=0) for numbers in graph.nodes.values()), default=0)
-    return graph if highest < max(1, len(graph.names)) else Graph()
+    there = range(len(graph.names))
+    used = set[int]().union(*graph.nodes.values())
+    return graph if all(number in there for number in used) else Graph()
 
 
 def save_graph(folder: Path, graph: Graph) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hyperweb import _core
+from hyperweb.build._errors import BuildError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SCRIPTS = {".js", ".mjs", ".ts", ".tsx", ".jsx", ".mts"}
+_KINDS = {".html", ".htm", ".css", *_SCRIPTS, ".json", ".webmanifest", ".xml", ".rss", ".atom", ".svg"}
 
 
 def minify_file(file: Path) -> bytes:
@@ -17,10 +19,17 @@ def minify_file(file: Path) -> bytes:
 
     Raises:
         hyperweb._core.SourceError: It is not valid; it says where.
+        BuildError: It is not UTF-8 text.
     """
     ending = file.suffix.lower()
     data = file.read_bytes()
-    text = data.decode(errors="surrogateescape")
+    if ending not in _KINDS:
+        return data
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BuildError("this is not UTF-8 text", file=file, line=line, hint="save the file as UTF-8") from None
     if ending in {".html", ".htm"}:
         made = _core.minify_html(text)
     elif ending == ".css":
@@ -29,8 +38,6 @@ def minify_file(file: Path) -> bytes:
         made = _core.transform_js(text, {}, filename=file.name, minify=True)
     elif ending in {".json", ".webmanifest"}:
         made = _core.minify_json(text) or text
-    elif ending in {".xml", ".rss", ".atom", ".svg"}:
-        made = _core.minify_svg(text) if ending == ".svg" else _core.minify_xml(text)
     else:
-        return data
-    return made.encode(errors="surrogateescape")
+        made = _core.minify_svg(text) if ending == ".svg" else _core.minify_xml(text)
+    return made.encode()

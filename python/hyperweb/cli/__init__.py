@@ -51,7 +51,13 @@ def main() -> Any:
     try:
         return cli()
     except HyperwebError as error:
-        sys.stderr.write(f"error: {error}\n")
+        if "--json" in sys.argv:
+            from hyperweb.cli._options import encode
+
+            # A program reads one object, whatever happened.
+            sys.stdout.write(encode({"error": str(error)}) + "\n")
+        else:
+            sys.stderr.write(f"error: {error}\n")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -11,7 +13,7 @@ from hyperweb.config import Settings, load_site
 from hyperweb.config._load import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from hyperweb.config import SiteConfig
@@ -48,6 +50,13 @@ def load_sites(paths: tuple[Path, ...], given: dict[str, Any]) -> list[SiteConfi
         below = sorted(one.parent for one in path.glob("*/site.toml")) if not (path / "site.toml").exists() else []
         found += [load_site(one, given) for one in (below or [path])]
     return found
+
+
+@contextlib.contextmanager
+def only_json(*, wanted: bool) -> Iterator[None]:
+    """Sends what a site's own code prints while it is loaded to standard error, where JSON is `wanted` on the other."""
+    with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
+        yield
 
 
 def encode(value: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import rich_click as click
 
-from hyperweb.cli._options import encode, load_sites, overrides, setting
+from hyperweb.cli._options import encode, load_sites, only_json, overrides, setting
 
 
 @click.command()
@@ -32,13 +32,13 @@ def build(sites: tuple[Path, ...], *, clean: bool, strict: bool, watch: bool, as
     reports: list[object] = []
     for config in load_sites(sites or (Path(),), overrides(given)):
         try:
-            with progress(enabled=not as_json) as show:
+            with only_json(wanted=as_json), progress(enabled=not as_json) as show:
                 report = build_site(config, clean=clean, strict=strict, progress=show)
         except HyperwebError as error:
-            if not as_json:
-                raise
             failed = True
             reports.append({"site": config.name, "error": str(error)})
+            if not as_json:
+                click.echo(f"error: {error}", err=True)
             continue
         reports.append(report)
         if not as_json:

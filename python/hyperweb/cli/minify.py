@@ -17,6 +17,9 @@ from hyperweb.site import SiteError
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The folder to write to.")
 def minify(files: tuple[Path, ...], *, out: Path | None) -> None:
     """Minify HTML, CSS, JavaScript, TypeScript, JSON, XML and SVG FILES, to standard output or into --out."""
+    names = [file.name for file in files]
+    if out is not None and len(set(names)) < len(names):
+        raise click.UsageError("two of the files have one name, and would overwrite each other in --out")
     for file in files:
         try:
             made = minify_file(file)
@@ -27,7 +30,10 @@ def minify(files: tuple[Path, ...], *, out: Path | None) -> None:
         if out is None:
             sys.stdout.buffer.write(made)
             continue
-        out.mkdir(parents=True, exist_ok=True)
         target = out / file.name
-        target.write_bytes(made)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(made)
+        except OSError as error:
+            raise SiteError(f"cannot be written: {error.strerror}", file=target, hint="check its folder") from None
         click.echo(f"{file} → {target}: {file.stat().st_size:,} → {len(made):,} bytes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from pathlib import Path
 
 import rich_click as click
@@ -10,7 +11,7 @@ import rich_click as click
 from hyperweb.errors import HyperwebError
 
 _FILES = {
-    "site.toml": 'title = "{title}"\nbase_url = ""\nlanguage = "en"\n',
+    "site.toml": 'title = {title}\nbase_url = ""\nlanguage = "en"\n',
     "templates/base.html": """<!doctype html>
 <html lang="{{{{ site.language }}}}">
 <head>
@@ -65,11 +66,20 @@ async def hello(name: str) -> dict[str, str]:
 @click.option("--title", default="My site", help="The name of the site.", show_default=True)
 def new(folder: Path, *, title: str) -> None:
     """Begin a site in FOLDER: settings, templates, a page, a post and a handler, ready to be served."""
+    if not title:
+        raise click.UsageError("a site needs a title")
+    if folder.exists() and not folder.is_dir():
+        raise HyperwebError(f"{folder} is a file", hint="give the name of a new folder")
     if folder.exists() and any(folder.iterdir()):
         raise HyperwebError(f"the folder {folder} is not empty", hint="give the name of a new one")
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     for name, text in _FILES.items():
         file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.format(title=title.replace('"', "'"), today=today), encoding="utf-8")
+        # A JSON string is a TOML string as well, but for one character that TOML wants escaped.
+        quoted = json.dumps(title, ensure_ascii=False).replace("\x7f", "\\u007f")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.format(title=quoted, today=today), encoding="utf-8")
+        except OSError as error:
+            raise HyperwebError(f"cannot be written: {error.strerror}", file=file, hint="check the place") from None
     click.echo(f"made {folder}; now: hyperweb serve {folder}")

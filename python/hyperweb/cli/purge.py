@@ -18,9 +18,16 @@ from hyperweb.cli._running import running_server
 def purge(site: Path, *, tags: tuple[str, ...], paths: tuple[str, ...], prefix: str | None, everything: bool) -> None:
     """Make the server of SITE forget what Python made: by tag, path or prefix."""
     from hyperweb.serve._admin import ask
+    from hyperweb.serve._purge_mail import post_purge
+    from hyperweb.web.purge import Purge
 
     if not (tags or paths or prefix or everything):
         raise click.UsageError("say what to forget: --tag, --path, --prefix or --all")
-    wanted = {"tags": tags, "paths": paths, "prefix": prefix, "all": everything}
-    answer = ask(running_server(site).admin, "POST", "/purge", wanted)
+    wanted = Purge(tags, paths, prefix, everything)
+    admin = Path(running_server(site).admin)
+    if not admin.exists():
+        # Started with --direct: there is no edge, and each worker keeps its own.
+        click.echo(f"{post_purge(admin.parent, wanted)} workers told")
+        return
+    answer = ask(str(admin), "POST", "/purge", wanted)
     click.echo(f"{answer['purged']} responses forgotten")

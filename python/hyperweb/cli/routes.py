@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import rich_click as click
 
-from hyperweb.cli._options import encode
+from hyperweb.cli._options import encode, only_json
 from hyperweb.config import load_site
 
 
@@ -19,7 +19,8 @@ def routes(site: Path, *, as_json: bool) -> None:
     """List the routes of SITE's handlers, with their methods and how long they are kept."""
     from hyperweb.serve._handlers import load_handlers
 
-    app = load_handlers(load_site(site).root)
+    with only_json(wanted=as_json):
+        app = load_handlers(load_site(site).root)
     found: list[dict[str, Any]] = [
         {
             "path": route.path,

@@ -10,6 +10,7 @@ import rich_click as click
 
 from hyperweb.cli._options import encode
 from hyperweb.cli._running import running_server
+from hyperweb.serve._errors import ServeError
 
 _SHOWN = (
     ("requests", "requests"),
@@ -36,6 +37,8 @@ def stats(site: Path, *, watch: bool, as_json: bool) -> None:
     from hyperweb.serve._admin import ask
 
     server = running_server(site)
+    if not Path(server.admin).exists():
+        raise ServeError("this server has no edge to count requests", hint="start it without --direct")
     before: dict[str, Any] | None = None
     while True:
         found: dict[str, Any] = ask(server.admin, "GET", "/stats")

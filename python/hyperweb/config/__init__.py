@@ -3,7 +3,7 @@
 from hyperweb.config._errors import ConfigError
 from hyperweb.config._hash import settings_hash
 from hyperweb.config._load import load_site
-from hyperweb.config._settings import Settings
+from hyperweb.config._settings import DURATION, Settings
 from hyperweb.config._site import SiteConfig
 
-__all__ = ["ConfigError", "Settings", "SiteConfig", "load_site", "settings_hash"]
+__all__ = ["DURATION", "ConfigError", "Settings", "SiteConfig", "load_site", "settings_hash"]

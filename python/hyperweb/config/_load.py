@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import msgspec
 
@@ -46,10 +46,11 @@ def load_site(root: str | Path, overrides: Mapping[str, Any] | None = None) -> S
     text = _read(file, folder)
     try:
         table: dict[str, Any] = tomllib.loads(text)
+        layered = msgspec.to_builtins(_convert(table, file, text))
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(file, text, error) from None
-    settings = _convert(table, file, text)
-    layered = msgspec.to_builtins(settings)
+    except RecursionError:
+        raise ConfigError("values are nested too deeply", file=file, hint="take some levels out") from None
     for name, value in _from_environment(os.environ):
         _put(layered, name, value)
     for name, value in (overrides or {}).items():
@@ -63,7 +64,15 @@ def load_site(root: str | Path, overrides: Mapping[str, Any] | None = None) -> S
             f"the setting {path or '(unknown)'} cannot be used: {what}",
             hint="it comes from the command line or from a HYPERWEB_* variable",
         ) from None
-    return SiteConfig(folder, settings)
+    config = SiteConfig(folder, settings)
+    if not config.out_is_apart:
+        raise ConfigError(
+            f"`build.out` is {settings.build.out!r}: building there would overwrite the site itself",
+            file=file,
+            line=line_of(text, "build.out"),
+            hint="give it a folder of its own, such as `dist`",
+        )
+    return config
 
 
 def _read(file: Path, folder: Path) -> str:
@@ -99,13 +108,14 @@ def _convert(table: dict[str, Any], file: Path, text: str) -> Settings:
         if unknown:
             name = unknown["name"]
             dotted = f"{path}.{name}" if path else name
-            near = difflib.get_close_matches(dotted, setting_names(), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(re.sub(r"\[\d+\]", "", dotted), _keys(Settings), n=1, cutoff=0.5)
             hint = f"did you mean `{near[0]}`?" if near else "see the settings reference for the names there are"
             message = f"unknown setting `{dotted}`"
         else:
-            dotted = path
-            message = f"wrong value for `{dotted}`: {what[0].lower()}{what[1:]}"
-            about = describe(re.sub(r"\[\d+\]", "", dotted))
+            dotted = path.removesuffix("[...]")
+            what = "this is not how it is written" if "matching regex" in what else f"{what[0].lower()}{what[1:]}"
+            message = f"wrong value for `{dotted}`: {what}"
+            about = describe(re.sub(r"\[(\d+|\.\.\.)\]", "", dotted))
             hint = about or "see the settings reference"
         line = line_of(text, dotted)
         frame = source_frame(text, line) if line else None
@@ -116,32 +126,52 @@ def _split(error: msgspec.ValidationError) -> tuple[str, str]:
     found = _ERROR_PATH.match(str(error))
     if not found:
         return str(error), ""
-    return found["what"], (found["path"] or "").removeprefix("$").removeprefix(".")
+    path = (found["path"] or "").removeprefix("key` in `")
+    return found["what"], path.removeprefix("$").removeprefix(".")
+
+
+_TEXT = re.compile(r"\'\'\'.*?\'\'\'|\"\"\".*?\"\"\"", re.DOTALL)
+_HEADING = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]")
+_KEY = re.compile(r"\s*([A-Za-z0-9_.\-\"\']+)\s*=")
 
 
 def line_of(text: str, dotted: str) -> int | None:
     """Returns the line (from 1) on which the key `dotted` of a TOML text stands, or the table it would stand in."""
-    parts = [part for part in re.split(r"\.|\[(?:\d+|\.\.\.)\]", dotted) if part]
+    wanted = re.findall(r"\[\d+\]|[^.\[\]]+", dotted.replace("[...]", ""))
     table: list[str] = []
+    counts: dict[tuple[str, ...], int] = {}
     best: int | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
-        heading = re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]?\]", line)
+    deepest = 0
+    # Lines of a text that spans several are none of keys.
+    for number, line in enumerate(_TEXT.sub(lambda found: "\n" * found[0].count("\n"), text).split("\n"), start=1):
+        heading = _HEADING.match(line)
+        key = _KEY.match(line)
         if heading:
-            table = [name.strip().strip("\"'") for name in heading[1].split(".")]
-            if table == parts:
-                return number
-            if table == parts[: len(table)]:
-                best = number
+            table = _place(_names(heading[2]), counts, is_array=heading[1] == "[[")
+            name = table
+        elif key:
+            name = [*table, *_names(key[1])]
+        else:
             continue
-        key = re.match(r"\s*([A-Za-z0-9_.\-\"']+)\s*=", line)
-        if not key:
-            continue
-        name = [*table, *(part.strip("\"'") for part in key[1].split("."))]
-        if name == parts:
-            return number
-        if name == parts[: len(name)]:
-            best = number
+        if len(name) > deepest and name == wanted[: len(name)]:
+            best, deepest = number, len(name)
     return best
+
+
+def _names(dotted: str) -> list[str]:
+    return [name.strip().strip("\"'") for name in dotted.split(".")]
+
+
+def _place(names: list[str], counts: dict[tuple[str, ...], int], *, is_array: bool) -> list[str]:
+    """Returns the path of a table, with the number of each list of tables it stands in."""
+    if is_array:
+        counts[tuple(names)] = counts.get(tuple(names), -1) + 1
+    found = []
+    for end, name in enumerate(names, start=1):
+        found.append(name)
+        if tuple(names[:end]) in counts:
+            found.append(f"[{counts[tuple(names[:end])]}]")
+    return found
 
 
 def setting_names() -> list[str]:
@@ -167,10 +197,30 @@ def describe(dotted: str) -> str | None:
             if isinstance(meta, msgspec.Meta) and meta.description:
                 unit = (meta.extra or {}).get("unit")
                 about = meta.description + (f" (in {unit})" if unit else "")
-        struct = field.type
-        if not (isinstance(struct, type) and issubclass(struct, msgspec.Struct)):
+        struct = _table(field.type)
+        if struct is None:
             return about
     return about
+
+
+def _table(kind: Any) -> type[msgspec.Struct] | None:
+    """Returns the structure of a table or of each of a list of tables, or None for any other type."""
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is tuple:
+        kind = get_args(kind)[0]
+    return kind if isinstance(kind, type) and issubclass(kind, msgspec.Struct) else None
+
+
+def _keys(struct: type[msgspec.Struct], prefix: str = "") -> list[str]:
+    """Returns the dotted names of all keys there are, those in lists of tables too."""
+    found = []
+    for field in msgspec.structs.fields(struct):
+        found.append(prefix + field.name)
+        inner = _table(field.type)
+        if inner is not None:
+            found += _keys(inner, f"{prefix}{field.name}.")
+    return found
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -10,6 +10,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+# A length of time: `90`, `30s`, `10m`, `1h30m`.
+DURATION = r"^([0-9]{1,9}|([0-9]{1,9}[smhdw])+)\Z"
+_DURATION = Annotated[str, Meta(pattern=DURATION)] | Annotated[int, Meta(ge=0)] | None
+# A field name and a field value (RFC 9110, section 5.1 and 5.5).
+_FIELD_NAME = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")]
+_FIELD_VALUE = Annotated[str, Meta(pattern=r"^[^\x00-\x08\x0a-\x1f\x7f]*\Z")]
+_OLD_PATH = Annotated[str, Meta(pattern=r"^(?!(.*/)?\.{1,2}(/|\Z))/[^?#\\\x00-\x1f\x7f]*\Z")]
+_TARGET = Annotated[str, Meta(pattern=r"^(/|https?://)[^\x00-\x20\x7f]*\Z")]
+
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A table of site.toml; a key it does not define is an error."""
@@ -48,12 +57,12 @@ class CacheRule(Section, frozen=True):
         Literal["static", "cached", "dynamic"] | None,
         said("When the page is rendered: at build, on first request, or every time."),
     ] = None
-    ttl: Annotated[str | int | None, said("How long a shared cache keeps it fresh: `10m`, `2h` or seconds.")] = None
-    swr: Annotated[str | int | None, said("How long a stale copy may be sent while a new one is made.")] = None
-    stale_if_error: Annotated[str | int | None, said("How long a stale copy may be sent when making one fails.")] = None
+    ttl: Annotated[_DURATION, said("How long a shared cache keeps it fresh: `10m`, `2h` or seconds.")] = None
+    swr: Annotated[_DURATION, said("How long a stale copy may be sent while a new one is made.")] = None
+    stale_if_error: Annotated[_DURATION, said("How long a stale copy may be sent when making one fails.")] = None
     vary: Annotated[tuple[str, ...], said("Request headers the response depends on.")] = ()
     tags: Annotated[tuple[str, ...], said("Tags the response can be purged by.")] = ()
-    browser: Annotated[str | int | None, said("How long a browser may keep it without asking.")] = None
+    browser: Annotated[_DURATION, said("How long a browser may keep it without asking.")] = None
 
 
 class CacheSettings(Section, frozen=True):
@@ -101,7 +110,8 @@ class SecuritySettings(Section, frozen=True):
     """Headers that every response carries."""
 
     headers: Annotated[
-        dict[str, str], said("Response headers added to, or with an empty value taken from, the default set.")
+        dict[_FIELD_NAME, _FIELD_VALUE],
+        said("Response headers added to, or with an empty value taken from, the default set."),
     ] = {}
 
 
@@ -111,7 +121,7 @@ class Settings(Section, frozen=True):
     title: Annotated[str, said("The name of the site.", min_length=1)] = "Untitled"
     base_url: Annotated[
         str,
-        said("Where the site is published, for absolute links: `https://example.org`.", pattern=r"^(https?://.+)?$"),
+        said("Where the site is published, for absolute links: `https://example.org`.", pattern=r"^(https?://\S+)?\Z"),
     ] = ""
     description: Annotated[str, said("What the site is, in a sentence.")] = ""
     language: Annotated[str, said("The language the site is written in (BCP 47).", min_length=2)] = "en"
@@ -124,5 +134,5 @@ class Settings(Section, frozen=True):
     serve: ServeSettings = ServeSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()
-    aliases: Annotated[dict[str, str], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}
+    aliases: Annotated[dict[_OLD_PATH, _TARGET], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}
     extra: Annotated[dict[str, Any], said("Whatever the site's own templates read as `site.extra`.")] = {}

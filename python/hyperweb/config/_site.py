@@ -8,6 +8,9 @@ import msgspec
 
 from hyperweb.config._settings import Settings
 
+SOURCES = ("content", "pages", "templates", "assets", "static", "data", "locales")
+"""The folders of a site that it is built from."""
+
 
 class SiteConfig(msgspec.Struct, frozen=True):
     """Where a site is and what was decided for it.
@@ -39,6 +42,13 @@ class SiteConfig(msgspec.Struct, frozen=True):
     def public(self) -> Path:
         """The plain files any host can serve."""
         return self.out / "public"
+
+    @property
+    def out_is_apart(self) -> bool:
+        """Whether building can overwrite none of the site's own files."""
+        out = self.out.resolve()
+        own = [self.state, *(self.root / name for name in SOURCES)]
+        return not self.root.is_relative_to(out) and not any(out.is_relative_to(folder) for folder in own)
 
     @property
     def state(self) -> Path:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperweb import _core
 from hyperweb.build._graph import load_graph
+from hyperweb.build._headers import security_headers
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
@@ -34,6 +35,9 @@ def make_app(config: SiteConfig, *, direct: bool = False) -> App:
     app.templates = templates
     app.behind_edge = not direct
     app.max_body = config.settings.serve.max_body
+    if direct:
+        # The edge adds them where there is one.
+        app.headers = security_headers(config.settings, "text/html")
     for node in templates.runtime_pages():
         add_page(app, lambda: templates.renderer, node)
     return app

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hyperweb import _core
+from hyperweb.serve._kept import Kept
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,21 +23,32 @@ _BEAT = 0.25
 
 
 class DirectApp:
-    """An RSGI application: the site's own routes first, then the pack, and last the site's page for what is missing."""
+    """An RSGI application: the site's own routes first, then the pack, and last the site's page for what is missing.
 
-    def __init__(self, app: App, config: SiteConfig) -> None:
+    Args:
+        app: The site's handlers.
+        config: The site.
+        limit_bytes: The most bytes of handlers' responses that are kept.
+    """
+
+    def __init__(self, app: App, config: SiteConfig, limit_bytes: int) -> None:
         self._app = app
         self._file = str(config.pack)
         self._pack = _core.open_pack(self._file)
         self._stamp = self._look()
-        self._literal = {route.path for route in app.routes if "{" not in route.path}
-        self._router = _core.Router([route.path for route in app.routes])
+        self._paths = list(dict.fromkeys(route.path for route in app.routes))
+        self._router = _core.Router(self._paths)
+        keeps = {route.path for route in app.routes if route.cache is not None and "GET" in route.methods}
+        self._literal = {path: path in keeps for path in self._paths if "{" not in path}
+        self._keeps = [path in keeps for path in self._paths]
         self._enter = app.__rsgi__
+        self.kept = Kept(app.__rsgi__, limit_bytes)
 
     def __rsgi__(self, scope: Scope, proto: Proto) -> Awaitable[None]:
         """Answers a request."""
-        if scope.path in self._literal and scope.method != "HEAD":
-            return self._enter(scope, proto)
+        keeps = self._literal.get(scope.path)
+        if keeps is not None and scope.method != "HEAD":
+            return self.kept.answer(scope, proto) if keeps and scope.method == "GET" else self._enter(scope, proto)
         return self._serve(scope, proto)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -52,7 +64,10 @@ class DirectApp:
         reads = scope.proto == "http" and scope.method in {"GET", "HEAD"}
         if reads and self._answer(scope, proto, missing=False):
             return
-        if not reads or self._router.find(scope.path) is not None or not self._answer(scope, proto, missing=True):
+        found = self._router.find(scope.path)
+        if found is not None and reads and self._keeps[found[0]]:
+            await self.kept.answer(scope, proto)
+        elif found is not None or not reads or not self._answer(scope, proto, missing=True):
             await self._enter(scope, proto)
 
     def _answer(self, scope: Scope, proto: Any, *, missing: bool) -> bool:

@@ -153,6 +153,10 @@ class Supervisor:
     def _worker(self, site: SiteConfig) -> Worker:
         spec: dict[str, Any] = {"site": str(site.root), "settings": self._overrides, "direct": self._direct}
         if self._direct:
+            # Each worker keeps its own: together they keep what the edge would.
+            workers = max(self._pools[site.name].most, 1)
+            spec["cache_bytes"] = cache_bytes(site.settings.cache.memory) // workers
+            spec["runtime"] = str(self._runtime.folder)
             return Worker({**spec, "host": self._settings.host, "port": self._port}, None)
         path = self._runtime.worker_socket()
         os.environ["HYPERWEB_ADMIN_SOCKET"] = str(self._runtime.admin)

@@ -20,6 +20,7 @@ from hyperweb.config import load_site
 from hyperweb.errors import HyperwebError
 
 if TYPE_CHECKING:
+    from hyperweb.serve._direct import DirectApp
     from hyperweb.web.app import App
 
 
@@ -35,6 +36,8 @@ class WorkerSpec(msgspec.Struct, kw_only=True):
         host: The address to listen on without a socket.
         port: The port to listen on without a socket.
         direct: Whether it answers hits itself, because no edge stands in front.
+        cache_bytes: The most bytes of responses it keeps itself.
+        runtime: The server's folder of sockets.
     """
 
     site: str
@@ -45,6 +48,8 @@ class WorkerSpec(msgspec.Struct, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     direct: bool = False
+    cache_bytes: int = 0
+    runtime: str = ""
 
 
 def main(argument: str) -> int:
@@ -62,11 +67,26 @@ def main(argument: str) -> int:
         if spec.direct:
             from hyperweb.serve._direct import DirectApp
 
-            target = DirectApp(app, config)
+            target = DirectApp(app, config, spec.cache_bytes)
     except HyperwebError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
-    return asyncio.run(_serve(spec, app, target))
+    return asyncio.run(_keep_informed(spec, app, target) if spec.direct else _serve(spec, app, target))
+
+
+async def _keep_informed(spec: WorkerSpec, app: App, target: DirectApp) -> int:
+    """Serves as a worker that keeps responses itself: a purge here is one in the other workers, and theirs one here."""
+    from hyperweb.serve._purge_mail import PurgeMail
+    from hyperweb.web.purge import set_purge_hook
+
+    loop = asyncio.get_running_loop()
+    mail = PurgeMail(Path(spec.runtime), target.kept.purge)
+    set_purge_hook(mail.purge)
+    mail.open(loop)
+    try:
+        return await _serve(spec, app, target)
+    finally:
+        mail.close(loop)
 
 
 async def _serve(spec: WorkerSpec, app: App, target: Any) -> int:
@@ -105,4 +125,10 @@ async def _listening(spec: WorkerSpec) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    _code = main(sys.argv[1])
+    # All hooks have run. Granian's threads may still hold a call into Python, and one that finds the interpreter half
+    # taken down aborts the process: so it is left at once.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_code)

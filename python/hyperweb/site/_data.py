@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from hyperweb import _core
 from hyperweb.errors import source_frame
 from hyperweb.site._errors import SiteError
+from hyperweb.site._toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,30 +35,39 @@ def read_data(root: Path, paths: Iterable[str]) -> dict[str, Any]:
         if stem in origin:
             raise SiteError(f"two data files are named `{stem}`: {origin[stem]} and {path}", hint="rename one of them")
         origin[stem] = path
-        found[stem] = _read(root / path, dot + ending)
+        found[stem] = _read(root / path, dot + ending, f"{root.name}/{path}")
     return found
 
 
-def _read(file: Path, ending: str) -> Any:
+def _read(file: Path, ending: str, shown: str) -> Any:
     try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise SiteError("this is not UTF-8 text", file=file, hint="save the file as UTF-8") from None
+        text = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise SiteError("this is not UTF-8 text", file=shown, line=line, hint="save the file as UTF-8") from None
     except OSError as error:
-        raise SiteError(f"cannot be read: {error.strerror}", file=file, hint="check its permissions") from None
-    try:
-        if ending == ".toml":
-            return tomllib.loads(text)
-        if ending == ".json":
-            return msgspec.json.decode(text)
-        return _yaml(text, file)
-    except (tomllib.TOMLDecodeError, msgspec.DecodeError) as error:
-        kind = ending[1:].upper()
-        raise SiteError(f"not valid {kind}: {error}", file=file, frame=source_frame(text, 1)) from None
+        raise SiteError(f"cannot be read: {error.strerror}", file=shown, hint="check its permissions") from None
+    if ending == ".toml":
+        return parse_toml(text, shown, text)
+    if ending == ".json":
+        return _json(text, shown)
+    return _yaml(text, shown)
 
 
-def _yaml(text: str, file: Path) -> Any:
+def _json(text: str, shown: str) -> Any:
     try:
-        return msgspec.json.decode(_core.yaml_to_json(text, file.name))
+        return msgspec.json.decode(text)
+    except RecursionError:
+        line, reason = 1, "it is nested too deeply"
+    except msgspec.DecodeError as error:
+        place = re.search(r"\(byte (\d+)\)", str(error))
+        line = text.encode().count(b"\n", 0, int(place[1])) + 1 if place else max(1, len(text.splitlines()))
+        reason = re.sub(r"^JSON is malformed: |\s*\(byte \d+\)", "", str(error))
+    raise SiteError(f"not valid JSON: {reason}", file=shown, line=line, frame=source_frame(text, line))
+
+
+def _yaml(text: str, shown: str) -> Any:
+    try:
+        return msgspec.json.decode(_core.yaml_to_json(text, shown))
     except _core.SourceError as error:
-        raise SiteError(error.message, file=file, line=error.line, frame=error.frame) from None
+        raise SiteError(error.message, file=shown, line=error.line, frame=error.frame) from None

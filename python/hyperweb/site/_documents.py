@@ -9,9 +9,9 @@ import msgspec
 
 from hyperweb import _core
 from hyperweb.site._errors import SiteError
-from hyperweb.site._front_matter import read_front_matter
+from hyperweb.site._front_matter import line_of_key, read_front_matter
 from hyperweb.site._page import Heading, PageBody, PageMeta
-from hyperweb.site._urls import content_url
+from hyperweb.site._urls import content_url, slugify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -123,7 +123,9 @@ class Documents:
 
 def site_error(error: _core.SourceError, root: Path) -> SiteError:
     """Returns the site's error for one the Rust core found."""
-    file = None if error.file is None else f"{root.name}/{error.file}"
+    file = error.file
+    if file is not None and not file.startswith("/"):
+        file = f"{root.name}/{file}"
     return SiteError(error.message, file=file, line=error.line, hint=error.hint, frame=error.frame)
 
 
@@ -131,6 +133,14 @@ def _meta(path: str, document: _core.Document, root: Path) -> tuple[PageMeta, tu
     found: dict[str, Any] = msgspec.json.decode(document.front_matter)
     text = (root / path).read_text(encoding="utf-8") if found else ""
     front, extra = read_front_matter(found, file=f"{root.name}/{path}", text=text)
+    for tag in front.tags:
+        if not slugify(tag):
+            raise SiteError(
+                f"front matter: the tag `{tag}` has no letter and no digit",
+                file=f"{root.name}/{path}",
+                line=line_of_key(text, "tags"),
+                hint="its page would have no address; name it otherwise",
+            )
     inner = path.removeprefix("content/")
     section = inner.partition("/")[0] if "/" in inner else ""
     stem = inner.rpartition("/")[2].rpartition(".")[0]

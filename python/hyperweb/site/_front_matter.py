@@ -9,8 +9,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from hyperweb.config import DURATION
 from hyperweb.errors import source_frame
 from hyperweb.site._errors import SiteError
+
+# One segment or several, none of which is empty or leads elsewhere, and nothing that a URL gives a meaning to.
+_SLUG = r"^(?!\.{1,2}(/|$))[^/?#%\\\x00-\x1f\x7f]+(/(?!\.{1,2}(/|$))[^/?#%\\\x00-\x1f\x7f]+)*\Z"
+_PATH = r"^(?!(.*/)?\.{1,2}(/|\Z))/[^?#\\\x00-\x1f\x7f]*\Z"
 
 
 class FrontMatter(msgspec.Struct, kw_only=True, frozen=True):
@@ -25,8 +30,14 @@ class FrontMatter(msgspec.Struct, kw_only=True, frozen=True):
     description: Annotated[str, Meta(description="What it is, for search engines and previews.")] = ""
     draft: Annotated[bool, Meta(description="A draft is built only with `--drafts` and in development.")] = False
     template: Annotated[str, Meta(description="The template it is rendered with.")] = "page.html"
-    slug: Annotated[str | None, Meta(description="The last part of its URL, instead of the file's name.")] = None
-    aliases: Annotated[tuple[str, ...], Meta(description="Old paths that redirect here.")] = ()
+    slug: Annotated[
+        Annotated[str, Meta(pattern=_SLUG)] | None,
+        Meta(description="The last part of its URL, instead of the file's name; without `?`, `#`, `%` or `\\`."),
+    ] = None
+    aliases: Annotated[
+        tuple[Annotated[str, Meta(pattern=_PATH)], ...],
+        Meta(description="Old paths that redirect here, each from the root on: `/old/`."),
+    ] = ()
     order: Annotated[int, Meta(description="Pages are sorted by this first, then newest first.")] = 0
     render: Annotated[
         Literal["static", "cached", "dynamic"],
@@ -36,7 +47,10 @@ class FrontMatter(msgspec.Struct, kw_only=True, frozen=True):
         Literal["tags", "sections"] | None,
         Meta(description="For a page with a bracket in its name: what it is made once for each of."),
     ] = None
-    ttl: Annotated[str | int | None, Meta(description="How long a cached page stays fresh: `10m` or seconds.")] = None
+    ttl: Annotated[
+        Annotated[str, Meta(pattern=DURATION)] | Annotated[int, Meta(ge=0)] | None,
+        Meta(description="How long a cached page stays fresh: `10m` or seconds."),
+    ] = None
 
 
 _KNOWN = frozenset(FrontMatter.__struct_fields__)
@@ -66,7 +80,9 @@ def read_front_matter(found: dict[str, Any], *, file: str, text: str) -> tuple[F
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at `$.")
         key = re.split(r"[`.\[]", path)[0]
-        line = _line_of_key(text, key)
+        if "matching regex" in what:
+            what = f"this is not how it is written: {known.get(key)!r}"
+        line = line_of_key(text, key)
         raise SiteError(
             f"front matter: wrong value for `{key}`: {what[0].lower()}{what[1:]}",
             file=file,
@@ -76,7 +92,8 @@ def read_front_matter(found: dict[str, Any], *, file: str, text: str) -> tuple[F
         ) from None
 
 
-def _line_of_key(text: str, key: str) -> int | None:
+def line_of_key(text: str, key: str) -> int | None:
+    """Returns the line of a file's text, from 1, on which the front matter sets `key`."""
     found = re.search(rf"^\s*{re.escape(key)}\s*[:=]", text, re.MULTILINE)
     return text.count("\n", 0, found.start()) + 1 if found and key else None
 

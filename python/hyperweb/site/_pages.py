@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from hyperweb import _core
 from hyperweb.errors import source_frame
 from hyperweb.site._errors import SiteError
+from hyperweb.site._fence import fenced
 from hyperweb.site._front_matter import FrontMatter, read_front_matter
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageBody, PageMeta
+from hyperweb.site._toml import parse_toml
 from hyperweb.site._urls import fill, page_url, parameters, pattern, slugify
 
 if TYPE_CHECKING:
@@ -121,21 +125,32 @@ def _no_body() -> PageBody:
 def _front_matter(config: SiteConfig, path: str) -> tuple[FrontMatter, dict[str, Any]]:
     shown = f"{config.name}/{path}"
     try:
-        text = (config.root / path).read_text(encoding="utf-8")
+        text = (config.root / path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise SiteError("this is not UTF-8 text", file=shown, line=line, hint="save the file as UTF-8") from None
     except OSError as error:
         raise SiteError(f"cannot be read: {error.strerror}", file=shown, hint="check its permissions") from None
-    if not text.startswith("+++\n"):
-        return FrontMatter(), {}
-    head, close, _ = text[4:].partition("\n+++\n")
-    if not close:
-        raise SiteError("the front matter is not closed", file=shown, line=1, hint="end it with a line of +++")
     try:
-        found = tomllib.loads(head)
-    except tomllib.TOMLDecodeError as error:
-        raise SiteError(
-            f"front matter: not valid TOML: {error}", file=shown, line=2, frame=source_frame(text, 2)
-        ) from None
+        front = fenced(text)
+    except ValueError as error:
+        hint = f"end it with a line of {error}"
+        raise SiteError("the front matter is not closed", file=shown, line=1, hint=hint) from None
+    if front is None:
+        return FrontMatter(), {}
+    # The fence's line in front keeps the lines of errors right.
+    found = parse_toml("\n" + front.inner, shown, text) if front.fence == "+++" else _yaml(front.inner, shown, text)
     return read_front_matter(found, file=shown, text=text)
+
+
+def _yaml(inner: str, shown: str, text: str) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(_core.yaml_to_json("\n" + inner, shown))
+    except _core.SourceError as error:
+        frame = source_frame(text, error.line) if error.line else None
+        raise SiteError(f"front matter: {error.message}", file=shown, line=error.line, frame=frame) from None
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise SiteError("front matter: this is no list of `name: value`", file=shown, line=2)
+    return found

@@ -23,10 +23,11 @@ from hyperweb.site._trouble import template_error
 from hyperweb.site._values import Values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hyperweb.config import SiteConfig
 
 _ASSET_IN_HTML = re.compile(r"[\"'(=\s,](/assets/[^\"'()<>\s?#,]+)")
-FOLDERS = ("content", "pages", "templates", "assets", "static", "data", "locales")
 
 
 class Memory(msgspec.Struct):
@@ -112,13 +113,30 @@ class Renderer:
         for node in self._all_nodes():
             other = self.nodes.setdefault(node.url, node)
             if other is not node:
-                self.errors.append(
-                    SiteError(
-                        f"two files have the URL {node.url}: {other.source} and {node.source}",
-                        file=f"{self.config.name}/{node.source}",
-                        hint="rename one of them, or give it another `slug`",
-                    )
-                )
+                self.errors.append(self._clash(f"two files have the URL {node.url}", other, node))
+        self.errors += self._file_clashes()
+
+    def _file_clashes(self) -> Iterator[SiteError]:
+        """Yields an error for each two responses that the plain files of `dist/public/` cannot both hold."""
+        files = {plain_file(url): node for url, node in self.nodes.items() if node.render == "static"}
+        for url, node in self.nodes.items():
+            if node.render != "static":
+                continue
+            path = plain_file(url)
+            if files[path] is not node:
+                yield self._clash(f"two files are {path} for a host that serves plain files", files[path], node)
+            folder = path.rpartition("/")[0]
+            while folder:
+                if folder in files:
+                    yield self._clash(f"{folder} would be a file and a folder", files[folder], node)
+                folder = folder.rpartition("/")[0]
+
+    def _clash(self, what: str, one: Node, other: Node) -> SiteError:
+        return SiteError(
+            f"{what}: {one.source} and {other.source}",
+            file=f"{self.config.name}/{other.source}",
+            hint="rename one of them, or give it another `slug`",
+        )
 
     def prepare(self, nodes: list[Node]) -> None:
         """Parses, all cores at work, the documents that rendering `nodes` will need."""
@@ -134,6 +152,12 @@ class Renderer:
         Raises:
             SiteError: The template or the page is wrong; it says where.
         """
+        if node.template not in self.files and f"templates/{node.template}" not in self.files:
+            raise SiteError(
+                f"there is no template `{node.template}`",
+                file=f"{self.config.name}/{node.source}",
+                hint="make it in templates/, or name another as `template` in the front matter",
+            )
         with recording() as reads:
             record("settings")
             record(f"file:{node.source}")
@@ -278,6 +302,11 @@ class Renderer:
             return text
         script = f'<script type="module" src="{self.asset_url(CLIENT)}"></script>'
         return f'{head}<meta name="hyperweb-build" content="{self.build_id()}">{script}{close}{rest}'
+
+
+def plain_file(url: str) -> str:
+    """Returns where in `dist/public/` the response of a URL path stands, with a slash in front."""
+    return f"{url}index.html" if url.endswith("/") else url
 
 
 def _templates(files: dict[str, str]) -> set[str]:

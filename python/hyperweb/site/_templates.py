@@ -11,6 +11,7 @@ from jinja2.utils import Namespace
 from markupsafe import Markup
 
 from hyperweb.site._errors import SiteError
+from hyperweb.site._fence import fenced
 from hyperweb.site._record import record
 from hyperweb.site._urls import slugify
 
@@ -64,7 +65,7 @@ class SiteLoader(jinja2.BaseLoader):
             raise jinja2.TemplateNotFound(template)
         file = self.path_of(template)
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
             raise SiteError("this is not UTF-8 text", file=file, line=line, hint="save the file as UTF-8") from None
@@ -79,13 +80,11 @@ class SiteLoader(jinja2.BaseLoader):
 
 def hide_front_matter(text: str) -> str:
     """Returns a page's text with its front matter in a template comment, so that line numbers stay right."""
-    for fence in ("+++", "---"):
-        if text.startswith(fence + "\n"):
-            end = text.find(f"\n{fence}\n", len(fence))
-            if end != -1:
-                close = end + len(fence) + 2
-                return "{#" + "\n" * text.count("\n", 0, close) + "#}" + text[close:]
-    return text
+    try:
+        front = fenced(text)
+    except ValueError:
+        return text
+    return text if front is None else "{#" + "\n" * text.count("\n", 0, front.end) + "#}" + text[front.end :]
 
 
 class Environment(jinja2.Environment):

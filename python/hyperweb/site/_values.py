@@ -81,8 +81,12 @@ class Values:
             return ""
         from hyperweb.site._record import recording
 
-        with recording() as read:
-            page.references()
+        try:
+            with recording() as read:
+                page.references()
+        except SiteError:
+            # One leads nowhere now: the page is made again, and says so.
+            return ""
         behind = [self._files.get(path, ""), *sorted(f"{one}={self[one]}" for one in read if one != f"page:{path}")]
         return _hash("\n".join(behind).encode())
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from hyperweb.web.asgi import AsgiApp, AsgiScope, Receive, Send
-    from hyperweb.web.rsgi import Proto, Scope
+    from hyperweb.web.rsgi import HeaderList, Proto, Scope
     from hyperweb.web.template import Templates
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,6 +47,7 @@ class App:
         error_page: Makes the page a person sees for an error response, in place of the plain one, or None.
         behind_edge: Whether the peer is the edge, so that X-Forwarded-* and X-Request-Id are its word.
         max_body: The largest request body that is taken, in bytes.
+        headers: Header lines of every response that does not set them itself, names in lower case; set before start-up.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class App:
         self.error_page: ErrorPage | None = None
         self.behind_edge = behind_edge
         self.max_body = max_body
+        self.headers: HeaderList = []
         self._max_threads = max_threads
         self._threads: ThreadPoolExecutor | None = None
         self._registry = Registry()

@@ -69,7 +69,7 @@ def _with_path(
     app: App, route: Route, call: Callable[[Sequence[str]], Awaitable[Any]], finish: _Finish, failure: Failure
 ) -> Endpoint:
     """The short way: a handler that asks for nothing but path parameters needs no Request."""
-    json_types, status, lines = _json_types(route), route.status, _json_headers(route)
+    json_types, status, lines = _json_types(route), route.status, _json_headers(app, route)
     kept = route.cache is not None
 
     async def answer(scope: Scope, proto: Proto, values: Sequence[str]) -> None:
@@ -82,7 +82,7 @@ def _with_path(
             response = await collect(response) if kept else response
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered
             response = await failure(Request(app, scope, proto, route, values), error)
-        await send(scope, proto, response)
+        await send(scope, proto, with_site_headers(app, response))
 
     async def respond(request: Request) -> Response:
         values = request._values  # noqa: SLF001 - the path's values, in the order of the pattern
@@ -98,7 +98,7 @@ def _with_path(
 def _with_request(
     app: App, route: Route, call: Callable[[Request], Awaitable[Any]], finish: _Finish, failure: Failure
 ) -> Endpoint:
-    json_types, status, lines = _json_types(route), route.status, _json_headers(route)
+    json_types, status, lines = _json_types(route), route.status, _json_headers(app, route)
     purges, kept = bool(route.purge), route.cache is not None
 
     async def settle(request: Request, result: object) -> Response:
@@ -146,7 +146,7 @@ def _with_request(
 async def deliver(request: Request, response: Response) -> None:
     """Sends the response of a request and closes what was opened for it."""
     try:
-        await send(request.scope, request._proto, response)  # noqa: SLF001
+        await send(request.scope, request._proto, with_site_headers(request.app, response))  # noqa: SLF001
     finally:
         if (stack := request._stack) is not None:  # noqa: SLF001
             request._stack = None  # noqa: SLF001
@@ -276,8 +276,19 @@ def _cache_lines(route: Route) -> Callable[[Sequence[str]], HeaderList]:
     return lambda _: fixed
 
 
-def _json_headers(route: Route) -> Callable[[Sequence[str]], HeaderList]:
-    head: HeaderList = [("content-type", JSON)]
+def with_site_headers(app: App, response: Response) -> Response:
+    """Returns the response with those of the application's own header lines that it does not set itself."""
+    if not app.headers:
+        return response
+    have = {name for name, _ in response.headers}
+    whole = copy.copy(response)
+    whole.headers = [*response.headers, *(pair for pair in app.headers if pair[0] not in have)]
+    return whole
+
+
+def _json_headers(app: App, route: Route) -> Callable[[Sequence[str]], HeaderList]:
+    own = {"content-type", "cache-control", "vary", "cache-tag"}
+    head: HeaderList = [("content-type", JSON), *(pair for pair in app.headers if pair[0] not in own)]
     if route.vary:
         merge_vary(head, route.vary)
     lines = _cache_lines(route)

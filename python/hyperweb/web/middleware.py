@@ -8,7 +8,9 @@ from hyperweb.web.request import Request
 from hyperweb.web.response import Response
 
 CallNext = Callable[[Request], Awaitable[Response]]
+"""What comes after: called with the request it returns the response, of the next middleware or of the handler."""
 Middleware = Callable[[Request, CallNext], Awaitable[Response]]
+"""What stands around every request: it is given the request and what comes after, and returns a response."""
 
 
 def chain(middleware: list[Middleware], last: CallNext) -> CallNext:

@@ -20,7 +20,11 @@ fn walk(node: &Handle, kept: bool, found: &mut Vec<String>) {
     match &node.data {
         NodeData::Text { contents } => {
             let text = contents.borrow().to_string();
-            let text = if kept { text } else { text.split_ascii_whitespace().collect::<Vec<_>>().join(" ") };
+            let text = if kept {
+                text
+            } else {
+                text.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+            };
             if !text.is_empty() {
                 // A space between two words of one line is shown, so text that is cut by a comment is put together.
                 match found.last_mut().filter(|last| last.starts_with('"')) {
@@ -39,7 +43,11 @@ fn walk(node: &Handle, kept: bool, found: &mut Vec<String>) {
                 .iter()
                 .map(|one| {
                     let value = one.value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
-                    let value = if value == one.name.local.to_string() { String::new() } else { value };
+                    let value = if one.name.local == *value {
+                        String::new()
+                    } else {
+                        value
+                    };
                     format!("{}={value}", one.name.local)
                 })
                 .collect();
@@ -66,7 +74,12 @@ fn a_page_keeps_its_shape_and_loses_what_is_not_shown() {
                 <script>let longName = 1;  window.x = longName;</script>\n<style> p { color : #ff0000 } </style>\n</body>\n</html>\n";
     let made = minify(page);
     assert_eq!(shape(&made), shape(page), "{made}");
-    for part in ["<p class=\"a b\">One <b>two</b> <i>three</i> four</p><ul><li>1</li><li>2</li></ul>", "  as  it is", "<!--! kept -->", "color:red"] {
+    for part in [
+        "<p class=\"a b\">One <b>two</b> <i>three</i> four</p><ul><li>1</li><li>2</li></ul>",
+        "  as  it is",
+        "<!--! kept -->",
+        "color:red",
+    ] {
         assert!(made.contains(part), "{part} in {made}");
     }
     assert!(!made.contains("gone") && made.len() * 100 < page.len() * 80, "{made}");
@@ -94,7 +107,14 @@ proptest! {
 
 fn words(html: &str) -> Vec<String> {
     let texts = shape(html).into_iter().filter(|one| one.starts_with('"'));
-    texts.flat_map(|one| one.trim_start_matches('"').split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    texts
+        .flat_map(|one| {
+            one.trim_start_matches('"')
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn elements(html: &str) -> Vec<String> {

@@ -207,7 +207,12 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
 /// Whether a request says in two ways where its body ends: what one server takes for a body another takes for the next
 /// request (RFC 9112, section 6.3).
 fn is_framed_twice(request: &httparse::Request<'_, '_>) -> bool {
-    let has = |name: &str| request.headers.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+    let has = |name: &str| {
+        request
+            .headers
+            .iter()
+            .any(|field| field.name.eq_ignore_ascii_case(name))
+    };
     has("transfer-encoding") && has("content-length")
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hyperweb_cache::{Cache, Coalescer};
+use hyperweb_cache::Coalescer;
 use hyperweb_pack::diff;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::error::EdgeError;
 use crate::metrics::Stats;
 use crate::purge::Purge;
+use crate::responses::Responses;
 use crate::shared::{Shared, ThreadState};
 use crate::site::Sites;
 use crate::thread::{claim, listen, run};
@@ -48,13 +49,9 @@ impl Edge {
     /// Starts the edge. When this returns it listens.
     pub fn start(config: &Config) -> Result<Self, EdgeError> {
         let threads = config.threads.max(1);
-        let cache = hyperweb_cache::Config {
-            limit_bytes: config.cache_bytes,
-            ..hyperweb_cache::Config::default()
-        };
         let shared = Arc::new(Shared {
             sites: Sites::open(&config.sites, threads)?,
-            cache: Cache::new(cache),
+            responses: Responses::new(config.cache_bytes),
             flights: Coalescer::new(),
             limits: config.limits,
             measures: config.metrics,
@@ -169,28 +166,13 @@ impl Core {
             .collect()
     }
 
-    /// Forgets what a purge names, and returns how many responses that removed at once; those that a tag hides are
-    /// counted as they are cleared away.
     pub(crate) fn purge(&self, purge: &Purge) -> usize {
-        let cache = &self.shared.cache;
-        if purge.all {
-            let count = usize::try_from(cache.stats().entries).unwrap_or(0);
-            cache.purge_all();
-            return count;
-        }
-        cache.purge_tags(purge.tags.iter().map(String::as_str));
-        let mut count = if purge.tags.is_empty() { 0 } else { cache.reclaim() };
-        // A path's keys begin with site and host, which a purge does not name: every entry is looked at.
-        let ends = purge.paths.iter().map(|path| (path.as_str(), true));
-        for (path, whole) in ends.chain(purge.prefix.iter().map(|prefix| (prefix.as_str(), false))) {
-            count += cache.purge_where(|key| key_matches(key, path, whole));
-        }
-        count
+        self.shared.responses.purge(purge)
     }
 
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats::sum(self.states.iter().map(|state| &state.metrics));
-        let cache = self.shared.cache.stats();
+        let cache = self.shared.responses.stats();
         stats.cache_entries = cache.entries;
         stats.cache_bytes = cache.bytes;
         stats.cache_limit = cache.limit;
@@ -198,17 +180,5 @@ impl Core {
         stats.outstanding = self.shared.sites.iter().map(|site| site.upstream.outstanding()).sum();
         stats.workers = self.shared.sites.iter().map(|site| site.upstream.workers()).sum();
         stats
-    }
-}
-
-/// Whether a key is of a path, or of one that begins so.
-fn key_matches(key: &[u8], path: &str, whole: bool) -> bool {
-    let mut parts = key.splitn(3, |byte| *byte == 0);
-    let (Some(_), Some(_), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    match rest.strip_prefix(path.as_bytes()) {
-        Some(after) => !whole || after.first() == Some(&b'?'),
-        None => false,
     }
 }

@@ -4,28 +4,29 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{AGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, ETAG, TRANSFER_ENCODING};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
-use hyperweb_cache::{Entry, Inserted, Joined, LeaderGuard, Options};
+use hyperweb_cache::{Inserted, Joined, LeaderGuard};
 
 use crate::body::{Body, Lease};
 use crate::clock;
-use crate::conditional::not_modified;
 use crate::metrics::Source;
-use crate::policy::{self, Times};
+use crate::policy;
+use crate::responses::{Found, LARGEST, Question, Usable, cache_status, strip_internal};
 use crate::shared::ThreadState;
 use crate::site::Site;
-use crate::store::{Kept, Stored, key, variant_key};
+use crate::store::Stored;
 use crate::upstream::{Failed, RequestBody};
 
-/// A larger response is passed on and not kept.
-const LARGEST: usize = 8 << 20;
 /// How long nobody waits for a key that was found not to be shareable, in milliseconds.
 const HIT_FOR_MISS: u64 = 5000;
 /// How long one waits for another's response before asking for itself.
 const MOST_WAIT: Duration = Duration::from_secs(30);
+
+/// How often a request looks and waits again, when what it waited for was made for another kind of client.
+const MOST_TURNS: usize = 3;
 
 /// Fields of one connection, never passed on (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 6] = [
@@ -91,9 +92,9 @@ impl Asked {
         }
     }
 
-    fn request(&self, body: RequestBody, method: &Method) -> Option<Request<RequestBody>> {
+    fn request(&self, body: RequestBody) -> Option<Request<RequestBody>> {
         let mut request = Request::builder()
-            .method(method)
+            .method(&self.method)
             .uri(&self.target)
             .version(Version::HTTP_11)
             .body(body)
@@ -102,8 +103,30 @@ impl Asked {
         Some(request)
     }
 
-    fn query(&self) -> Option<&str> {
-        self.target.split_once('?').map(|(_, query)| query)
+    /// The request for the whole response, also where this client wants only its head, or has it: the others may not.
+    fn whole(&self) -> Self {
+        let mut headers = self.headers.clone();
+        for name in [http::header::IF_NONE_MATCH, http::header::IF_MODIFIED_SINCE] {
+            headers.remove(name);
+        }
+        Self {
+            method: Method::GET,
+            target: self.target.clone(),
+            path: self.path.clone(),
+            host: self.host.clone(),
+            headers,
+        }
+    }
+
+    fn question<'a>(&'a self, site: &'a Site) -> Question<'a> {
+        Question {
+            site: &site.name,
+            host: &self.host,
+            path: &self.path,
+            query: self.target.split_once('?').map(|(_, query)| query),
+            method: &self.method,
+            headers: &self.headers,
+        }
     }
 }
 
@@ -135,7 +158,7 @@ fn strip_connection(headers: &mut HeaderMap) {
 /// Passes a request on with its body, and the response back, keeping nothing.
 pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, body: RequestBody) -> Fetched {
     let mut body = Some(body);
-    let make = || asked.request(body.take()?, &asked.method);
+    let make = || asked.request(body.take()?);
     let sent = site
         .upstream
         .send(state.number, &state.shared.limits, false, make)
@@ -148,97 +171,82 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
 
 /// Answers a GET or HEAD that may be answered from the cache.
 pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Asked) -> Fetched {
-    let now = clock::now();
-    let primary = key(&site.name, &asked.host, &asked.path, asked.query());
-    let (key, found) = look_up(state, &primary, &asked.headers, now);
-    if let Some(entry) = found
-        && let Kept::Response(stored) = &entry.value
-    {
-        if entry.is_fresh(now) {
-            return hit(stored, &entry, &asked, now, "hit");
-        }
-        if now < entry.fresh_until + stored.times.revalidate {
-            refresh(state, site, &asked, key);
-            return hit(stored, &entry, &asked, now, "hit; fwd=stale; detail=revalidating");
-        }
-        return match lead_or_wait(state, site, &asked, &key).await {
-            Ok(fetched) if !fetched.response.status().is_server_error() => fetched,
-            _ if clock::now() < entry.fresh_until + stored.times.if_error => {
-                hit(stored, &entry, &asked, now, "hit; fwd=stale; detail=error")
+    let responses = &state.shared.responses;
+    let question = asked.question(site);
+    let primary = question.key();
+    for _ in 0..MOST_TURNS {
+        let now = clock::now();
+        let (key, found) = responses.look_up(&primary, &asked.headers, now);
+        let stale = match found {
+            Some(found) if found.usable == Usable::Fresh => return hit(&found, &question),
+            Some(found) if found.usable == Usable::WhileRevalidating => {
+                refresh(state, site, &asked, key);
+                return hit(&found, &question);
             }
-            Ok(fetched) => fetched,
-            Err(failed) => Fetched {
+            stale => stale,
+        };
+        if stale.is_none() && state.shared.flights.is_hit_for_miss(&key, now) {
+            break;
+        }
+        let fetched = match tokio::time::timeout(MOST_WAIT, state.shared.flights.join(&key)).await {
+            Ok(Joined::Leader(guard)) => {
+                // Between the look and the lead another flight may have landed.
+                let (again, landed) = responses.look_up(&primary, &asked.headers, clock::now());
+                if again != key {
+                    continue;
+                }
+                if let Some(landed) = landed.filter(|found| found.usable == Usable::Fresh) {
+                    guard.complete(&landed.stored);
+                    return hit(&landed, &question);
+                }
+                lead(state, site, &asked, &key, guard).await
+            }
+            Ok(Joined::Value(stored)) if stored.is_for(&primary, &asked.headers) => {
+                let is_head = asked.method == Method::HEAD;
+                let reply = stored.reply(&asked.headers, is_head, stored.times.age, "hit; collapsed");
+                return from_cache(reply);
+            }
+            // It was made for other values of the fields it depends on; the key with this request's own is known now.
+            Ok(Joined::Value(_)) => continue,
+            Ok(Joined::Failed(_)) => Err(Failed::Broken),
+            Ok(Joined::Uncacheable) | Err(_) => break,
+        };
+        return match (fetched, stale) {
+            (Ok(fetched), _) if !fetched.response.status().is_server_error() => fetched,
+            (_, Some(stale)) => hit(&stale, &question),
+            (Ok(fetched), None) => fetched,
+            (Err(failed), None) => Fetched {
                 response: passed_on(Err(failed), site, ""),
                 source: Source::Worker,
             },
         };
     }
-    if state.shared.flights.is_hit_for_miss(&key, now) {
-        let (response, source) = (alone(state, site, &asked).await, Source::Worker);
-        return Fetched { response, source };
-    }
-    match lead_or_wait(state, site, &asked, &key).await {
-        Ok(fetched) => fetched,
-        Err(failed) => Fetched {
-            response: passed_on(Err(failed), site, ""),
-            source: Source::Worker,
-        },
+    Fetched {
+        response: alone(state, site, &asked).await,
+        source: Source::Worker,
     }
 }
 
-fn look_up(state: &ThreadState, primary: &[u8], request: &HeaderMap, now: u64) -> (Vec<u8>, Option<Arc<Entry<Kept>>>) {
-    let found = state.shared.cache.get(primary, now);
-    match found.as_ref().map(|entry| &entry.value) {
-        Some(Kept::VariesOn(names)) => {
-            let key = variant_key(primary, names, request);
-            let found = state.shared.cache.get(&key, now);
-            (key, found)
-        }
-        _ => (primary.to_vec(), found),
-    }
+fn hit(found: &Found, question: &Question<'_>) -> Fetched {
+    from_cache(found.reply(question))
 }
 
-/// Asks a worker, or waits for whoever does so already.
-async fn lead_or_wait(
-    state: &Arc<ThreadState>,
-    site: &Arc<Site>,
-    asked: &Asked,
-    key: &[u8],
-) -> Result<Fetched, Failed> {
-    let joined = tokio::time::timeout(MOST_WAIT, state.shared.flights.join(key)).await;
-    match joined {
-        Ok(Joined::Leader(guard)) => lead(state, site, asked, key, guard).await,
-        Ok(Joined::Value(stored)) => {
-            let response = stored_response(&stored, asked, 0, "hit; collapsed");
-            Ok(Fetched {
-                response,
-                source: Source::Cache,
-            })
-        }
-        Ok(Joined::Failed(_)) => Err(Failed::Broken),
-        Ok(Joined::Uncacheable) | Err(_) => Ok(Fetched {
-            response: alone(state, site, asked).await,
-            source: Source::Worker,
-        }),
+fn from_cache(reply: Response<Bytes>) -> Fetched {
+    Fetched {
+        response: reply.map(Body::from),
+        source: Source::Cache,
     }
 }
 
 async fn alone(state: &Arc<ThreadState>, site: &Site, asked: &Asked) -> Response<Body> {
-    let sent = send(state, site, asked, &asked.method).await;
+    let sent = send(state, site, asked).await;
     passed_on(sent, site, "fwd=miss")
 }
 
-async fn send(
-    state: &ThreadState,
-    site: &Site,
-    asked: &Asked,
-    method: &Method,
-) -> Result<(Response<Incoming>, Lease), Failed> {
+async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<(Response<Incoming>, Lease), Failed> {
     let empty = || Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
     site.upstream
-        .send(state.number, &state.shared.limits, true, || {
-            asked.request(empty(), method)
-        })
+        .send(state.number, &state.shared.limits, true, || asked.request(empty()))
         .await
 }
 
@@ -250,9 +258,8 @@ async fn lead(
     key: &[u8],
     guard: LeaderGuard<Arc<Stored>>,
 ) -> Result<Fetched, Failed> {
-    let token = state.shared.cache.begin_fill();
-    // The whole response is asked for, also where the client wants only its head: the others may want all of it.
-    let (response, lease) = match send(state, site, asked, &Method::GET).await {
+    let token = state.shared.responses.begin();
+    let (response, lease) = match send(state, site, &asked.whole()).await {
         Ok(answered) => answered,
         Err(failed) => {
             guard.fail("no worker answered");
@@ -301,74 +308,22 @@ async fn lead(
     let tags = policy::tags(&parts.headers);
     let varies = policy::varies_on(&parts.headers);
     let kept = Response::from_parts(parts, Body::empty());
-    let (mut parts, _) = finished(kept, site, "").into_parts();
-    parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.remove("cache-status");
-    parts.headers.remove("x-request-id");
-    let body = body.freeze();
-    if !parts.headers.contains_key(ETAG)
-        && let Ok(etag) = HeaderValue::from_str(&etag(&body))
-    {
-        parts.headers.insert(ETAG, etag);
-    }
-    let stored = Arc::new(Stored {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-        times,
-    });
-    let outcome = keep(state, site, asked, key, &stored, times, (tags, varies), token, now);
+    let (parts, _) = finished(kept, site, "").into_parts();
+    let primary = asked.question(site).key();
+    let stored = Stored::new(parts, body.freeze(), times, &primary, varies, &asked.headers);
+    let stored = Arc::new(stored);
+    let outcome = state.shared.responses.keep(&primary, key, &stored, tags, token, now);
     guard.complete(&stored);
     let status = if outcome == Inserted::Kept {
         "fwd=miss; stored"
     } else {
         "fwd=miss"
     };
+    let reply = stored.reply(&asked.headers, asked.method == Method::HEAD, times.age, status);
     Ok(Fetched {
-        response: stored_response(&stored, asked, times.age, status),
+        response: reply.map(Body::from),
         source: Source::Worker,
     })
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a fact of the one response that is kept"
-)]
-fn keep(
-    state: &ThreadState,
-    site: &Site,
-    asked: &Asked,
-    key: &[u8],
-    stored: &Arc<Stored>,
-    times: Times,
-    (tags, varies): (Vec<Box<str>>, Vec<HeaderName>),
-    token: hyperweb_cache::FillToken,
-    now: u64,
-) -> Inserted {
-    let cache = &state.shared.cache;
-    let fields: usize = stored
-        .headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 64)
-        .sum();
-    let options = Options {
-        weight: (stored.body.len() + fields + 256) as u64,
-        ttl: times.ttl,
-        grace: times.revalidate.max(times.if_error),
-        tags,
-    };
-    if varies.is_empty() {
-        return cache.insert(key, Kept::Response(Arc::clone(stored)), &options, token, now);
-    }
-    let primary = crate::store::key(&site.name, &asked.host, &asked.path, asked.query());
-    let variant = variant_key(&primary, &varies, &asked.headers);
-    let marker = Options {
-        weight: 256,
-        ..options.clone()
-    };
-    let names: Arc<[HeaderName]> = varies.into();
-    cache.insert(&primary, Kept::VariesOn(names), &marker, token, now);
-    cache.insert(&variant, Kept::Response(Arc::clone(stored)), &options, token, now)
 }
 
 /// Makes a stale response anew, in the background, unless someone does already.
@@ -376,73 +331,11 @@ fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u
     let Some(guard) = state.shared.flights.try_lead(&key) else {
         return;
     };
-    let (state, site) = (Arc::clone(state), Arc::clone(site));
-    let mut headers = asked.headers.clone();
-    for name in [http::header::IF_NONE_MATCH, http::header::IF_MODIFIED_SINCE] {
-        headers.remove(name);
-    }
-    let asked = Asked {
-        method: Method::GET,
-        target: asked.target.clone(),
-        path: asked.path.clone(),
-        host: asked.host.clone(),
-        headers,
-    };
+    let (state, site, asked) = (Arc::clone(state), Arc::clone(site), asked.whole());
     tokio::spawn(async move {
         // What it makes is kept by `lead`; nobody waits for what comes back.
         let _ = lead(&state, &site, &asked, &key, guard).await;
     });
-}
-
-fn hit(stored: &Stored, entry: &Entry<Kept>, asked: &Asked, now: u64, status: &str) -> Fetched {
-    let age = stored.times.age + now.saturating_sub(entry.stored_at);
-    let left = (entry.fresh_until / 1000).checked_sub(now / 1000);
-    let status = left.map_or_else(|| status.to_owned(), |left| format!("{status}; ttl={left}"));
-    Fetched {
-        response: stored_response(stored, asked, age, &status),
-        source: Source::Cache,
-    }
-}
-
-/// A response of the cache: with its age, and only the head where that is all the client wants or needs.
-fn stored_response(stored: &Stored, asked: &Asked, age: u64, status: &str) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = stored.status;
-    response.headers_mut().clone_from(&stored.headers);
-    response.headers_mut().insert(AGE, HeaderValue::from(age / 1000));
-    cache_status(response.headers_mut(), status);
-    let field = |name: HeaderName| asked.headers.get(name).and_then(|value| value.to_str().ok());
-    let etag = stored
-        .headers
-        .get(ETAG)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let conditions = (
-        field(http::header::IF_NONE_MATCH),
-        field(http::header::IF_MODIFIED_SINCE),
-    );
-    let modified = stored
-        .headers
-        .get(http::header::LAST_MODIFIED)
-        .and_then(|value| value.to_str().ok());
-    let modified = modified.and_then(|text| httpdate::parse_http_date(text).ok());
-    let modified = modified
-        .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok())
-        .map_or(0, |time| time.as_secs());
-    if stored.status == StatusCode::OK && not_modified(conditions.0, conditions.1, etag, modified) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        for name in [http::header::CONTENT_TYPE, http::header::CONTENT_ENCODING] {
-            response.headers_mut().remove(name);
-        }
-        return response;
-    }
-    response
-        .headers_mut()
-        .insert(CONTENT_LENGTH, HeaderValue::from(stored.body.len()));
-    if asked.method != Method::HEAD {
-        *response.body_mut() = Body::from(stored.body.clone());
-    }
-    response
 }
 
 fn without_body(mut response: Response<Body>, asked: &Asked) -> Response<Body> {
@@ -477,9 +370,7 @@ fn passed_on(sent: Result<(Response<Incoming>, Lease), Failed>, site: &Site, sta
 fn finished(mut response: Response<Body>, site: &Site, status: &str) -> Response<Body> {
     let headers = response.headers_mut();
     strip_connection(headers);
-    for name in ["cache-tag", "surrogate-key", "cdn-cache-control", "server"] {
-        headers.remove(name);
-    }
+    strip_internal(headers);
     for (name, value) in &site.headers {
         if !headers.contains_key(name) {
             headers.insert(name, value.clone());
@@ -487,16 +378,6 @@ fn finished(mut response: Response<Body>, site: &Site, status: &str) -> Response
     }
     cache_status(headers, status);
     response
-}
-
-/// Says what the cache did (RFC 9211).
-fn cache_status(headers: &mut HeaderMap, status: &str) {
-    if status.is_empty() {
-        return;
-    }
-    if let Ok(value) = HeaderValue::from_str(&format!("hyperweb; {status}")) {
-        headers.insert("cache-status", value);
-    }
 }
 
 /// A short answer of the edge's own.
@@ -517,10 +398,4 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
         headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("2"));
     }
     response
-}
-
-/// An entity tag for a body whose maker gave it none.
-fn etag(body: &[u8]) -> String {
-    let hash = blake3::hash(body).to_hex();
-    format!("\"{}\"", hash.get(..24).unwrap_or(""))
 }

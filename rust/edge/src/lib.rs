@@ -24,6 +24,7 @@ mod policy;
 mod purge;
 mod range;
 mod replay;
+pub mod responses;
 mod service;
 mod shared;
 mod site;

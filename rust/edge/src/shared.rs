@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use hyperweb_cache::{Cache, Coalescer};
+use hyperweb_cache::Coalescer;
 
 use crate::config::Limits;
 use crate::metrics::Metrics;
+use crate::responses::Responses;
 use crate::site::Sites;
-use crate::store::{Kept, Stored};
+use crate::store::Stored;
 
 /// What all threads share.
 pub(crate) struct Shared {
     pub(crate) sites: Sites,
-    pub(crate) cache: Cache<Kept>,
+    pub(crate) responses: Responses,
     pub(crate) flights: Coalescer<Arc<Stored>>,
     pub(crate) limits: Limits,
     pub(crate) measures: bool,

@@ -12,6 +12,7 @@ mod documents;
 mod edge;
 mod errors;
 mod pack;
+mod responses;
 mod router;
 mod sources;
 
@@ -26,6 +27,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     documents::register(module)?;
     edge::register(module)?;
     pack::register(module)?;
+    responses::register(module)?;
     router::register(module)?;
     sources::register(module)
 }

@@ -1,0 +1,349 @@
+//! The responses of Python that may be used again: found, kept, forgotten. No socket.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, ETAG};
+use http::{HeaderMap, HeaderValue, Method, Response};
+use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
+
+use crate::clock;
+use crate::policy;
+use crate::purge::Purge;
+use crate::store::{Kept, Stored, key, variant_key};
+
+/// A larger response is passed on and not kept.
+pub(crate) const LARGEST: usize = 8 << 20;
+
+/// Fields of a worker's response that are not for clients.
+const INTERNAL: [&str; 4] = ["cache-tag", "surrogate-key", "cdn-cache-control", "server"];
+
+/// What of a request decides which response answers it.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    pub site: &'a str,
+    pub host: &'a str,
+    /// The decoded path.
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+}
+
+impl Question<'_> {
+    /// The key of all responses it can have (RFC 9111, section 2).
+    pub(crate) fn key(&self) -> Vec<u8> {
+        key(self.site, self.host, self.path, self.query)
+    }
+}
+
+/// How a response that was kept may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usable {
+    /// As it is.
+    Fresh,
+    /// As it is, while a new one is made (RFC 5861, section 3).
+    WhileRevalidating,
+    /// Where making a new one fails (RFC 5861, section 4).
+    IfError,
+}
+
+/// A response that was found.
+pub(crate) struct Found {
+    pub(crate) usable: Usable,
+    pub(crate) stored: Arc<Stored>,
+    /// Milliseconds since it was made.
+    age: u64,
+    /// Milliseconds until it is stale.
+    left: Option<u64>,
+}
+
+impl Found {
+    fn new(entry: &Entry<Kept>, now: u64) -> Option<Self> {
+        let Kept::Response(stored) = &entry.value else {
+            return None;
+        };
+        let usable = if entry.is_fresh(now) {
+            Usable::Fresh
+        } else if now < entry.fresh_until + stored.times.revalidate {
+            Usable::WhileRevalidating
+        } else if now < entry.fresh_until + stored.times.if_error {
+            Usable::IfError
+        } else {
+            return None;
+        };
+        Some(Self {
+            usable,
+            stored: Arc::clone(stored),
+            age: stored.times.age + now.saturating_sub(entry.stored_at),
+            left: (entry.fresh_until / 1000).checked_sub(now / 1000),
+        })
+    }
+
+    /// The response as it is sent.
+    pub(crate) fn reply(&self, question: &Question<'_>) -> Response<Bytes> {
+        let mut status = String::from(match self.usable {
+            Usable::Fresh => "hit",
+            Usable::WhileRevalidating => "hit; fwd=stale; detail=revalidating",
+            Usable::IfError => "hit; fwd=stale; detail=error",
+        });
+        if let Some(left) = self.left {
+            status.push_str("; ttl=");
+            status.push_str(&left.to_string());
+        }
+        self.stored
+            .reply(question.headers, question.method == Method::HEAD, self.age, &status)
+    }
+}
+
+/// The responses that are kept.
+#[derive(Debug)]
+pub struct Responses {
+    cache: Cache<Kept>,
+}
+
+impl Responses {
+    /// Keeps at most so many bytes.
+    pub fn new(limit_bytes: u64) -> Self {
+        Self {
+            cache: Cache::new(Config {
+                limit_bytes,
+                ..Config::default()
+            }),
+        }
+    }
+
+    /// Finds a response, and how it may be used. None too where the request may not be answered from a cache.
+    pub fn find(&self, question: &Question<'_>) -> Option<(Usable, Response<Bytes>)> {
+        if !policy::request_may_use(question.method, question.headers) {
+            return None;
+        }
+        let (_, found) = self.look_up(&question.key(), question.headers, clock::now());
+        let found = found?;
+        Some((found.usable, found.reply(question)))
+    }
+
+    /// Begins a fill: call it before the response is asked for.
+    pub fn begin(&self) -> FillToken {
+        self.cache.begin_fill()
+    }
+
+    /// Keeps a whole response where that is allowed, and returns it as it is sent; whether it was kept too.
+    pub fn offer(
+        &self,
+        question: &Question<'_>,
+        response: Response<Bytes>,
+        token: FillToken,
+    ) -> (Response<Bytes>, bool) {
+        let (mut parts, body) = response.into_parts();
+        let times = policy::storable(question.headers, parts.status, &parts.headers)
+            .filter(|_| body.len() <= LARGEST && question.method == Method::GET);
+        let Some(times) = times else {
+            strip_internal(&mut parts.headers);
+            return (Response::from_parts(parts, body), false);
+        };
+        let primary = question.key();
+        let (tags, varies) = (policy::tags(&parts.headers), policy::varies_on(&parts.headers));
+        strip_internal(&mut parts.headers);
+        let stored = Arc::new(Stored::new(parts, body, times, &primary, varies, question.headers));
+        let outcome = self.keep(&primary, &primary, &stored, tags, token, clock::now());
+        let kept = outcome == Inserted::Kept;
+        let status = if kept { "fwd=miss; stored" } else { "fwd=miss" };
+        (stored.reply(question.headers, false, times.age, status), kept)
+    }
+
+    /// Forgets what a purge names, and returns how many responses that removed at once.
+    pub fn purge(&self, purge: &Purge) -> usize {
+        if purge.all {
+            let count = usize::try_from(self.cache.stats().entries).unwrap_or(0);
+            self.cache.purge_all();
+            return count;
+        }
+        self.cache.purge_tags(purge.tags.iter().map(String::as_str));
+        let mut count = if purge.tags.is_empty() { 0 } else { self.cache.reclaim() };
+        // A path's keys begin with site and host, which a purge does not name: every entry is looked at.
+        let ends = purge.paths.iter().map(|path| (path.as_str(), true));
+        for (path, whole) in ends.chain(purge.prefix.iter().map(|prefix| (prefix.as_str(), false))) {
+            count += self.cache.purge_where(|key| key_matches(key, path, whole));
+        }
+        count
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.cache.stats()
+    }
+
+    /// Returns the key a request's response stands under, as far as is known, and the response.
+    pub(crate) fn look_up(&self, primary: &[u8], request: &HeaderMap, now: u64) -> (Vec<u8>, Option<Found>) {
+        let mut key = primary.to_vec();
+        let mut found = self.cache.get(primary, now);
+        if let Some(Kept::VariesOn(names)) = found.as_ref().map(|entry| &entry.value) {
+            key = variant_key(primary, names, request);
+            found = self.cache.get(&key, now);
+        }
+        (key, found.and_then(|entry| Found::new(&entry, now)))
+    }
+
+    pub(crate) fn keep(
+        &self,
+        primary: &[u8],
+        key: &[u8],
+        stored: &Arc<Stored>,
+        tags: Vec<Box<str>>,
+        token: FillToken,
+        now: u64,
+    ) -> Inserted {
+        let options = Options {
+            weight: stored.weight(),
+            ttl: stored.times.ttl,
+            grace: stored.times.revalidate.max(stored.times.if_error),
+            tags,
+        };
+        let response = Kept::Response(Arc::clone(stored));
+        if stored.varies.is_empty() {
+            return self.cache.insert(key, response, &options, token, now);
+        }
+        let marker = Options {
+            weight: 256,
+            ..options.clone()
+        };
+        let names = Kept::VariesOn(Arc::clone(&stored.varies));
+        self.cache.insert(primary, names, &marker, token, now);
+        self.cache.insert(&stored.variant, response, &options, token, now)
+    }
+}
+
+/// Takes off what a worker says to the edge alone.
+pub(crate) fn strip_internal(headers: &mut HeaderMap) {
+    for name in INTERNAL {
+        headers.remove(name);
+    }
+}
+
+/// Says what the cache did (RFC 9211).
+pub(crate) fn cache_status(headers: &mut HeaderMap, status: &str) {
+    if let Ok(value) = HeaderValue::from_str(&format!("hyperweb; {status}"))
+        && !status.is_empty()
+    {
+        headers.insert("cache-status", value);
+    }
+}
+
+/// Makes a response's fields those that are kept: none that belong to one request, and an entity tag in any case.
+pub(crate) fn settle(headers: &mut HeaderMap, body: &[u8]) {
+    headers.remove(CONTENT_LENGTH);
+    headers.remove("cache-status");
+    headers.remove("x-request-id");
+    if !headers.contains_key(ETAG) {
+        let hash = blake3::hash(body).to_hex();
+        if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", hash.get(..24).unwrap_or(""))) {
+            headers.insert(ETAG, etag);
+        }
+    }
+}
+
+/// Whether a key is of a path, or of one that begins so.
+fn key_matches(key: &[u8], path: &str, whole: bool) -> bool {
+    let mut parts = key.splitn(3, |byte| *byte == 0);
+    let (Some(_), Some(_), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    match rest.strip_prefix(path.as_bytes()) {
+        Some(after) => !whole || after.first() == Some(&b'?'),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn ask<'a>(path: &'a str, headers: &'a HeaderMap) -> Question<'a> {
+        Question {
+            site: "s",
+            host: "h",
+            path,
+            query: None,
+            method: &Method::GET,
+            headers,
+        }
+    }
+
+    fn made(fields: &[(&str, &str)], body: &'static str) -> Response<Bytes> {
+        let mut builder = Response::builder();
+        for (name, value) in fields {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(Bytes::from_static(body.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn what_may_be_kept_is_found_until_it_is_purged() {
+        let responses = Responses::new(1 << 20);
+        let none = HeaderMap::new();
+        let question = ask("/a", &none);
+        let fields = [("cache-control", "max-age=60"), ("cache-tag", "x, y")];
+        let (sent, kept) = responses.offer(&question, made(&fields, "one"), responses.begin());
+        assert!(kept && !sent.headers().contains_key("cache-tag") && sent.headers().contains_key(ETAG));
+        let (usable, found) = responses.find(&question).unwrap();
+        assert_eq!((usable, found.body().as_ref()), (Usable::Fresh, b"one".as_ref()));
+        let purge = Purge {
+            tags: vec!["y".into()],
+            ..Purge::default()
+        };
+        assert_eq!(responses.purge(&purge), 1);
+        assert!(responses.find(&question).is_none());
+    }
+
+    #[test]
+    fn a_purge_during_a_fill_wins() {
+        let responses = Responses::new(1 << 20);
+        let none = HeaderMap::new();
+        let token = responses.begin();
+        let purge = Purge {
+            paths: vec!["/a".into()],
+            ..Purge::default()
+        };
+        responses.purge(&purge);
+        let (_, kept) = responses.offer(
+            &ask("/a", &none),
+            made(&[("cache-control", "max-age=60")], "old"),
+            token,
+        );
+        assert!(!kept && responses.find(&ask("/a", &none)).is_none());
+    }
+
+    #[test]
+    fn a_response_that_varies_answers_only_its_own_kind() {
+        let responses = Responses::new(1 << 20);
+        let language = |value: &str| HeaderMap::from_iter([(http::header::ACCEPT_LANGUAGE, value.parse().unwrap())]);
+        let (english, german) = (language("en"), language("de"));
+        let fields = [("cache-control", "max-age=60"), ("vary", "accept-language")];
+        responses.offer(&ask("/a", &english), made(&fields, "hello"), responses.begin());
+        assert!(responses.find(&ask("/a", &german)).is_none());
+        responses.offer(&ask("/a", &german), made(&fields, "hallo"), responses.begin());
+        assert_eq!(
+            responses.find(&ask("/a", &english)).unwrap().1.body().as_ref(),
+            b"hello"
+        );
+        assert_eq!(responses.find(&ask("/a", &german)).unwrap().1.body().as_ref(), b"hallo");
+    }
+
+    #[test]
+    fn a_client_that_has_it_is_told_so() {
+        let responses = Responses::new(1 << 20);
+        let none = HeaderMap::new();
+        let (sent, _) = responses.offer(
+            &ask("/a", &none),
+            made(&[("cache-control", "max-age=60")], "one"),
+            responses.begin(),
+        );
+        let has = HeaderMap::from_iter([(http::header::IF_NONE_MATCH, sent.headers()[ETAG].clone())]);
+        let (_, found) = responses.find(&ask("/a", &has)).unwrap();
+        assert_eq!(
+            (found.status(), found.body().len()),
+            (http::StatusCode::NOT_MODIFIED, 0)
+        );
+    }
+}
