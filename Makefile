@@ -47,6 +47,7 @@ help:
 	@echo "make lint      every quality gate: rustfmt, clippy, ruff, mypy, stubtest"
 	@echo "make fmt       format all the code"
 	@echo "make docs      build the documentation, strictly"
+	@echo "make reference write the data of the reference pages anew from the code"
 	@echo "make bench     compare with nginx, Granian, Bun and a bare epoll loop; time builds"
 	@echo "make wheel     build the wheel and try it where there is no Rust"
 	@echo "make licenses  write THIRD_PARTY_LICENSES.md"
@@ -115,7 +116,13 @@ fmt: $(STAMPS)/deps
 
 .PHONY: docs
 docs: $(STAMPS)/core-dev
+	$(BIN)/python -m tools.reference --check
 	$(BIN)/hyperweb build sites/docs --strict
+
+# What the reference pages are rendered from, written anew from the code.
+.PHONY: reference
+reference: $(STAMPS)/core-dev
+	$(BIN)/python -m tools.reference
 
 .PHONY: bench
 bench: release

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hyperweb.config import ConfigError, Settings, load_site, settings_hash
@@ -15,8 +16,6 @@ from hyperweb.config._load import describe, line_of, setting_names
 
 @pytest.fixture(autouse=True)
 def _no_settings_around(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in list(os.environ):
         if name.startswith("HYPERWEB_"):
             monkeypatch.delenv(name)
@@ -99,8 +98,16 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
         ("title = ''", 1, ["`title`"]),
         ("base_url = 'example.org'", 1, ["`base_url`", "this is not how it is written", "https://example.org"]),
         ("\n[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nttl = '1m'\n", 4, ["`cache.rules[1]`", "match"]),
-        ("[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nmatch = '/b'\nttl = 'soon'", 5, ["`cache.rules[1].ttl`", "10m"]),
-        ("[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nmatch = '/b'\ntll = '1m'", 5, ["did you mean `cache.rules.ttl`?"]),
+        (
+            "[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nmatch = '/b'\nttl = 'soon'",
+            5,
+            ["`cache.rules[1].ttl`", "10m"],
+        ),
+        (
+            "[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nmatch = '/b'\ntll = '1m'",
+            5,
+            ["did you mean `cache.rules.ttl`?"],
+        ),
         ("[aliases]\nold = '/new/'", 1, ["`aliases`", "this is not how it is written"]),
         ("[aliases]\n'/old/' = 'javascript:alert(1)'", 1, ["`aliases`"]),
         ("[security.headers]\n'x y' = 'z'", 1, ["`security.headers`"]),
@@ -141,7 +148,7 @@ def test_what_is_given_beside_the_file_is_checked_too(tmp_path: Path, monkeypatc
 def test_a_folder_that_is_no_site_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="does not exist"):
         load_site(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="has no site.toml"):
+    with pytest.raises(ConfigError, match="has no site"):
         load_site(tmp_path)
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(ConfigError, match="is not a folder"):
@@ -230,12 +237,13 @@ def test_what_a_page_can_depend_on_changes_the_hash_and_nothing_else_does(tmp_pa
 
 
 # What TOML is made of, so that some of the texts are valid, and some are settings.
-PIECES = st.sampled_from(
-    ["title", "build", "minify", "[", "]", "[[", "]]", "cache", "rules", "extra", ".", "=", " ", "\n", '"x"', "'", '"""']
-    + ["1", "true", "2026-01-01", "{", "}", ",", "#", "\\", "é", "\r\n", "\t", "inf", "aliases", '"/a/"', "site\0"]
+WORDS = (
+    r'''title build minify [ ] [[ ]] cache rules extra aliases . = "x" ' """ 1 true inf 2026-01-01 { } , # \ é "/a/"'''
 )
+PIECES = st.sampled_from([*WORDS.split(), "\n", "\r\n", "\t", " ", "site\0"])
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=12).map("".join)))
 @example("a = " + "[" * 5000)
 @example("a." * 5000 + "a = 1")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import brotli
@@ -146,6 +147,59 @@ def test_handlers_answer_beside_the_pages(server: Running) -> None:
     assert server.get("/api/echo", {"content-type": "application/json"}, "POST", b"{")[0] == 400
     status, headers, _ = server.get("/api/echo")
     assert (status, "POST" in headers["allow"]) == (405, True)
+
+
+def counts(server: Running, times: int = 24) -> dict[int, set[int]]:
+    """Asks many times at once; returns what each worker counted."""
+    found: dict[int, set[int]] = {}
+    with ThreadPoolExecutor(8) as threads:
+        for status, _, body in threads.map(lambda _: server.get("/api/count"), range(times)):
+            assert status == 200
+            answer = json.loads(body)
+            found.setdefault(answer["pid"], set()).add(answer["count"])
+    return found
+
+
+def test_a_worker_keeps_what_its_handler_made_and_makes_it_once(server: Running) -> None:
+    assert all(len(found) == 1 for found in counts(server).values())
+    _, headers, body = server.get("/api/count")
+    assert "s-maxage" in headers["cache-control"]
+    assert "cache-tag" not in headers
+    status, head, nothing = server.get("/api/count", method="HEAD")
+    assert (status, nothing, head["content-length"]) == (200, b"", str(len(body)))
+    # Another query is another response.
+    assert json.loads(server.get("/api/count?x=1")[2]) != json.loads(body)
+
+
+@pytest.mark.parametrize(
+    "options", [["--tag", "count"], ["--path", "/api/count"], ["--prefix", "/api/"], ["--all"], []]
+)
+def test_a_purge_reaches_every_worker(site: Path, server: Running, options: list[str]) -> None:
+    before = counts(server)
+    if options:
+        hyperweb("purge", site, *options, check=True)
+    else:
+        assert server.get("/api/forget", method="POST", body=b"")[0] == 200
+
+    def all_new() -> bool:
+        return all(found.isdisjoint(before.get(pid, set())) for pid, found in counts(server).items())
+
+    until(all_new)
+
+
+def test_a_purge_of_something_else_leaves_it(site: Path, server: Running) -> None:
+    before = counts(server)
+    hyperweb("purge", site, "--tag", "other", "--path", "/api", "--prefix", "/posts/", check=True)
+    time.sleep(0.5)
+    after = counts(server)
+    assert all(after[pid] == before[pid] for pid in after.keys() & before.keys())
+
+
+def test_handlers_carry_the_security_headers(server: Running) -> None:
+    for path in ("/api/pid", "/api/count", "/greet/you"):
+        headers = server.get(path)[1]
+        assert headers["x-content-type-options"] == "nosniff", path
+        assert "frame-ancestors" in headers["content-security-policy"], path
 
 
 def test_a_peer_is_not_believed_what_only_the_edge_may_say(site: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,5 +26,6 @@ def settings_hash(settings: Settings) -> str:
         else:
             for name in names:
                 del table[section][name]
-    data = msgspec.msgpack.encode([__version__, table], order="deterministic")
+    # The standard library's JSON takes every number TOML can say; dates are text by now.
+    data = json.dumps([__version__, table], sort_keys=True, ensure_ascii=False).encode(errors="surrogatepass")
     return hashlib.blake2b(data, digest_size=16).hexdigest()

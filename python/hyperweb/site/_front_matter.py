@@ -94,7 +94,7 @@ def read_front_matter(found: dict[str, Any], *, file: str, text: str) -> tuple[F
 
 def line_of_key(text: str, key: str) -> int | None:
     """Returns the line of a file's text, from 1, on which the front matter sets `key`."""
-    found = re.search(rf"^\s*{re.escape(key)}\s*[:=]", text, re.MULTILINE)
+    found = re.search(rf"^[ \t]*{re.escape(key)}[ \t]*[:=]", text, re.MULTILINE)
     return text.count("\n", 0, found.start()) + 1 if found and key else None
 
 

@@ -56,4 +56,4 @@ def pattern(path: str) -> str:
 def slugify(text: str) -> str:
     """Returns `text` in lower case with every run of other than letters and digits made one hyphen."""
     text = unicodedata.normalize("NFKC", text).lower()
-    return re.sub(r"[^\w]+|_+", "-", text).strip("-")
+    return re.sub(r"[\W_]+", "-", text).strip("-")

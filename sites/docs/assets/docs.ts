@@ -38,10 +38,16 @@ function set_up_menu(): void {
   const button = document.querySelector<HTMLButtonElement>("[data-menu]");
   const nav = document.getElementById("nav");
   if (!button || !nav) return;
+  // Only the navigation itself is scrolled: `scrollIntoView` would move the page too.
+  const reveal = (): void => {
+    const current = nav.querySelector<HTMLElement>("[aria-current]");
+    if (current) nav.scrollTop = current.offsetTop - nav.clientHeight / 2;
+  };
   const set = (open: boolean): void => {
     nav.classList.toggle("open", open);
     button.setAttribute("aria-expanded", String(open));
     document.body.style.overflow = open ? "hidden" : "";
+    if (open) reveal();
   };
   button.addEventListener("click", () => set(!nav.classList.contains("open")));
   addEventListener("keydown", (event) => {
@@ -50,8 +56,7 @@ function set_up_menu(): void {
     button.focus();
   });
   matchMedia("(max-width: 52rem)").addEventListener("change", () => set(false));
-  nav.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
-  scrollTo(0, scrollY);
+  reveal();
 }
 
 /** Puts a button on every block of code that copies it. Of a session in a terminal it copies what was typed. */
