@@ -92,8 +92,8 @@ def test_stats_count_what_is_served(site: Path, server: Running) -> None:
 
 def test_without_a_server_that_is_said(tmp_path: Path) -> None:
     idle = make_site(tmp_path / "idle")
-    for command in (["stats", idle], ["purge", idle, "--all"]):
-        found = hyperweb(*command)
+    for command, *options in (["stats"], ["purge", "--all"]):
+        found = hyperweb(command, idle, *options)
         assert found.returncode == 1
         assert "no server of idle is running" in found.stderr
         assert "hyperweb serve" in found.stderr

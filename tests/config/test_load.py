@@ -42,30 +42,22 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
 
 def test_everything_in_the_file_is_read(tmp_path: Path) -> None:
     text = """title = "T"
-languages = ["en", "de"]
+hosts = ["a.example", "b.example"]
 aliases = { "/old/" = "/new/", "/out" = "https://example.org/x" }
 [build]
 minify = false
-[[cache.rules]]
-match = "/blog/**"
-ttl = "10m"
-swr = 30
-[[cache.rules]]
-match = "/api/*"
-tags = ["api"]
+[cache]
+memory = "64MB"
 [security.headers]
 x-frame-options = ""
 [extra]
 anything = [{ goes = 1 }]
 """
     found = load_site(write(tmp_path, text)).settings
-    assert found.languages == ("en", "de")
+    assert found.hosts == ("a.example", "b.example")
     assert found.aliases == {"/old/": "/new/", "/out": "https://example.org/x"}
     assert found.build.minify is False
-    assert [(rule.match, rule.ttl, rule.swr) for rule in found.cache.rules] == [
-        ("/blog/**", "10m", 30),
-        ("/api/*", None, None),
-    ]
+    assert found.cache.memory == "64MB"
     assert found.security.headers == {"x-frame-options": ""}
     assert found.extra == {"anything": [{"goes": 1}]}
 
@@ -97,22 +89,11 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
         ("title = 3", 1, ["`title`", "expected `str`", "The name of the site."]),
         ("title = ''", 1, ["`title`"]),
         ("base_url = 'example.org'", 1, ["`base_url`", "this is not how it is written", "https://example.org"]),
-        ("\n[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nttl = '1m'\n", 4, ["`cache.rules[1]`", "match"]),
-        (
-            "[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nmatch = '/b'\nttl = 'soon'",
-            5,
-            ["`cache.rules[1].ttl`", "10m"],
-        ),
-        (
-            "[[cache.rules]]\nmatch = '/a'\n[[cache.rules]]\nmatch = '/b'\ntll = '1m'",
-            5,
-            ["did you mean `cache.rules.ttl`?"],
-        ),
         ("[aliases]\nold = '/new/'", 1, ["`aliases`", "this is not how it is written"]),
         ("[aliases]\n'/old/' = 'javascript:alert(1)'", 1, ["`aliases`"]),
         ("[security.headers]\n'x y' = 'z'", 1, ["`security.headers`"]),
         ('[security.headers]\nx = "a\\r\\nb: c"', 1, ["`security.headers`"]),
-        ("languages = 'en'", 1, ["`languages`", "expected `array`"]),
+        ("hosts = 'en'", 1, ["`hosts`", "expected `array`"]),
         ("[build]\nout = ''", 2, ["`build.out`"]),
         ("[build]\nout = '.'", 2, ["`build.out`", "overwrite"]),
         ("[build]\nout = '..'", 2, ["`build.out`"]),
@@ -219,7 +200,6 @@ def test_every_setting_says_what_it_means() -> None:
         assert "." in name or name in {"build", "cache", "serve", "client", "security"} or describe(name), name
         if "." in name:
             assert describe(name), name
-    assert describe("cache.rules.ttl")
     assert describe("build.max_file") == "A source file over this size is refused. (in bytes)"
     assert describe("nothing") is None
 

@@ -110,7 +110,9 @@ class _Build:
             raise BuildErrors([site_error(error, config.root) for error in found.errors]) from None
         previous = None if self.clean else _open(config)
         if previous is not None and graph.pack == previous.id and graph.settings == self.settings_hash:
-            if not sources.changed and not self.strict:
+            if not sources.changed and not self.strict and config.public.is_dir():
+                # Files that were touched, but not changed, need not be read again the next time.
+                sources.save()
                 self.report.unchanged = True
                 return self._done()
         else:
@@ -347,8 +349,9 @@ class _Build:
 def _moved(target: str, base: str) -> bytes:
     """Returns a page that leads on, for hosts that serve only plain files."""
     url = html.escape(target, quote=True)
+    whole = url if "://" in target else f"{base}{url}"
     return (
-        f'<!doctype html><meta charset="utf-8"><title>Moved</title><link rel="canonical" href="{base}{url}">'
+        f'<!doctype html><meta charset="utf-8"><title>Moved</title><link rel="canonical" href="{whole}">'
         f'<meta http-equiv="refresh" content="0;url={url}"><p>This page is now at <a href="{url}">{url}</a>.</p>\n'
     ).encode()
 

@@ -23,7 +23,7 @@ def dead_links(renderer: Renderer, patterns: list[str]) -> Iterator[SiteError]:
         patterns: The route patterns of what Python answers.
     """
     routes = [re.compile(_expression(pattern)) for pattern in patterns]
-    for source, reference in renderer.links():
+    for source, reference in dict.fromkeys(renderer.links()):
         path = reference.url.partition("#")[0].partition("?")[0]
         if path in renderer.nodes or f"{path}/" in renderer.nodes or any(route.fullmatch(path) for route in routes):
             continue

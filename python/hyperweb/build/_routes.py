@@ -9,6 +9,7 @@ import msgspec
 from hyperweb import _core
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.site import SiteError
+from hyperweb.web.errors import RouteError
 
 if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
@@ -41,17 +42,22 @@ class Routes(msgspec.Struct):
 def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebError]) -> Routes:
     """Returns the routes of a site; what is wrong with its handlers is added to `errors`."""
     routes = Routes()
-    reads: set[str] = set()
+    reads: set[str] = set()  # paths that a handler answers to GET
     try:
         app = load_handlers(config.root)
     except SiteError as error:
         errors.append(error)
         return routes
     if app is not None:
-        for route in app.routes:
-            routes.add(route.path, "handlers.py")
-            if "GET" in route.methods:
-                reads.add(route.path)
+        try:
+            # What would keep a worker from starting is an error of the build.
+            app.compile()
+        except RouteError as error:
+            errors.append(error)
+            return routes
+        for pattern in app.patterns:
+            routes.add(pattern, "handlers.py")
+        reads = {route.path for route in app.routes if "GET" in route.methods}
     for node in renderer.nodes.values():
         if node.render != "static" and node.kind == "page":
             routes.add(node.url, node.source)

@@ -1,4 +1,4 @@
-"""Finds the running server of a site."""
+"""Finds the running servers of a site."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def running_server(site: Path) -> Running:
-    """Returns the server that serves a site now.
+def running_servers(site: Path) -> list[Running]:
+    """Returns the servers that serve a site now, the newest first; there is at least one.
 
     Raises:
         ServeError: There is none.
     """
     config = load_site(site)
     found = find_running(config.state)
-    if found is None:
+    if not found:
         raise ServeError(f"no server of {config.name} is running", hint=f"start one: hyperweb serve {site} --prod")
     return found

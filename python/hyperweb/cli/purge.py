@@ -6,7 +6,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from hyperweb.cli._running import running_server
+from hyperweb.cli._running import running_servers
 
 
 @click.command()
@@ -20,14 +20,16 @@ def purge(site: Path, *, tags: tuple[str, ...], paths: tuple[str, ...], prefix: 
     from hyperweb.serve._admin import ask
     from hyperweb.serve._purge_mail import post_purge
     from hyperweb.web.purge import Purge
+    from hyperweb.web.tags import clean_tag
 
     if not (tags or paths or prefix or everything):
         raise click.UsageError("say what to forget: --tag, --path, --prefix or --all")
-    wanted = Purge(tags, paths, prefix, everything)
-    admin = Path(running_server(site).admin)
-    if not admin.exists():
-        # Started with --direct: there is no edge, and each worker keeps its own.
-        click.echo(f"{post_purge(admin.parent, wanted)} workers told")
-        return
-    answer = ask(str(admin), "POST", "/purge", wanted)
-    click.echo(f"{answer['purged']} responses forgotten")
+    wanted = Purge(tuple(map(clean_tag, tags)), paths, prefix, everything)
+    for server in running_servers(site):
+        admin = Path(server.admin)
+        if admin.exists():
+            answer = ask(str(admin), "POST", "/purge", wanted)
+            click.echo(f"{answer['purged']} responses forgotten")
+        else:
+            # Started with --direct: there is no edge, and each worker keeps its own.
+            click.echo(f"{post_purge(admin.parent, wanted)} workers told")

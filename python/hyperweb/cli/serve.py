@@ -44,7 +44,10 @@ def serve(sites: tuple[Path, ...], *, prod: bool, direct: bool, no_build: bool, 
             raise click.UsageError("the development server serves one site at a time")
         from hyperweb.serve.dev import serve_dev
 
-        sys.exit(serve_dev(configs[0]))
+        sys.exit(serve_dev(configs[0], chosen))
+    names = [config.name for config in configs]
+    if len(set(names)) < len(names):
+        raise click.UsageError("two sites have folders of one name; rename one of them")
     if direct and len(configs) != 1:
         raise click.UsageError("--direct serves one site at a time")
     for config in configs:

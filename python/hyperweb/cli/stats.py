@@ -9,7 +9,7 @@ from typing import Any
 import rich_click as click
 
 from hyperweb.cli._options import encode
-from hyperweb.cli._running import running_server
+from hyperweb.cli._running import running_servers
 from hyperweb.serve._errors import ServeError
 
 _SHOWN = (
@@ -36,7 +36,7 @@ def stats(site: Path, *, watch: bool, as_json: bool) -> None:
     """Show live figures of the server of SITE; requests are counted when it was started with --metrics."""
     from hyperweb.serve._admin import ask
 
-    server = running_server(site)
+    server = running_servers(site)[0]
     if not Path(server.admin).exists():
         raise ServeError("this server has no edge to count requests", hint="start it without --direct")
     before: dict[str, Any] | None = None

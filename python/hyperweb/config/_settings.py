@@ -49,29 +49,12 @@ class BuildSettings(Section, frozen=True):
     max_file: Annotated[int, said("A source file over this size is refused.", unit="bytes", ge=1024)] = 268_435_456
 
 
-class CacheRule(Section, frozen=True):
-    """How the pages that match are cached: one `[[cache.rules]]`."""
-
-    match: Annotated[str, said("A glob over the path: `/blog/**`, `/api/*`.", min_length=1)]
-    render: Annotated[
-        Literal["static", "cached", "dynamic"] | None,
-        said("When the page is rendered: at build, on first request, or every time."),
-    ] = None
-    ttl: Annotated[_DURATION, said("How long a shared cache keeps it fresh: `10m`, `2h` or seconds.")] = None
-    swr: Annotated[_DURATION, said("How long a stale copy may be sent while a new one is made.")] = None
-    stale_if_error: Annotated[_DURATION, said("How long a stale copy may be sent when making one fails.")] = None
-    vary: Annotated[tuple[str, ...], said("Request headers the response depends on.")] = ()
-    tags: Annotated[tuple[str, ...], said("Tags the response can be purged by.")] = ()
-    browser: Annotated[_DURATION, said("How long a browser may keep it without asking.")] = None
-
-
 class CacheSettings(Section, frozen=True):
     """What is kept of responses that Python made."""
 
     memory: Annotated[
         str | int, said("The memory the cache may use: bytes, `256MB`, or `auto`: a tenth of the machine's.")
     ] = "auto"
-    rules: Annotated[tuple[CacheRule, ...], said("Rules by path; the first that matches applies.")] = ()
 
 
 class ServeSettings(Section, frozen=True):
@@ -84,9 +67,6 @@ class ServeSettings(Section, frozen=True):
     ] = 0
     workers_max: Annotated[
         int, said("Python worker processes at most, reached when requests queue; 0 is the same as workers.", ge=0)
-    ] = 0
-    worker_requests: Annotated[
-        int, said("A worker is replaced after this many requests; 0 is never.", unit="requests", ge=0)
     ] = 0
     worker_age: Annotated[int, said("A worker is replaced at this age; 0 is never.", unit="seconds", ge=0)] = 0
     worker_memory: Annotated[
@@ -125,7 +105,6 @@ class Settings(Section, frozen=True):
     ] = ""
     description: Annotated[str, said("What the site is, in a sentence.")] = ""
     language: Annotated[str, said("The language the site is written in (BCP 47).", min_length=2)] = "en"
-    languages: Annotated[tuple[str, ...], said("All languages the site is written in (BCP 47).")] = ()
     hosts: Annotated[
         tuple[str, ...], said("Host names this site answers to when several are served; empty is all the others.")
     ] = ()

@@ -65,7 +65,9 @@ class Templates:
         """Returns the pages that are not rendered at build."""
         graph = load_graph(self._config.state)
         rendered = {one.meta.path for one in graph.memory.documents.values() if one.meta.render != "static"}
-        if not rendered and not _has_runtime_page(self._config):
+        # Without a graph nothing is known of content/: then the sources are read.
+        is_known = bool(graph.memory.documents) or not (self._config.root / "content").is_dir()
+        if is_known and not rendered and not _has_runtime_page(self._config):
             return []
         return [node for node in self.renderer.nodes.values() if node.render != "static" and node.kind == "page"]
 

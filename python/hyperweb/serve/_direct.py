@@ -36,11 +36,11 @@ class DirectApp:
         self._file = str(config.pack)
         self._pack = _core.open_pack(self._file)
         self._stamp = self._look()
-        self._paths = list(dict.fromkeys(route.path for route in app.routes))
-        self._router = _core.Router(self._paths)
+        patterns = app.patterns
+        self._router = _core.Router(list(patterns))
         keeps = {route.path for route in app.routes if route.cache is not None and "GET" in route.methods}
-        self._literal = {path: path in keeps for path in self._paths if "{" not in path}
-        self._keeps = [path in keeps for path in self._paths]
+        self._literal = {pattern: pattern in keeps for pattern in patterns if "{" not in pattern}
+        self._keeps = [pattern in keeps for pattern in patterns]
         self._enter = app.__rsgi__
         self.kept = Kept(app.__rsgi__, limit_bytes)
 

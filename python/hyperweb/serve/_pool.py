@@ -23,6 +23,8 @@ _log = logging.getLogger("hyperweb.serve")
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 10.0
 # One that has lived this long did not die of what it was started with (seconds).
 _SETTLED = 5.0
+# A worker that nobody is sent to any more is asked to exit after this (seconds).
+_PARTING = 0.5
 # After so long with less to do than there are workers, one goes (seconds).
 _IDLE = 30.0
 
@@ -34,6 +36,7 @@ class Worker:
         self.socket = socket
         self.started = time.monotonic()
         self.is_ready = False
+        self.leaving: float | None = None
         self.stopping: float | None = None
         self.ready, theirs = os.pipe()
         # The other end of the leash is ours alone: when this process dies, however it dies, the worker sees its end.
@@ -46,6 +49,11 @@ class Worker:
         )
         os.close(theirs)
         os.close(leash)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether it has not been taken out of use."""
+        return self.leaving is None and self.stopping is None
 
     def check_ready(self) -> bool:
         """Reads the pipe once; returns whether the worker listens now."""
@@ -117,7 +125,7 @@ class Pool:
 
     def roll(self, done: Callable[[], object]) -> None:
         """Replaces all workers by new ones; the old go when the new are ready, and then `done` is called."""
-        self._retire += [worker for worker in self.workers if worker.stopping is None and worker not in self._retire]
+        self._retire += [worker for worker in self.workers if worker.is_in_use and worker not in self._retire]
         self._rolled = done
         for _ in range(self.least):
             self._add()
@@ -132,11 +140,13 @@ class Pool:
         for worker in list(self.workers):
             if worker.process.poll() is not None:
                 self._reap(worker, now)
+            elif worker.leaving is not None and worker.stopping is None and now - worker.leaving > _PARTING:
+                worker.stop()
             elif worker.stopping is not None and now - worker.stopping > self.config.settings.serve.drain:
                 worker.process.kill()
-            elif worker.is_ready and worker.stopping is None and worker not in self._retire:
+            elif worker.is_ready and worker.is_in_use and worker not in self._retire:
                 self._recycle(worker, now)
-        current = [worker for worker in self.workers if worker.stopping is None and worker not in self._retire]
+        current = [worker for worker in self.workers if worker.is_in_use and worker not in self._retire]
         too_few = len(current) < self.least and now >= self._not_before
         has_room = len(current) < self.most and all(one.is_ready for one in current)
         if too_few or (has_room and outstanding > 2 * len(current)):
@@ -166,7 +176,7 @@ class Pool:
         return [
             worker.socket
             for worker in self.workers
-            if worker.is_ready and worker.stopping is None and worker.socket is not None
+            if worker.is_ready and worker.is_in_use and worker.socket is not None
         ]
 
     def _add(self) -> None:
@@ -178,20 +188,23 @@ class Pool:
         self._watch(worker.ready, None)
         if not worker.check_ready():
             return
-        self._pause = _FIRST_PAUSE
-        if self._retire and self._fresh() >= min(self.least, 1):
+        if self._retire and self._fresh() >= self.least:
             old, self._retire = self._retire, []
-            for one in old:
-                one.stop()
-            self._changed(self.sockets())
+            self._leave(old)
             if self._rolled is not None:
                 self._rolled()
                 self._rolled = None
             return
         self._changed(self.sockets())
 
+    def _leave(self, workers: list[Worker]) -> None:
+        """Takes workers out of use, and asks them to exit once whoever was about to ask them has done so."""
+        for worker in workers:
+            worker.leaving = time.monotonic()
+        self._changed(self.sockets())
+
     def _fresh(self) -> int:
-        return sum(one.is_ready and one.stopping is None and one not in self._retire for one in self.workers)
+        return sum(one.is_ready and one.is_in_use and one not in self._retire for one in self.workers)
 
     def _reap(self, worker: Worker, now: float) -> None:
         self.workers.remove(worker)
@@ -199,14 +212,16 @@ class Pool:
             self._retire.remove(worker)
         self._watch(worker.ready, None)
         worker.close()
-        if worker.stopping is not None:
+        if not worker.is_in_use:
             return
         code = worker.process.returncode
         died = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         _log.warning("worker %d of %s %s; it is replaced", worker.process.pid, self.config.name, died)
         self._changed(self.sockets())
-        if not worker.is_ready or now - worker.started < _SETTLED:
-            self._not_before = now + (0.0 if worker.is_ready else self._pause)
+        if worker.is_ready and now - worker.started >= _SETTLED:
+            self._pause = _FIRST_PAUSE
+        else:
+            self._not_before = now + self._pause
             self._pause = min(self._pause * 2, _LAST_PAUSE)
 
     def _recycle(self, worker: Worker, now: float) -> None:
@@ -225,5 +240,4 @@ class Pool:
             self._idle_since = now
         elif now - self._idle_since > _IDLE:
             self._idle_since = None
-            current[-1].stop()
-            self._changed(self.sockets())
+            self._leave([current[-1]])

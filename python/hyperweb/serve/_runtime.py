@@ -15,7 +15,7 @@ _LONGEST = 60
 
 
 class Running(msgspec.Struct, frozen=True):
-    """A running server, as `.hyperweb/server.json` tells of it.
+    """A running server, as `.hyperweb/server.PID.json` tells of it.
 
     Attributes:
         pid: The main process.
@@ -49,7 +49,7 @@ class Runtime:
 
     def announce(self, state: Path, addresses: list[str]) -> None:
         """Notes in a site's state folder where its server is."""
-        note = state / "server.json"
+        note = state / f"server.{os.getpid()}.json"
         state.mkdir(parents=True, exist_ok=True)
         note.write_bytes(msgspec.json.encode(Running(os.getpid(), str(self.admin), addresses)))
         self._notes.append(note)
@@ -62,11 +62,14 @@ class Runtime:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def find_running(state: Path) -> Running | None:
-    """Returns the running server that a site's state folder notes, or None when there is none."""
-    try:
-        running = msgspec.json.decode((state / "server.json").read_bytes(), type=Running)
-        os.kill(running.pid, 0)
-    except (OSError, msgspec.MsgspecError):
-        return None
-    return running
+def find_running(state: Path) -> list[Running]:
+    """Returns the running servers that a site's state folder notes, the newest first; stale notes are removed."""
+    found = []
+    for note in state.glob("server.*.json"):
+        try:
+            running = msgspec.json.decode(note.read_bytes(), type=Running)
+            os.kill(running.pid, 0)
+            found.append((note.stat().st_mtime_ns, running))
+        except (OSError, msgspec.MsgspecError):
+            note.unlink(missing_ok=True)
+    return [running for _, running in sorted(found, key=lambda one: -one[0])]

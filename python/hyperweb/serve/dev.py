@@ -20,16 +20,16 @@ from hyperweb.serve._app import Templates, add_page
 from hyperweb.serve._error_page import error_page
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.serve._supervisor import free_port
-from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
 from hyperweb.web.response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Mapping
 
     from hyperweb.config import SiteConfig
+    from hyperweb.site import SiteError
     from hyperweb.site._node import Node
     from hyperweb.web.failure import RequestInfo
     from hyperweb.web.rsgi import Proto, Scope
@@ -52,10 +52,12 @@ class _SharedTemplates(Templates):
 class DevServer:
     """An RSGI application that serves a site from its sources. Each request sees the files as they are."""
 
-    def __init__(self, config: SiteConfig) -> None:
+    def __init__(self, config: SiteConfig, overrides: Mapping[str, Any] | None = None) -> None:
         self.config = config
+        self._overrides = overrides
         self.session = secrets.token_hex(8)
         self._watchers: set[asyncio.Queue[str]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
         self._renderer = self._make_renderer()
         self._sources = _core.Sources(
             str(config.root), str(config.state / "dev-sources"), max_file=config.settings.build.max_file
@@ -63,6 +65,8 @@ class DevServer:
         self._files: dict[str, str] | None = None
         self._app = App()
         self._app_error: HyperwebError | None = None
+        # The site's Python and its pages of run time: when they change, the application is made anew.
+        self._app_made_of: object = None
         self._scan_errors: list[SiteError] = []
 
     def __rsgi__(self, scope: Scope, proto: Proto) -> Awaitable[None]:
@@ -89,27 +93,41 @@ class DevServer:
         if before is not None and before.get("site.toml") != found.get("site.toml"):
             from hyperweb.config import load_site
 
-            self.config = load_site(self.config.root)
+            self.config = load_site(self.config.root, self._overrides)
             self._renderer = self._make_renderer()
         self._renderer.update(found)
-        python = {path: value for path, value in found.items() if path.endswith(".py")}
-        if before is None or python != {path: value for path, value in before.items() if path.endswith(".py")}:
+        python = [(path, value) for path, value in found.items() if path.endswith(".py") or path == "site.toml"]
+        pages = [(node.url, node.source, node.render, node.ttl) for node in self._runtime_pages()]
+        if self._app_made_of != (python, pages):
+            self._app_made_of = (python, pages)
             self._load_app()
 
     def _make_renderer(self) -> Renderer:
         return Renderer(self.config, fingerprint=False, minify=False, drafts=True)
 
+    def _runtime_pages(self) -> list[Node]:
+        return [node for node in self._renderer.nodes.values() if node.kind == "page" and node.render != "static"]
+
     def _load_app(self) -> None:
         self._app_error = None
+        self._end(self._app)
         try:
             self._app = load_handlers(self.config.root) or App()
-        except SiteError as error:
+            self._app.compile()
+        except HyperwebError as error:
             self._app, self._app_error = App(), error
         self._app.templates = _SharedTemplates(self.config, self._renderer)
-        for node in self._renderer.nodes.values():
-            if node.kind == "page" and node.render != "static":
-                add_page(self._app, lambda: self._renderer, node)
+        self._app.max_body = self.config.settings.serve.max_body
+        for node in self._runtime_pages():
+            add_page(self._app, lambda: self._renderer, node)
         self._app.on_error(self._on_error)
+
+    def _end(self, app: App) -> None:
+        """Runs the shutdown hooks of an application that another one takes the place of."""
+        with contextlib.suppress(RuntimeError):  # Nothing runs yet, so nothing has to be ended.
+            task = asyncio.get_running_loop().create_task(app.shutdown())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     def _on_error(self, request: RequestInfo, error: Exception) -> Response | None:
         if "text/html" not in request.accept:
@@ -125,9 +143,9 @@ class DevServer:
             return
         try:
             self.refresh()
-            errors = [*self._scan_errors, *self._renderer.errors]
+            errors: list[HyperwebError] = [*self._scan_errors, *self._renderer.errors]
             if self._app_error is not None:
-                errors.append(self._app_error)  # type: ignore[arg-type]
+                errors.append(self._app_error)
             if errors:
                 self._show(proto, errors)
                 return
@@ -139,7 +157,7 @@ class DevServer:
         await self._handler(scope, proto)
 
     async def _handler(self, scope: Scope, proto: Any) -> None:
-        router = _core.Router([route.path for route in self._app.routes])
+        router = _core.Router(list(self._app.patterns))
         if router.find(scope.path) is None and "/404.html" in self._renderer.nodes:
             text = self._render(self._renderer.nodes["/404.html"])
             proto.response_bytes(404, _HTML, text)
@@ -227,12 +245,17 @@ def _reload_script() -> bytes:
     return _core.transform_js(source, {}, filename="reload.ts", minify=False).encode()
 
 
-def serve_dev(config: SiteConfig) -> int:
-    """Serves a site for development until interrupted. Returns the exit code."""
+def serve_dev(config: SiteConfig, overrides: Mapping[str, Any] | None = None) -> int:
+    """Serves a site for development until interrupted. Returns the exit code.
+
+    Args:
+        config: The site.
+        overrides: Settings that stood on the command line, by dotted name; they outlast a change of site.toml.
+    """
     settings = config.settings.serve
     port = free_port(settings.host, settings.port)
     config.state.mkdir(parents=True, exist_ok=True)
-    server = DevServer(config)
+    server = DevServer(config, overrides)
     with contextlib.suppress(HyperwebError):
         server.refresh()
     return asyncio.run(_run(server, settings.host, port))

@@ -51,6 +51,7 @@ class Assets:
         self.kept = kept
         self._files: dict[str, str] = {}
         self._urls: dict[str, str] = {}
+        self._names: list[str] | None = None
 
     def update(self, files: Mapping[str, str]) -> list[SiteError]:
         """Takes the files of assets/ (path in the site → hash). Returns what is wrong with them."""
@@ -58,6 +59,7 @@ class Assets:
         for name, text in built_in().items():
             self._files[name] = hashlib.sha256(text.encode()).hexdigest()
         self._urls = {}
+        self._names = None
         for name in [name for name in self.kept if name not in self._files]:
             del self.kept[name]
         errors = []
@@ -71,8 +73,21 @@ class Assets:
         return errors
 
     def names(self) -> list[str]:
-        """Returns the names of all assets that are written: those that do not begin with an underscore."""
-        return [name for name in self._files if not name.rpartition("/")[2].startswith("_")]
+        """Returns the names of all assets that are written.
+
+        Those that do not begin with an underscore, and what these refer to; a stylesheet that another one imports is
+        put into that one.
+        """
+        if self._names is None:
+            found = {name: None for name in self._files if not name.rpartition("/")[2].startswith("_")}
+            todo = list(found)
+            for name in todo:
+                for target in self._reached(name):
+                    if target not in found:
+                        found[target] = None
+                        todo.append(target)
+            self._names = list(found)
+        return self._names
 
     def __contains__(self, name: str) -> bool:
         return name in self._files
@@ -126,6 +141,16 @@ class Assets:
         for source in sorted(self.sources(name)):
             digest.update(f"{source}\0{self._files[source]}\0".encode())
         return f"/{FOLDER}{stem}.{digest.hexdigest()[:10]}{dot}{ending}"
+
+    def _reached(self, name: str) -> list[str]:
+        """Returns the assets that a browser is led to from the built form of `name`."""
+        try:
+            sources = [one for one in self.sources(name) if one.endswith(STYLES)] if name.endswith(STYLES) else [name]
+            targets = [target for one in sources if one in self.kept for target in self._targets(one).values()]
+        except SiteError:
+            # A reference that leads nowhere is an error where the URL of `name` is asked for.
+            return []
+        return [target for target in targets if not (name.endswith(STYLES) and target.endswith(STYLES))]
 
     def _targets(self, name: str) -> dict[str, str]:
         """Returns the assets that the references of `name` mean: reference → asset."""

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
 
 _ASSET_IN_HTML = re.compile(r"[\"'(=\s,](/assets/[^\"'()<>\s?#,]+)")
+# Where a reference can stand: in a tag, a style or a script, and not in the text between them.
+_CODE_IN_HTML = re.compile(r"<(?:style|script)\b.*?</(?:style|script)|<[a-zA-Z][^<>]*>", re.DOTALL)
 
 
 class Memory(msgspec.Struct):
@@ -280,7 +282,8 @@ class Renderer:
         """Leads references to `/assets/…` that were written out to the URLs they are served from."""
         changes: dict[str, str] = {}
         built = None
-        for url in set(_ASSET_IN_HTML.findall(text)):
+        code = _CODE_IN_HTML.findall(text) if "/assets/" in text else []
+        for url in dict.fromkeys(url for part in code for url in _ASSET_IN_HTML.findall(part)):
             name = html_module.unescape(url).removeprefix("/" + FOLDER)
             if name in self.assets:
                 changes[url] = self.asset_url(name)

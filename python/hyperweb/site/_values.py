@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hyperweb.config import settings_hash
+from hyperweb.site._data import FORMATS
 from hyperweb.site._errors import SiteError
 from hyperweb.site._templates import PAGES
 
@@ -36,7 +37,7 @@ class Values:
         self._data = {
             path.rpartition("/")[2].rpartition(".")[0]: found
             for path, found in files.items()
-            if path.startswith("data/")
+            if path.startswith("data/") and path.endswith(FORMATS)
         }
 
     def __getitem__(self, dependency: str) -> str:

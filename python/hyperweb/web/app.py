@@ -220,6 +220,13 @@ class App:
         return tuple(self._registry.routes)
 
     @property
+    def patterns(self) -> tuple[str, ...]:
+        """The path patterns of all that is answered: those of the routes, each once, and then what is mounted."""
+        routes = [route.path for route in self._registry.routes]
+        mounted = [pattern for mount in self._mounts for pattern in (mount.prefix, mount.prefix + "/{path:path}")]
+        return tuple(dict.fromkeys([*routes, *mounted]))
+
+    @property
     def threads(self) -> ThreadPoolExecutor:
         """Where plain `def` handlers run."""
         if self._threads is None:
