@@ -25,7 +25,7 @@ def is_current(config: SiteConfig) -> bool:
     try:
         head = msgspec.msgpack.decode((config.state / "graph").read_bytes(), type=_Head)
         pack = _core.pack_id(str(config.pack))
-    except (OSError, msgspec.MsgspecError, _core.PackError):
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError, _core.PackError):
         return False
     if head.pack != pack or head.settings != settings_hash(config.settings):
         return False

@@ -67,6 +67,10 @@ class DirectApp:
         found = self._router.find(scope.path)
         if found is not None and reads and self._keeps[found[0]]:
             await self.kept.answer(scope, proto)
+        elif found is None and not reads and scope.proto == "http" and scope.path in self._pack:
+            body = b"This address can only be read.\n"
+            kind = ("content-type", "text/plain; charset=utf-8")
+            proto.response_bytes(405, [kind, ("allow", "GET, HEAD"), ("x-content-type-options", "nosniff")], body)
         elif found is not None or not reads or not self._answer(scope, proto, missing=True):
             await self._enter(scope, proto)
 

@@ -120,7 +120,7 @@ class Supervisor:
                     "name": site.name,
                     "hosts": list(site.settings.hosts),
                     "pack": str(site.pack),
-                    "files": str(site.public),
+                    "files": str(site.out),
                     "headers": security_headers(site.settings, "text/html"),
                 }
                 for site in self.sites
@@ -201,7 +201,8 @@ class Supervisor:
             return
         _log.info("%s: a new build is served", site.name)
         # A template or a handler may be behind any response; what the build made is purged by its tags alone.
-        purge = msgspec.json.encode({"tags": changes["tags"], "all": site.name in self._pools})
+        everything = {"all": True, "site": site.name}
+        purge = msgspec.json.encode(everything if site.name in self._pools else {"tags": changes["tags"]})
         pool = self._pools.get(site.name)
         edge = self._edge
         if pool is not None and self._needs_python(site):

@@ -74,7 +74,7 @@ class DevServer:
         return self._serve(scope, proto)
 
     def changed(self, kind: str) -> None:
-        """Tells the browsers that something changed."""
+        """Tells the browsers that something changed; an empty kind ends their streams."""
         for watcher in self._watchers:
             watcher.put_nowait(kind)
 
@@ -222,6 +222,8 @@ class DevServer:
                 waiting = asyncio.ensure_future(mine.get())
                 await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED, timeout=15)
                 kind = waiting.result() if waiting.done() else None
+                if kind == "":
+                    return
                 waiting.cancel()
                 await transport.send_str(_message(kind) if kind else ":\n\n")
         finally:
@@ -274,6 +276,8 @@ async def _run(server: DevServer, host: str, port: int) -> int:
     serving = asyncio.create_task(granian.serve())
     click.echo(f"serving {server.config.name} for development at http://{host}:{port}")
     await stop.wait()
+    # An open event stream would be waited for.
+    server.changed("")
     granian.stop()  # type: ignore[no-untyped-call]
     watching.cancel()
     with contextlib.suppress(asyncio.TimeoutError):

@@ -132,7 +132,10 @@ impl Sources {
             errors: Vec::new(),
         };
         for folder in FOLDERS {
-            if self.root.join(folder).exists() {
+            let path = self.root.join(folder);
+            if path.is_symlink() {
+                walk.link(folder.to_owned(), &path);
+            } else if path.exists() {
                 walk.folder(folder, 1);
             }
         }
@@ -181,7 +184,12 @@ impl Walk<'_> {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
             let python = Path::new(name).extension().is_some_and(|ending| ending == "py");
-            if (python || name == "site.toml" || name == ".buildignore") && entry.path().is_file() {
+            if !python && name != "site.toml" && name != ".buildignore" {
+                continue;
+            }
+            if entry.path().is_symlink() {
+                self.link(name.to_owned(), &entry.path());
+            } else if entry.path().is_file() {
                 self.file(name.to_owned(), &entry.path());
             }
         }

@@ -111,7 +111,7 @@ pub struct Reply {
 #[derive(Debug, Clone)]
 pub enum ReplyBody {
     Bytes(bytes::Bytes),
-    /// A part of a file, relative to the folder of plain files: the bytes from the first to the one before the second.
+    /// A part of a file, relative to the folder the pack is in: the bytes from the first to the one before the second.
     File(String, u64, u64),
 }
 
@@ -170,7 +170,7 @@ fn body_of(variant: &Variant<'_>, start: u64, end: u64) -> ReplyBody {
             );
             ReplyBody::Bytes(bytes.slice(start.min(bytes.len())..end.min(bytes.len())))
         }
-        Body::File { path, .. } => ReplyBody::File(path.to_owned(), start, end),
+        Body::File { hash, .. } => ReplyBody::File(format!("large/{hash}"), start, end),
     }
 }
 

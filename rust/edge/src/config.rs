@@ -33,7 +33,7 @@ pub struct SiteConfig {
     #[serde(default)]
     pub hosts: Vec<String>,
     pub pack: PathBuf,
-    /// The folder of plain files, for those too large for the pack.
+    /// The folder with the files that are too large for the pack.
     pub files: PathBuf,
     /// Header fields added to what Python answers, where it does not set them itself.
     #[serde(default)]

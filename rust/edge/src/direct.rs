@@ -116,6 +116,13 @@ async fn read(
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => return None,
         }
+        if in_head {
+            // The timer may still be that of an idle connection, which is allowed to wait longer.
+            let end = tokio::time::Instant::from_std(*since) + Duration::from_millis(limits.head_time);
+            if wait.deadline() > end {
+                wait.as_mut().reset(end);
+            }
+        }
         tokio::select! {
             biased;
             ready = stream.readable() => ready.ok()?,

@@ -203,7 +203,7 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
             }
             Ok(Joined::Value(stored)) if stored.is_for(&primary, &asked.headers) => {
                 let is_head = asked.method == Method::HEAD;
-                let reply = stored.reply(&asked.headers, is_head, stored.times.age, "hit; collapsed");
+                let reply = stored.reply(&asked.headers, is_head, stored.times.age, "fwd=miss; collapsed");
                 return from_cache(reply);
             }
             // It was made for other values of the fields it depends on; the key with this request's own is known now.

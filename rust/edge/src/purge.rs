@@ -14,4 +14,6 @@ pub struct Purge {
     pub prefix: Option<String>,
     /// Everything.
     pub all: bool,
+    /// With `all`: everything of this site alone.
+    pub site: Option<String>,
 }

@@ -10,7 +10,7 @@ use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 use crate::clock;
 use crate::policy;
 use crate::purge::Purge;
-use crate::store::{Kept, Stored, key, variant_key};
+use crate::store::{Kept, Stored, is_of_path, key, variant_key};
 
 /// A larger response is passed on and not kept.
 pub(crate) const LARGEST: usize = 8 << 20;
@@ -54,8 +54,8 @@ pub(crate) struct Found {
     pub(crate) stored: Arc<Stored>,
     /// Milliseconds since it was made.
     age: u64,
-    /// Milliseconds until it is stale.
-    left: Option<u64>,
+    /// Seconds until it is stale; negative where it is.
+    left: i64,
 }
 
 impl Found {
@@ -76,21 +76,19 @@ impl Found {
             usable,
             stored: Arc::clone(stored),
             age: stored.times.age + now.saturating_sub(entry.stored_at),
-            left: (entry.fresh_until / 1000).checked_sub(now / 1000),
+            left: seconds(entry.fresh_until) - seconds(now),
         })
     }
 
     /// The response as it is sent.
     pub(crate) fn reply(&self, question: &Question<'_>) -> Response<Bytes> {
-        let mut status = String::from(match self.usable {
-            Usable::Fresh => "hit",
-            Usable::WhileRevalidating => "hit; fwd=stale; detail=revalidating",
-            Usable::IfError => "hit; fwd=stale; detail=error",
-        });
-        if let Some(left) = self.left {
-            status.push_str("; ttl=");
-            status.push_str(&left.to_string());
-        }
+        // A stale response that is used is a hit too, with a negative lifetime (RFC 9211, section 2.4).
+        let why = match self.usable {
+            Usable::Fresh => "",
+            Usable::WhileRevalidating => "; detail=revalidating",
+            Usable::IfError => "; detail=error",
+        };
+        let status = format!("hit; ttl={}{why}", self.left);
         self.stored
             .reply(question.headers, question.method == Method::HEAD, self.age, &status)
     }
@@ -154,6 +152,10 @@ impl Responses {
 
     /// Forgets what a purge names, and returns how many responses that removed at once.
     pub fn purge(&self, purge: &Purge) -> usize {
+        if let Some(site) = purge.site.as_deref().filter(|_| purge.all) {
+            let start = [site.as_bytes(), &[0]].concat();
+            return self.cache.purge_prefix(&start);
+        }
         if purge.all {
             let count = usize::try_from(self.cache.stats().entries).unwrap_or(0);
             self.cache.purge_all();
@@ -164,7 +166,7 @@ impl Responses {
         // A path's keys begin with site and host, which a purge does not name: every entry is looked at.
         let ends = purge.paths.iter().map(|path| (path.as_str(), true));
         for (path, whole) in ends.chain(purge.prefix.iter().map(|prefix| (prefix.as_str(), false))) {
-            count += self.cache.purge_where(|key| key_matches(key, path, whole));
+            count += self.cache.purge_where(|key| is_of_path(key, path, whole));
         }
         count
     }
@@ -213,6 +215,10 @@ impl Responses {
     }
 }
 
+fn seconds(milliseconds: u64) -> i64 {
+    i64::try_from(milliseconds / 1000).unwrap_or(i64::MAX)
+}
+
 /// Takes off what a worker says to the edge alone.
 pub(crate) fn strip_internal(headers: &mut HeaderMap) {
     for name in INTERNAL {
@@ -239,18 +245,6 @@ pub(crate) fn settle(headers: &mut HeaderMap, body: &[u8]) {
         if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", hash.get(..24).unwrap_or(""))) {
             headers.insert(ETAG, etag);
         }
-    }
-}
-
-/// Whether a key is of a path, or of one that begins so.
-fn key_matches(key: &[u8], path: &str, whole: bool) -> bool {
-    let mut parts = key.splitn(3, |byte| *byte == 0);
-    let (Some(_), Some(_), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    match rest.strip_prefix(path.as_bytes()) {
-        Some(after) => !whole || after.first() == Some(&b'?'),
-        None => false,
     }
 }
 
@@ -328,6 +322,56 @@ mod tests {
             b"hello"
         );
         assert_eq!(responses.find(&ask("/a", &german)).unwrap().1.body().as_ref(), b"hallo");
+    }
+
+    #[test]
+    fn keys_of_different_requests_differ() {
+        let responses = Responses::new(1 << 20);
+        let none = HeaderMap::new();
+        let fields = [("cache-control", "max-age=60")];
+        let odd = ask("/a?b=1", &none);
+        responses.offer(&odd, made(&fields, "a path with a question mark"), responses.begin());
+        let asked = Question {
+            query: Some("b=1"),
+            ..ask("/a", &none)
+        };
+        assert!(responses.find(&asked).is_none());
+        let cookie = |value: &str| HeaderMap::from_iter([(http::header::COOKIE, value.parse().unwrap())]);
+        let (one, other) = (cookie("token=aB c"), cookie("token=ABc"));
+        let fields = [("cache-control", "max-age=60"), ("vary", "cookie")];
+        responses.offer(&ask("/c", &one), made(&fields, "mine"), responses.begin());
+        assert!(responses.find(&ask("/c", &one)).is_some() && responses.find(&ask("/c", &other)).is_none());
+    }
+
+    #[test]
+    fn purges_reach_what_they_name_and_nothing_else() {
+        let responses = Responses::new(1 << 20);
+        let none = HeaderMap::new();
+        let fields = [("cache-control", "max-age=60")];
+        let elsewhere = Question {
+            site: "other",
+            ..ask("/b/c", &none)
+        };
+        for question in [ask("/a", &none), ask("/ab", &none), ask("/b/c", &none), elsewhere] {
+            responses.offer(&question, made(&fields, "x"), responses.begin());
+        }
+        let path = Purge {
+            paths: vec!["/a".into()],
+            ..Purge::default()
+        };
+        assert_eq!(responses.purge(&path), 1);
+        let site = Purge {
+            all: true,
+            site: Some("s".into()),
+            ..Purge::default()
+        };
+        assert_eq!(responses.purge(&site), 2);
+        assert!(responses.find(&elsewhere).is_some());
+        let prefix = Purge {
+            prefix: Some("/b/".into()),
+            ..Purge::default()
+        };
+        assert_eq!(responses.purge(&prefix), 1);
     }
 
     #[test]

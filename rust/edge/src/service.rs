@@ -194,7 +194,7 @@ async fn packed_response(answer: &Answer<'_>, target: &Target<'_>, head: &Head<'
     response
 }
 
-/// Opens a file that was too large for the pack. Its size must be what was packed, or it is another build's.
+/// Opens a file that was too large for the pack. Its name is its hash, so it is never another build's.
 async fn open(site: &Site, path: &str, start: u64, end: u64) -> Option<Body> {
     let mut file = tokio::fs::File::open(site.files.join(path)).await.ok()?;
     let found = file.metadata().await.ok()?;

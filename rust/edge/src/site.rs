@@ -16,7 +16,7 @@ pub(crate) struct Site {
     pub(crate) name: String,
     hosts: Vec<String>,
     pack_file: PathBuf,
-    /// The folder of plain files.
+    /// The folder with the files that are too large for the pack.
     pub(crate) files: PathBuf,
     pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// The build that is served. Who answers a request holds on to the one it began with.

@@ -99,39 +99,42 @@ pub(crate) enum Kept {
 }
 
 /// The key of a request: what every response depends on (RFC 9111, section 2).
+///
+/// The parts end with a zero byte, which none of them holds: a decoded path may well hold a question mark.
 pub(crate) fn key(site: &str, host: &str, path: &str, query: Option<&str>) -> Vec<u8> {
-    let mut key = path_prefix(site, host, path);
-    key.push(b'?');
-    key.extend_from_slice(query.unwrap_or("").as_bytes());
-    key
-}
-
-/// What the keys of all queries of a path begin with.
-pub(crate) fn path_prefix(site: &str, host: &str, path: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(site.len() + host.len() + path.len() + 24);
-    for part in [site, host, path] {
+    let query = query.unwrap_or("");
+    let mut key = Vec::with_capacity(site.len() + host.len() + path.len() + query.len() + 4);
+    for part in [site, host, path, query] {
         key.extend_from_slice(part.as_bytes());
         key.push(0);
     }
-    key.pop();
     key
 }
 
+/// Whether a key is of a path, or with `whole` false of one that begins so.
+pub(crate) fn is_of_path(key: &[u8], path: &str, whole: bool) -> bool {
+    let Some(found) = key.split(|byte| *byte == 0).nth(2) else {
+        return false;
+    };
+    if whole {
+        found == path.as_bytes()
+    } else {
+        found.starts_with(path.as_bytes())
+    }
+}
+
 /// The key of a response that depends on some request fields (RFC 9111, section 4.1).
+///
+/// Values are compared as they are: in a cookie or a token, case and spaces matter.
 pub(crate) fn variant_key(key: &[u8], names: &[HeaderName], request: &HeaderMap) -> Vec<u8> {
     let mut made = key.to_vec();
     for name in names {
         made.push(b'\n');
         made.extend_from_slice(name.as_str().as_bytes());
         for value in request.get_all(name) {
-            made.push(b':');
-            made.extend(
-                value
-                    .as_bytes()
-                    .iter()
-                    .filter(|byte| !byte.is_ascii_whitespace())
-                    .map(u8::to_ascii_lowercase),
-            );
+            // No value holds a line break, so no value can look like two, or like another field.
+            made.push(b'\r');
+            made.extend(value.as_bytes().trim_ascii());
         }
     }
     made

@@ -103,7 +103,7 @@ pub struct Variant<'p> {
 pub enum Body<'p> {
     /// In the pack.
     Bytes(&'p [u8]),
-    /// In a file beside it, relative to the folder of plain files.
+    /// In a file beside it: `large/` and its hash; the path is the one it has among the plain files.
     File { path: &'p str, size: u64, hash: &'p str },
 }
 

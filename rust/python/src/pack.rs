@@ -95,7 +95,7 @@ fn open_pack(py: Python<'_>, path: &str) -> PyResult<Pack> {
     let inner = py
         .detach(|| pack::Pack::open(Path::new(path)))
         .map_err(|error| pack_error(&error))?;
-    let files = Path::new(path).with_file_name("public");
+    let files = Path::new(path).with_file_name("");
     Ok(Pack { inner, files })
 }
 

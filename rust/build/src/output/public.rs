@@ -4,9 +4,12 @@
 //! that a build that fails leaves what was there.
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// Where files too large for the pack are, relative to `dist`, each under its hash.
+const LARGE: &str = "large";
 
 /// Returns the file that answers for a URL path: `/a/` is `a/index.html`, `/a.css` is `a.css`.
 pub fn public_path(url: &str) -> Option<String> {
@@ -29,6 +32,9 @@ pub(crate) struct Public {
     staging: PathBuf,
     staged: Vec<(PathBuf, String)>,
     expected: HashSet<String>,
+    /// Files too large for the pack, each under its hash.
+    large: PathBuf,
+    expected_large: HashSet<String>,
     pub(crate) written: usize,
     pub(crate) removed: usize,
 }
@@ -46,6 +52,8 @@ impl Public {
             staging,
             staged: Vec::new(),
             expected: HashSet::new(),
+            large: dist.join(LARGE),
+            expected_large: HashSet::new(),
             written: 0,
             removed: 0,
         })
@@ -67,10 +75,41 @@ impl Public {
         fs::write(&aside, bytes).map_err(|error| (aside, error))
     }
 
-    /// Copies a file aside.
-    pub(crate) fn stage_copy(&mut self, path: &str, source: &Path) -> Result<(), (PathBuf, io::Error)> {
+    /// Copies a large file to where the pack finds it, under the name of its hash, and puts the same file aside under
+    /// its own. What a pack refers to is thus never changed by a later build.
+    pub(crate) fn stage_large(
+        &mut self,
+        path: &str,
+        source: &Path,
+        size: u64,
+        hash: &str,
+    ) -> Result<(), (PathBuf, io::Error)> {
+        let kept = self.large.join(hash);
+        if !fs::metadata(&kept).is_ok_and(|found| found.len() == size) {
+            let copy = self.staging.join(hash);
+            fs::create_dir_all(&self.large)
+                .and_then(|()| fs::copy(source, &copy))
+                .and_then(|_| File::open(&copy)?.sync_all())
+                .and_then(|()| fs::rename(&copy, &kept))
+                .map_err(|error| (kept.clone(), error))?;
+        }
+        self.stage_kept(path, hash)
+    }
+
+    /// Puts a large file that an earlier build kept aside under its own name.
+    pub(crate) fn stage_kept(&mut self, path: &str, hash: &str) -> Result<(), (PathBuf, io::Error)> {
+        self.keep_large(hash);
+        let kept = self.large.join(hash);
         let aside = self.next(path);
-        fs::copy(source, &aside).map(drop).map_err(|error| (aside, error))
+        // Where the file system has no hard links, it is there twice.
+        fs::hard_link(&kept, &aside)
+            .or_else(|_| fs::copy(&kept, &aside).map(drop))
+            .map_err(|error| (kept, error))
+    }
+
+    /// Keeps a large file that a pack refers to.
+    pub(crate) fn keep_large(&mut self, hash: &str) {
+        self.expected_large.insert(hash.to_owned());
     }
 
     fn next(&mut self, path: &str) -> PathBuf {
@@ -95,6 +134,9 @@ impl Public {
             fs::rename(aside, &dest).map_err(|error| (dest.clone(), error))?;
             self.written += 1;
         }
+        remove_unknown(&self.large, "", &self.expected_large).map_err(|error| (self.large.clone(), error))?;
+        // Only an empty folder can be removed so.
+        let _ = fs::remove_dir(&self.large);
         let root = self.folder.clone();
         self.removed = remove_unknown(&root, "", &self.expected).map_err(|error| (root, error))?;
         Ok(())

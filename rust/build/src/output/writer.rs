@@ -182,6 +182,12 @@ impl SiteWriter {
         self.pack.set_manifest(manifest);
         self.pack.set_meta(meta);
         let sealed = self.pack.seal().map_err(|error| packed(&error))?;
+        // The pack that is served until the new one is taken up needs its files a little longer.
+        for entry in self.previous.iter().flat_map(Pack::iter) {
+            if let Some(PackBody::File { hash, .. }) = entry.variant(Encoding::Identity).map(|variant| variant.body()) {
+                self.public.keep_large(hash);
+            }
+        }
         self.public
             .publish()
             .map_err(|(path, error)| not_written(&path, &error))?;
@@ -271,7 +277,7 @@ impl SiteWriter {
         }];
         add(&mut self.pack, output, &variants)?;
         self.public
-            .stage_copy(&path, source)
+            .stage_large(&path, source, size, blake3::Hash::from_bytes(hash).to_hex().as_str())
             .map_err(|(path, error)| not_written(&path, &error))
     }
 
@@ -287,6 +293,9 @@ impl SiteWriter {
         let Some(file) = public_path(path).filter(|_| !self.no_public.contains(path)) else {
             return Ok(());
         };
+        if let PackBody::File { hash, .. } = variant.body() {
+            self.public.keep_large(hash);
+        }
         if self.public.keep(&file, variant.length()) {
             return Ok(());
         }
@@ -295,9 +304,10 @@ impl SiteWriter {
                 .public
                 .stage(&file, bytes)
                 .map_err(|(path, error)| not_written(&path, &error)),
-            PackBody::File { .. } => {
-                Err(SourceError::new(format!("the file {file} is missing from dist/public")).hint("build with --clean"))
-            }
+            PackBody::File { hash, .. } => self
+                .public
+                .stage_kept(&file, hash)
+                .map_err(|(path, error)| not_written(&path, &error)),
         }
     }
 }
