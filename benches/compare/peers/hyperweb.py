@@ -50,6 +50,8 @@ def build(site: Path) -> None:
     """
     done = subprocess.run(
         [str(program()), "build", str(site)],
+        # Its handlers import what all peers answer with.
+        env=python_path(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

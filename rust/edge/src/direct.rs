@@ -13,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyperweb_pack::{Body, Variant};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
@@ -42,7 +43,7 @@ enum Next {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn connection(state: Arc<ThreadState>, stream: TcpStream, peer: Arc<str>) {
+pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, peer: Arc<str>) {
     let mut buffer = vec![0; FIRST_READ];
     let (mut start, mut end) = (0, 0);
     let limits = state.shared.limits;
@@ -81,7 +82,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, stream: TcpStream, peer:
             buffer.resize((buffer.len() * 2).min(limits.head_bytes), 0);
         }
         match read(
-            &stream,
+            &mut stream,
             buffer.get_mut(end..).unwrap_or_default(),
             wait.as_mut(),
             &mut since,
@@ -102,33 +103,31 @@ pub(crate) async fn connection(state: Arc<ThreadState>, stream: TcpStream, peer:
 }
 
 /// Reads what there is, or waits for it; none when the time is over.
+///
+/// This is the stream's own read and not `try_read`: after one that did not fill the space it knows that there is no
+/// more, and waits without asking the system again.
 async fn read(
-    stream: &TcpStream,
+    stream: &mut TcpStream,
     space: &mut [u8],
     mut wait: std::pin::Pin<&mut Sleep>,
     since: &mut Instant,
     in_head: bool,
     limits: &Limits,
 ) -> Option<usize> {
+    let allowed = Duration::from_millis(if in_head { limits.head_time } else { limits.idle_time });
+    if in_head {
+        // The timer may still be that of an idle connection, which is allowed to wait longer.
+        let end = tokio::time::Instant::from_std(*since) + allowed;
+        if wait.deadline() > end {
+            wait.as_mut().reset(end);
+        }
+    }
     loop {
-        match stream.try_read(space) {
-            Ok(count) => return Some(count),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return None,
-        }
-        if in_head {
-            // The timer may still be that of an idle connection, which is allowed to wait longer.
-            let end = tokio::time::Instant::from_std(*since) + Duration::from_millis(limits.head_time);
-            if wait.deadline() > end {
-                wait.as_mut().reset(end);
-            }
-        }
         tokio::select! {
             biased;
-            ready = stream.readable() => ready.ok()?,
+            count = stream.read(space) => return count.ok(),
             () = wait.as_mut() => {
                 // One timer for the whole connection: it is set anew only when it runs out.
-                let allowed = Duration::from_millis(if in_head { limits.head_time } else { limits.idle_time });
                 let left = allowed.checked_sub(since.elapsed()).filter(|left| !left.is_zero())?;
                 wait.as_mut().reset(tokio::time::Instant::now() + left);
             }
