@@ -147,3 +147,14 @@ def test_development_and_production_render_the_same_pages_of_the_blog(tmp_path: 
             assert found is not None
             if found[0] == 200:
                 assert shape(server.get(path)[2]) == shape(found[2]), path
+
+
+def test_a_mistake_in_the_settings_is_shown_until_it_is_mended(site: Path, server: Running) -> None:
+    good = (site / "site.toml").read_text(encoding="utf-8")
+    (site / "site.toml").write_text('titel = "x"\n' + good, encoding="utf-8")
+    for _ in range(3):
+        status, _, body = server.get("/posts/a/")
+        assert status == 500
+        assert b"site.toml" in body
+    (site / "site.toml").write_text(good, encoding="utf-8")
+    assert server.get("/posts/a/")[0] == 200

@@ -65,6 +65,7 @@ class DevServer:
         self._files: dict[str, str] | None = None
         self._app = App()
         self._app_error: HyperwebError | None = None
+        self._config_error: HyperwebError | None = None
         # The site's Python and its pages of run time: when they change, the application is made anew.
         self._app_made_of: object = None
         self._scan_errors: list[SiteError] = []
@@ -93,8 +94,13 @@ class DevServer:
         if before is not None and before.get("site.toml") != found.get("site.toml"):
             from hyperweb.config import load_site
 
-            self.config = load_site(self.config.root, self._overrides)
-            self._renderer = self._make_renderer()
+            # A mistake in the settings is shown until it is mended; meanwhile the old ones are used.
+            self._config_error = None
+            try:
+                self.config = load_site(self.config.root, self._overrides)
+                self._renderer = self._make_renderer()
+            except HyperwebError as error:
+                self._config_error = error
         self._renderer.update(found)
         python = [(path, value) for path, value in found.items() if path.endswith(".py") or path == "site.toml"]
         pages = [(node.url, node.source, node.render, node.ttl) for node in self._runtime_pages()]
@@ -144,6 +150,8 @@ class DevServer:
         try:
             self.refresh()
             errors: list[HyperwebError] = [*self._scan_errors, *self._renderer.errors]
+            if self._config_error is not None:
+                errors.insert(0, self._config_error)
             if self._app_error is not None:
                 errors.append(self._app_error)
             if errors:
