@@ -82,6 +82,11 @@ fn a_page_keeps_its_shape_and_loses_what_is_not_shown() {
     assert_eq!(minify(&made), made);
 }
 
+#[test]
+fn a_text_that_begins_with_a_letter_of_several_bytes_ends_where_the_next_tag_begins() {
+    assert_eq!(minify("<p>…</p><p class=\"b\">y</p>"), "<p>…</p><p class=b>y</p>");
+}
+
 /// What is shown: the text with its white space collapsed as a browser does, a new line for each block's begin and end.
 fn shown(html: &str) -> String {
     fn walk(node: &Handle, kept: bool, out: &mut String) {
@@ -135,6 +140,7 @@ fn phrasing() -> impl Strategy<Value = String> {
         4 => "[a-c]{1,3}",
         3 => "[ \n]{1,3}",
         1 => Just("&amp;".to_owned()),
+        1 => Just("…é".to_owned()),
         1 => Just("<!-- c -->".to_owned()),
         1 => Just("<br>".to_owned()),
         1 => Just("<img alt=\"\">".to_owned()),

@@ -170,7 +170,12 @@ impl<'a> Iterator for Tokens<'a> {
             }
             (Some(b'<'), Some(b'?')) => Token::Comment(self.take(rest.find('>').map_or(rest.len(), |end| end + 1))),
             _ => {
-                let end = rest.get(1..).and_then(next_markup).map_or(rest.len(), |end| end + 1);
+                // A first letter may have several bytes, and a `<` that begins nothing is text.
+                let first = rest.chars().next().map_or(1, char::len_utf8);
+                let end = rest
+                    .get(first..)
+                    .and_then(next_markup)
+                    .map_or(rest.len(), |end| end + first);
                 Token::Text(self.take(end))
             }
         };
