@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hyperweb import _core
-from hyperweb.build._headers import security_headers
+from hyperweb.config._headers import security_headers
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
