@@ -10,9 +10,10 @@ mod entry;
 mod marks;
 mod shard;
 mod stats;
+mod sync;
 mod tags;
 
 pub use cache::{Cache, Config, FillToken, Inserted, Options};
-pub use coalescer::{Coalescer, Joined, LeaderGuard};
+pub use coalescer::{Coalescer, FlightLimits, Joined, LeaderGuard, Outcomes, Subscribed, Waiting};
 pub use entry::Entry;
 pub use stats::Stats;
