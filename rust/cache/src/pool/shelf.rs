@@ -26,7 +26,8 @@ impl Tally {
 #[derive(Debug)]
 pub(super) struct Shelf {
     sizes: Vec<usize>,
-    thread_bytes: usize,
+    /// How many buffers of each class a thread keeps.
+    most: Vec<usize>,
     reserve_bytes: usize,
     reserve: Vec<Mutex<Vec<Box<[u8]>>>>,
     reserved: AtomicUsize,
@@ -44,8 +45,8 @@ impl Shelf {
         sizes.dedup();
         Self {
             reserve: sizes.iter().map(|_| Mutex::new(Vec::new())).collect(),
+            most: sizes.iter().map(|size| (config.thread_bytes / size).max(1)).collect(),
             sizes,
-            thread_bytes: config.thread_bytes,
             reserve_bytes: config.reserve_bytes,
             reserved: AtomicUsize::new(0),
             tallies: Mutex::new(Vec::new()),
@@ -73,7 +74,7 @@ impl Shelf {
 
     /// How many buffers of a class a thread keeps.
     pub(super) fn most_of(&self, class: usize) -> usize {
-        (self.thread_bytes / self.size(class).max(1)).max(1)
+        self.most.get(class).copied().unwrap_or(1)
     }
 
     pub(super) fn has_room(&self, class: usize) -> bool {
