@@ -14,6 +14,7 @@ mod sizing;
 mod stats;
 mod sync;
 mod tags;
+mod warming;
 
 pub use cache::{Cache, Config, FillToken, Inserted, Options};
 pub use coalescer::{Coalescer, FlightLimits, Joined, LeaderGuard, Outcomes, Subscribed, Waiting};
@@ -21,3 +22,7 @@ pub use entry::Entry;
 pub use pool::{Buffer, Pool, PoolConfig, PoolStats};
 pub use sizing::{Decision, Governor, Readings, SizeWatch, SizingConfig, SystemReader};
 pub use stats::Stats;
+pub use warming::{
+    HotKey, LogLimits, LogSummary, LoggedPage, Pace, Pacer, Snapshot, SnapshotError, SnapshotLimits, WarmReport,
+    WarmupConfig, read_log, warm, warm_async,
+};
