@@ -7,6 +7,7 @@
 mod cache;
 mod coalescer;
 mod entry;
+mod markov;
 mod marks;
 mod pool;
 mod shard;
@@ -19,6 +20,7 @@ mod warming;
 pub use cache::{Cache, Config, FillToken, Inserted, Options};
 pub use coalescer::{Coalescer, FlightLimits, Joined, LeaderGuard, Outcomes, Subscribed, Waiting};
 pub use entry::Entry;
+pub use markov::{Markov, MarkovConfig, Prediction, PrefetchGate};
 pub use pool::{Buffer, Pool, PoolConfig, PoolStats};
 pub use sizing::{Decision, Governor, Readings, SizeWatch, SizingConfig, SystemReader};
 pub use stats::Stats;
