@@ -105,6 +105,20 @@ const CASES: [(&str, &str, Side); 9] = [
     ("bare", "zeroed", bare_zeroed),
 ];
 
+/// Nanoseconds for each round where two threads do it at once, at best of some times.
+fn on_two(pool: &Pool, run: Side) -> f64 {
+    let once = || {
+        let started = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| run(pool, 200_000));
+            }
+        });
+        started.elapsed().as_secs_f64() * 1e9 / 200_000.0
+    };
+    (0..9).map(|_| once()).fold(f64::INFINITY, f64::min)
+}
+
 fn main() {
     let pool = Pool::default();
     let arguments: Vec<String> = std::env::args().skip(1).filter(|one| one != "--bench").collect();
@@ -125,5 +139,11 @@ fn main() {
     }
     for (time, (case, side, _)) in best.iter().zip(&CASES) {
         println!("{case:12} {side:10} {time:8.1} ns");
+    }
+    for (case, side, run) in CASES.iter().filter(|(case, _, _)| *case == "bare") {
+        println!(
+            "{case:12} {side:10} {:8.1} ns, on each of two threads",
+            on_two(&pool, *run)
+        );
     }
 }

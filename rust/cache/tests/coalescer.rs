@@ -374,3 +374,28 @@ fn what_is_stale_is_returned_at_once_and_refreshed_once() {
     coalescer.stale_while_revalidate(b"k", "old", |guard| refreshing.push(guard));
     assert_eq!(refreshing.len(), 1);
 }
+
+#[test]
+fn a_leader_that_panics_hands_over() {
+    let coalescer = limited(0, 0, 0);
+    let waiting = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let Joined::Leader(_guard) = coalescer.join_blocking(b"k") else {
+                unreachable!("nobody else is there")
+            };
+            waiting.wait();
+            while coalescer.waiters() < 1 {
+                std::thread::yield_now();
+            }
+            panic!("this panic is meant")
+        });
+        waiting.wait();
+        match coalescer.join_blocking(b"k") {
+            Joined::Leader(guard) => guard.complete(&1),
+            other => panic!("{other:?}"),
+        }
+        assert!(first.join().is_err());
+    });
+    assert_eq!((coalescer.flights(), coalescer.outcomes().handed_over), (0, 1));
+}

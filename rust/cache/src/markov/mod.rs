@@ -33,8 +33,8 @@ pub struct MarkovConfig {
     pub key_bytes: usize,
     /// After so many minutes without a request a client's next one begins anew.
     pub idle_minutes: u16,
-    /// Departures that were not seen, added to those that were: what was seen once proves little. In `benches/prefetch`
-    /// six gained more for each byte than two, on real requests and made-up ones.
+    /// Departures that were not seen, added to those that were: what was seen once proves little. Six was
+    /// found by `benches/prefetch`.
     pub doubt: f64,
 }
 
