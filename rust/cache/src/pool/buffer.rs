@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Pool;
-use super::local::with_local;
-use super::shelf::Shelf;
+use super::local::{Home, with_local};
+use super::take;
 
 /// A buffer that goes back to its pool when it, or the last of what it was frozen into, is dropped.
 ///
@@ -18,16 +17,16 @@ pub struct Buffer {
     bytes: Box<[u8]>,
     start: usize,
     end: usize,
-    shelf: Arc<Shelf>,
+    home: Arc<Home>,
 }
 
 impl Buffer {
-    pub(super) fn new(bytes: Box<[u8]>, shelf: Arc<Shelf>) -> Self {
+    pub(super) fn new(bytes: Box<[u8]>, home: Arc<Home>) -> Self {
         Self {
             bytes,
             start: 0,
             end: 0,
-            shelf,
+            home,
         }
     }
 
@@ -76,10 +75,7 @@ impl Buffer {
     /// Takes out what is there, without copying it, and goes on with a new buffer of the pool of the same size.
     #[must_use = "what is there is dropped"]
     pub fn split(&mut self) -> Self {
-        let pool = Pool {
-            shelf: Arc::clone(&self.shelf),
-        };
-        let next = pool.take(self.bytes.len());
+        let next = take(&self.home.shelf, self.bytes.len());
         std::mem::replace(self, next)
     }
 
@@ -87,10 +83,7 @@ impl Buffer {
     #[must_use = "the bytes are dropped"]
     pub fn split_to(&mut self, count: usize) -> Self {
         let count = count.min(self.len());
-        let pool = Pool {
-            shelf: Arc::clone(&self.shelf),
-        };
-        let mut front = pool.take(count);
+        let mut front = take(&self.home.shelf, count);
         front.write(self.get(..count).unwrap_or_default());
         self.advance(count);
         front
@@ -138,9 +131,10 @@ impl fmt::Debug for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
-        if let Some(class) = self.shelf.class_of(bytes.len()) {
+        let shelf = &self.home.shelf;
+        if let Some(class) = shelf.class_of(bytes.len()).filter(|_| !shelf.is_closed()) {
             // A thread that is ending frees it.
-            let _ = with_local(&self.shelf, |local| local.put(&self.shelf, class, bytes));
+            let _ = with_local(shelf, |local| local.put(shelf, class, bytes));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a thread keeps for itself.
 
 use std::cell::RefCell;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::shelf::{Shelf, Tally};
 
@@ -10,9 +10,24 @@ thread_local! {
     static LOCALS: RefCell<Vec<Local>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The way back to a pool, counted for each thread apart: were it one for all, each buffer taken would write to a line
+/// that the other threads write to.
+#[derive(Debug)]
+pub(super) struct Home {
+    pub(super) shelf: Arc<Shelf>,
+}
+
+impl Home {
+    pub(super) fn new(shelf: &Arc<Shelf>) -> Self {
+        Self {
+            shelf: Arc::clone(shelf),
+        }
+    }
+}
+
 /// A thread's own buffers of one pool.
 pub(super) struct Local {
-    shelf: Weak<Shelf>,
+    home: Arc<Home>,
     tally: Arc<Tally>,
     stacks: Vec<Vec<Box<[u8]>>>,
 }
@@ -20,10 +35,14 @@ pub(super) struct Local {
 impl Local {
     fn new(shelf: &Arc<Shelf>) -> Self {
         Self {
-            shelf: Arc::downgrade(shelf),
+            home: Arc::new(Home::new(shelf)),
             tally: shelf.register(),
             stacks: (0..shelf.classes()).map(|_| Vec::new()).collect(),
         }
+    }
+
+    pub(super) fn home(&self) -> Arc<Home> {
+        Arc::clone(&self.home)
     }
 
     pub(super) fn take(&mut self, shelf: &Shelf, class: usize) -> Option<Box<[u8]>> {
@@ -66,7 +85,7 @@ impl Local {
 
 impl Drop for Local {
     fn drop(&mut self) {
-        let Some(shelf) = self.shelf.upgrade() else { return };
+        let shelf = &self.home.shelf;
         for (class, stack) in self.stacks.iter_mut().enumerate() {
             for bytes in stack.drain(..) {
                 if !shelf.put(class, bytes) {
@@ -82,12 +101,10 @@ impl Drop for Local {
 pub(super) fn with_local<R>(shelf: &Arc<Shelf>, action: impl FnOnce(&mut Local) -> R) -> Option<R> {
     let with = |locals: &RefCell<Vec<Local>>| {
         let mut locals = locals.borrow_mut();
-        let found = locals
-            .iter()
-            .position(|local| std::ptr::eq(local.shelf.as_ptr(), Arc::as_ptr(shelf)));
+        let found = locals.iter().position(|local| Arc::ptr_eq(&local.home.shelf, shelf));
         let place = found.unwrap_or_else(|| {
             // What is left of pools that are gone goes when a new one comes.
-            locals.retain(|local| local.shelf.strong_count() > 0);
+            locals.retain(|local| !local.home.shelf.is_closed());
             locals.push(Local::new(shelf));
             locals.len() - 1
         });

@@ -9,7 +9,7 @@ mod shelf;
 use std::sync::Arc;
 
 pub use buffer::Buffer;
-use local::with_local;
+use local::{Home, with_local};
 use shelf::Shelf;
 
 /// How a pool is set up. Sizes are in bytes.
@@ -51,7 +51,19 @@ pub struct PoolStats {
 /// A pool of buffers. A clone is another handle to the same.
 #[derive(Debug, Clone)]
 pub struct Pool {
+    owner: Arc<Owner>,
+}
+
+/// What the handles of a pool share: with the last of them the pool is closed, and nothing more is kept for it.
+#[derive(Debug)]
+struct Owner {
     shelf: Arc<Shelf>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shelf.close();
+    }
 }
 
 impl Default for Pool {
@@ -64,40 +76,50 @@ impl Pool {
     /// Makes a pool that holds nothing yet.
     pub fn new(config: PoolConfig) -> Self {
         Self {
-            shelf: Arc::new(Shelf::new(config)),
+            owner: Arc::new(Owner {
+                shelf: Arc::new(Shelf::new(config)),
+            }),
         }
     }
 
     /// Takes an empty buffer that has room for `size` bytes or more.
     pub fn take(&self, size: usize) -> Buffer {
-        let Some(class) = self.shelf.class_for(size) else {
-            self.shelf.count_oversized();
-            return Buffer::new(vec![0; size].into_boxed_slice(), Arc::clone(&self.shelf));
-        };
-        let kept = with_local(&self.shelf, |local| local.take(&self.shelf, class)).flatten();
-        let bytes = kept.unwrap_or_else(|| vec![0; self.shelf.size(class)].into_boxed_slice());
-        Buffer::new(bytes, Arc::clone(&self.shelf))
+        take(&self.owner.shelf, size)
     }
 
     /// Puts up to `count` buffers of the class for `size` into the reserve, so that the first to ask do not wait for
     /// the allocator; returns how many there was room for.
     pub fn allocate(&self, size: usize, count: usize) -> usize {
-        let Some(class) = self.shelf.class_for(size) else {
+        let Some(class) = self.owner.shelf.class_for(size) else {
             return 0;
         };
         let fresh = || {
             // Written once, so that the pages are there and not only promised.
-            let mut bytes = vec![0; self.shelf.size(class)].into_boxed_slice();
+            let mut bytes = vec![0; self.owner.shelf.size(class)].into_boxed_slice();
             bytes.fill(1);
             bytes
         };
         (0..count)
-            .take_while(|_| self.shelf.has_room(class) && self.shelf.put(class, fresh()))
+            .take_while(|_| self.owner.shelf.has_room(class) && self.owner.shelf.put(class, fresh()))
             .count()
     }
 
     /// What it did, and holds.
     pub fn stats(&self) -> PoolStats {
-        self.shelf.stats()
+        self.owner.shelf.stats()
     }
+}
+
+fn take(shelf: &Arc<Shelf>, size: usize) -> Buffer {
+    let class = shelf.class_for(size);
+    if class.is_none() {
+        shelf.count_oversized();
+    }
+    let (kept, home) = with_local(shelf, |local| {
+        let kept = class.and_then(|class| local.take(shelf, class));
+        (kept, local.home())
+    })
+    .unwrap_or_else(|| (None, Arc::new(Home::new(shelf))));
+    let fresh = || vec![0; class.map_or(size, |class| shelf.size(class))].into_boxed_slice();
+    Buffer::new(kept.unwrap_or_else(fresh), home)
 }

@@ -1,7 +1,7 @@
 //! What the threads of a pool share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -35,6 +35,7 @@ pub(super) struct Shelf {
     /// What threads that have ended counted, and what was counted with no thread's tally at hand.
     ended: Tally,
     oversized: AtomicU64,
+    closed: AtomicBool,
 }
 
 impl Shelf {
@@ -52,7 +53,20 @@ impl Shelf {
             tallies: Mutex::new(Vec::new()),
             ended: Tally::default(),
             oversized: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
         }
+    }
+
+    /// Nobody will take anything any more.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        for shelf in &self.reserve {
+            shelf.lock().clear();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     pub(super) fn class_for(&self, size: usize) -> Option<usize> {
