@@ -7,12 +7,24 @@
 mod cache;
 mod coalescer;
 mod entry;
+mod markov;
 mod marks;
+mod pool;
 mod shard;
+mod sizing;
 mod stats;
+mod sync;
 mod tags;
+mod warming;
 
 pub use cache::{Cache, Config, FillToken, Inserted, Options};
-pub use coalescer::{Coalescer, Joined, LeaderGuard};
+pub use coalescer::{Coalescer, FlightLimits, Joined, LeaderGuard, Outcomes, Subscribed, Waiting};
 pub use entry::Entry;
+pub use markov::{Markov, MarkovConfig, Prediction, PrefetchGate};
+pub use pool::{Buffer, Pool, PoolConfig, PoolStats};
+pub use sizing::{Decision, Governor, Readings, SizeWatch, SizingConfig, SystemReader};
 pub use stats::Stats;
+pub use warming::{
+    HotKey, LogLimits, LogSummary, LoggedPage, Pace, Pacer, Snapshot, SnapshotError, SnapshotLimits, WarmReport,
+    WarmupConfig, read_log, warm, warm_async,
+};

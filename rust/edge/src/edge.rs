@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hyperweb_cache::Coalescer;
+use hyperweb_cache::{Coalescer, FlightLimits};
 use hyperweb_pack::{Unverified, diff};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::admin;
 use crate::config::Config;
 use crate::error::EdgeError;
+use crate::fetch::MOST_WAIT;
 use crate::metrics::Stats;
 use crate::purge::Purge;
 use crate::responses::Responses;
@@ -55,7 +56,11 @@ impl Edge {
         let shared = Arc::new(Shared {
             sites,
             responses: Responses::new(config.cache_bytes),
-            flights: Coalescer::new(),
+            // No age limit: the worker's own time limit ends every lead.
+            flights: Coalescer::with_limits(FlightLimits {
+                wait: Some(MOST_WAIT),
+                ..FlightLimits::default()
+            }),
             limits: config.limits,
             measures: config.metrics,
             draining: AtomicBool::new(false),

@@ -23,7 +23,7 @@ use crate::upstream::{Failed, RequestBody};
 /// How long nobody waits for a key that was found not to be shareable, in milliseconds.
 const HIT_FOR_MISS: u64 = 5000;
 /// How long one waits for another's response before asking for itself.
-const MOST_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const MOST_WAIT: Duration = Duration::from_secs(30);
 
 /// How often a request looks and waits again, when what it waited for was made for another kind of client.
 const MOST_TURNS: usize = 3;
@@ -202,8 +202,8 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
         if stale.is_none() && state.shared.flights.is_hit_for_miss(&key, now) {
             break;
         }
-        let fetched = match tokio::time::timeout(MOST_WAIT, state.shared.flights.join(&key)).await {
-            Ok(Joined::Leader(guard)) => {
+        let fetched = match state.shared.flights.join(&key).await {
+            Joined::Leader(guard) => {
                 // Between the look and the lead another flight may have landed.
                 let (again, landed) = responses.look_up(&primary, &asked.headers, clock::now());
                 if again != key {
@@ -215,15 +215,15 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
                 }
                 lead(state, site, &asked, &key, guard).await
             }
-            Ok(Joined::Value(stored)) if stored.is_for(&primary, &asked.headers) => {
+            Joined::Value(stored) if stored.is_for(&primary, &asked.headers) => {
                 let is_head = asked.method == Method::HEAD;
                 let reply = stored.reply(&asked.headers, is_head, stored.times.age, "fwd=miss; collapsed");
                 return from_cache(reply);
             }
             // It was made for other values of the fields it depends on; the key with this request's own is known now.
-            Ok(Joined::Value(_)) => continue,
-            Ok(Joined::Failed(_)) => Err(Failed::Broken),
-            Ok(Joined::Uncacheable) | Err(_) => break,
+            Joined::Value(_) => continue,
+            Joined::Failed(_) => Err(Failed::Broken),
+            Joined::Uncacheable | Joined::TimedOut => break,
         };
         return match (fetched, stale) {
             (Ok(fetched), _) if !fetched.response.status().is_server_error() => fetched,
