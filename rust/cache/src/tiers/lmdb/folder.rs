@@ -181,6 +181,21 @@ impl Watch {
         self.data.is_whole() && self.lock.is_whole()
     }
 
+    /// Gives the lock file its length again, where it was cut short, and returns whether it was: LMDB writes to its map
+    /// when it closes. What was in it is lost, and with it who reads and who writes.
+    pub(super) fn mend_lock(&self) -> bool {
+        if self.lock.is_whole() {
+            return false;
+        }
+        let length = self.lock.largest.load(Ordering::Relaxed);
+        let file = OpenOptions::new().write(true).open(&self.lock.path);
+        file.is_ok_and(|file| {
+            file.metadata()
+                .is_ok_and(|found| (found.dev(), found.ino()) == self.lock.identity && found.len() < length)
+                && file.set_len(length).is_ok()
+        })
+    }
+
     /// Notes the size of the data file for those who open it later.
     pub(super) fn note_size(&self, alive: &File) {
         let largest = self.data.largest.load(Ordering::Relaxed);

@@ -66,14 +66,14 @@ pub struct LmdbTier {
     suspects: Mutex<Vec<(u64, u64)>>,
     sweep: Mutex<Sweep>,
     keeper: Mutex<Keeper>,
+    /// Why the environment is made anew when it is opened the next time.
+    discard: Mutex<Option<String>>,
 }
 
 /// What only the thread that writes looks at.
 struct Keeper {
     retry_at: Instant,
     pause: Duration,
-    /// Why the environment is made anew when it is opened the next time.
-    discard: Option<String>,
 }
 
 /// What a read came upon.
@@ -101,8 +101,8 @@ impl LmdbTier {
             keeper: Mutex::new(Keeper {
                 retry_at: Instant::now(),
                 pause: SHORTEST_PAUSE,
-                discard: None,
             }),
+            discard: Mutex::new(None),
         };
         tier.recover(&mut tier.keeper.lock());
         tier
@@ -122,7 +122,8 @@ impl LmdbTier {
         if self.is_open() || Instant::now() < keeper.retry_at {
             return;
         }
-        match Store::open(&self.config, keeper.discard.as_deref()) {
+        let discard = self.discard.lock().clone();
+        match Store::open(&self.config, discard.as_deref()) {
             Ok(opened) => {
                 if let Some(reason) = opened.replaced {
                     self.counters.recreated.one();
@@ -136,7 +137,8 @@ impl LmdbTier {
                 match loaded {
                     Ok(()) => {
                         self.store.store(Some(Arc::new(store)));
-                        (keeper.pause, keeper.discard) = (SHORTEST_PAUSE, None);
+                        keeper.pause = SHORTEST_PAUSE;
+                        *self.discard.lock() = None;
                         return;
                     }
                     Err(trouble) => self.note(&trouble),
@@ -160,6 +162,9 @@ impl LmdbTier {
             self.faults.note(FaultKind::Damaged, || {
                 format!("{} was left: {why}", self.config.folder.display())
             });
+            if store.watch.mend_lock() {
+                *self.discard.lock() = Some("its lock file was cut short".into());
+            }
             // The last of the readers closes it; until then it cannot be opened again, and that is tried again.
             drop(store);
         }
@@ -324,7 +329,9 @@ impl LmdbTier {
             match writer.make_room(bytes.max(1 << 16) << attempt) {
                 Ok(outcome) if attempt < ATTEMPTS => self.count(outcome, evicted),
                 Ok(_) | Err(Trouble::Full(_)) if attempt >= 2 => {
-                    self.keeper_discards("it was full, and nothing could be removed");
+                    let why = "it was full, and nothing could be removed";
+                    *self.discard.lock() = Some(why.to_owned());
+                    self.leave(why);
                     return Err(Trouble::Full(detail));
                 }
                 Ok(outcome) => self.count(outcome, evicted),
@@ -335,11 +342,6 @@ impl LmdbTier {
                 }
             }
         }
-    }
-
-    fn keeper_discards(&self, why: &str) {
-        self.keeper.lock().discard = Some(why.to_owned());
-        self.leave(why);
     }
 
     fn write_batch(&self, records: &[Record], now: u64, evicted: &mut dyn FnMut(Record)) {

@@ -309,6 +309,8 @@ impl Tier for RedisTier {
         let shared = &self.shared;
         let purges: Vec<_> = orders.iter().filter_map(|order| order.purge.as_ref()).collect();
         let answer = shared.server.ask_patiently(&shared.faults, |connection| {
+            // Its message may be here before its answer.
+            let _one = shared.catching_up.lock();
             let last = shared.keys.purge(
                 connection,
                 shared.config.purge_log,

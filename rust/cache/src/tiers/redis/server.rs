@@ -129,14 +129,16 @@ impl Server {
 
     fn take(&self) -> Option<Lent<'_>> {
         let taken = self.open.fetch_add(1, Ordering::AcqRel);
-        let lent = Lent {
+        // It gives its place back when it is dropped, here already where there is none.
+        let mut lent = Lent {
             server: self,
             connection: None,
         };
-        (taken < self.most).then(|| Lent {
-            connection: self.idle.lock().pop(),
-            ..lent
-        })
+        if taken >= self.most {
+            return None;
+        }
+        lent.connection = self.idle.lock().pop();
+        Some(lent)
     }
 
     /// A connection of one's own.
