@@ -1,5 +1,7 @@
 //! A tier in LMDB in one process: what it keeps, what it hides, and what damage does to it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod support;
 
 use std::fs::{self, File, OpenOptions};
@@ -316,7 +318,7 @@ fn random_bytes_in_a_file_never_end_the_process() {
             let places = noise(seed, 64);
             for place in places.chunks(8) {
                 let at = u64::from_le_bytes(place.try_into().unwrap()) % (length - 8);
-                file.write_all_at(&place[..1 + usize::from(place[7] % 7)], at).unwrap();
+                file.write_all_at(&place[..=usize::from(place[7] % 7)], at).unwrap();
             }
         });
         for key in 0..500 {
@@ -407,14 +409,14 @@ fn a_full_disk_lets_the_oldest_go_and_it_goes_on() {
         ..LmdbConfig::disk(disk.0.path().join("cache"), 64 << 20)
     });
     for number in 0..600_u64 {
-        write(
-            &tier,
-            &[record(&tier, &number.to_string(), noise(number, 20_000), &[])],
-        );
+        write(&tier, &[record(&tier, &number.to_string(), noise(number, 20_000), &[])]);
     }
     let stats = tier.stats();
     assert!(tier.faults().count(FaultKind::Full) > 0, "{stats:?}");
-    assert_eq!(told.all().iter().filter(|fault| fault.kind == FaultKind::Full).count(), 1);
+    assert_eq!(
+        told.all().iter().filter(|fault| fault.kind == FaultKind::Full).count(),
+        1
+    );
     let kept = (0..600).filter(|key| read(&tier, &key.to_string()).is_some()).count();
     assert!(kept > 20, "{kept} are kept, {stats:?}");
     write(&tier, &[record(&tier, "after", "value", &["t"])]);

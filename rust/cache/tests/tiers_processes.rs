@@ -2,6 +2,8 @@
 //!
 //! This file has a `main` of its own: it runs itself again as the other processes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 #[path = "support/raw_unsafe.rs"]
 mod raw_unsafe;
 mod support;
@@ -36,9 +38,15 @@ fn main() {
     let only = arguments.get(1).filter(|argument| !argument.starts_with('-'));
     let tests: [(&str, fn()); 6] = [
         ("what_one_writes_another_reads", what_one_writes_another_reads),
-        ("a_purge_hides_at_once_in_all_processes", a_purge_hides_at_once_in_all_processes),
+        (
+            "a_purge_hides_at_once_in_all_processes",
+            a_purge_hides_at_once_in_all_processes,
+        ),
         ("a_writer_killed_in_its_transaction", a_writer_killed_in_its_transaction),
-        ("a_writer_stopped_in_its_transaction", a_writer_stopped_in_its_transaction),
+        (
+            "a_writer_stopped_in_its_transaction",
+            a_writer_stopped_in_its_transaction,
+        ),
         ("processes_killed_at_any_moment", processes_killed_at_any_moment),
         ("all_go_over_to_the_file_made_anew", all_go_over_to_the_file_made_anew),
     ];
@@ -62,7 +70,9 @@ fn open(folder: &Path) -> LmdbTier {
 
 /// A folder in shared memory, where there is some.
 fn shared_folder() -> tempfile::TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
 }
 
 /// Does as it is told, line by line.
@@ -149,10 +159,10 @@ fn churn(folder: &Path) {
 
 /// Begins to write, and does not end.
 fn hold(folder: &Path) {
-    let env = raw_unsafe::open(folder, usize::try_from(MAP).unwrap());
+    let env = raw_unsafe::open(folder, usize::try_from(MAP).unwrap()).unwrap();
     let _txn = env.write_txn().unwrap();
     println!("held");
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 struct Other {

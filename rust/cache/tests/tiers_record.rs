@@ -1,5 +1,7 @@
 //! The stored form of records: what goes in comes out, and no bytes are taken for what they are not.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 use bytes::Bytes;
 use hyperweb_cache::tiers::{Damage, Record, Slot, Stamp, Tags, Times};
 use proptest::prelude::*;
@@ -10,7 +12,10 @@ fn records() -> impl Strategy<Value = Record> {
     (bytes(64), bytes(600), tags, any::<(u64, u64, u32)>(), any::<[u64; 4]>()).prop_map(
         |(key, value, tags, (fresh_until, dead_at, frequency), generations)| {
             let mut stamp = Stamp::default();
-            for (slot, generation) in [Slot::Shared, Slot::Disk, Slot::Remote, Slot::Other].into_iter().zip(generations) {
+            for (slot, generation) in [Slot::Shared, Slot::Disk, Slot::Remote, Slot::Other]
+                .into_iter()
+                .zip(generations)
+            {
                 stamp.set(slot, generation);
             }
             Record {

@@ -1,5 +1,7 @@
 //! A tier in a Redis that is really there: and then is killed, stopped, emptied or slow.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod support;
 
 use std::time::{Duration, Instant};
@@ -239,10 +241,20 @@ fn a_server_that_vanished_is_a_miss_and_comes_back_by_itself() {
         purge: Some(Purge::tag("t")),
         origin: Origin::Here,
     };
-    assert!(one.purge(&[order]).is_err(), "a purge that cannot be told is not passed over");
+    assert!(
+        one.purge(&[order]).is_err(),
+        "a purge that cannot be told is not passed over"
+    );
     let stats = one.stats();
-    assert!(stats.breaker_openings == 1 && stats.unavailable > 900 && stats.lost >= 1, "{stats:?}");
-    let of_this_kind = told.all().iter().filter(|fault| fault.kind == FaultKind::Unreachable).count();
+    assert!(
+        stats.breaker_openings == 1 && stats.unavailable > 900 && stats.lost >= 1,
+        "{stats:?}"
+    );
+    let of_this_kind = told
+        .all()
+        .iter()
+        .filter(|fault| fault.kind == FaultKind::Unreachable)
+        .count();
     assert_eq!(of_this_kind, 1, "told once per period: {:?}", told.all());
     redis.restart();
     eventually("it is back", || {

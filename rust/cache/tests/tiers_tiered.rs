@@ -1,5 +1,7 @@
 //! Tiers one above the other: what moves up and down, what is dropped, and that purges win.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -154,7 +156,7 @@ fn a_purge_wins_over_fills_promotions_and_demotions_under_way() {
                 value.extend(noise(key, 60_000));
                 let record = stamped(stamp, &(key % 40).to_string(), value, &["t"]);
                 cache.put(&record);
-                if key % 3 == 0 {
+                if key.is_multiple_of(3) {
                     cache.demote(record);
                 }
             }
@@ -180,7 +182,7 @@ struct Slow {
 }
 
 impl Tier for Slow {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "slow"
     }
     fn slot(&self) -> Slot {
@@ -262,7 +264,9 @@ impl Machine {
         let heard = Arc::clone(&self.heard);
         let listener = move |purge: &Purge| heard.lock().unwrap().push(purge.clone());
         let cache = TieredCache::new(tiers, TieredConfig::default(), Arc::new(listener));
-        eventually("it knows the purges of the fleet", || cache.stamp().get(Slot::Remote) > 0);
+        eventually("it knows the purges of the fleet", || {
+            cache.stamp().get(Slot::Remote) > 0
+        });
         cache
     }
 }

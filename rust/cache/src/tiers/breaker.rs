@@ -58,14 +58,13 @@ impl Breaker {
 
     pub(crate) fn failed(&self) {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if failures >= self.threshold {
-            if self
+        let opens = failures >= self.threshold
+            && self
                 .open_until
                 .swap((self.now() + self.pause()).max(1), Ordering::AcqRel)
-                == 0
-            {
-                self.openings.fetch_add(1, Ordering::Relaxed);
-            }
+                == 0;
+        if opens {
+            self.openings.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -1,5 +1,5 @@
 //! How often keys were met lately: a count-min sketch that ages (Cormode and Muthukrishnan 2005; ageing by halving as in
-//! TinyLFU, Einziger et al. 2017).
+//! `TinyLFU`, Einziger et al. 2017).
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 

@@ -34,12 +34,10 @@ impl Worker {
         let ended = Arc::new(Ended::default());
         let on_end = OnEnd(Arc::clone(&ended));
         // Where it cannot be started, the closure is dropped, and with it what says that it ended.
-        let _ = thread::Builder::new()
-            .name(format!("cache-{name}"))
-            .spawn(move || {
-                let _on_end = on_end;
-                run();
-            });
+        let _ = thread::Builder::new().name(format!("cache-{name}")).spawn(move || {
+            let _on_end = on_end;
+            run();
+        });
         Self { ended }
     }
 

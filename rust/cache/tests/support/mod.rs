@@ -1,6 +1,11 @@
 //! What the tests of tiers share.
 
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "each test file uses a part of it, and a test that cannot be set up has failed"
+)]
 
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};

@@ -51,7 +51,9 @@ impl Folder {
                     std::thread::sleep(Duration::from_millis(5));
                 }
                 Err(fs::TryLockError::WouldBlock) => {
-                    return Err(Trouble::Other("another process is opening it and does not finish".into()));
+                    return Err(Trouble::Other(
+                        "another process is opening it and does not finish".into(),
+                    ));
                 }
                 Err(fs::TryLockError::Error(error)) => return Err(error.into()),
             }

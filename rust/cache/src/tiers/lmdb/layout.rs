@@ -126,17 +126,7 @@ impl State {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let [
-            format,
-            sequence,
-            trimmed,
-            floor,
-            swept,
-            bytes,
-            entries,
-            next,
-            heard,
-        ] = numbers(bytes);
+        let [format, sequence, trimmed, floor, swept, bytes, entries, next, heard] = numbers(bytes);
         (format == FORMAT).then_some(Self {
             sequence,
             trimmed,

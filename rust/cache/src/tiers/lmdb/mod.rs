@@ -236,8 +236,9 @@ impl LmdbTier {
             Ok(_) => return Ok(Found::Nothing),
             Err(damage) => {
                 self.counters.bad_records.one();
-                self.faults
-                    .note(FaultKind::BadRecord, || format!("a record is not as it was written: {damage:?}"));
+                self.faults.note(FaultKind::BadRecord, || {
+                    format!("a record is not as it was written: {damage:?}")
+                });
                 return Ok(Found::Dead { hash, place });
             }
         };
@@ -374,7 +375,7 @@ impl Tier for LmdbTier {
     }
 
     fn generation(&self) -> u64 {
-        self.refresh(0);
+        self.refresh(super::wall_clock());
         self.view.ledger.sequence()
     }
 
@@ -466,7 +467,7 @@ impl Tier for LmdbTier {
     }
 
     fn heard(&self) -> u64 {
-        self.with(0, |store| {
+        self.with(super::wall_clock(), |store| {
             let txn = begin(store)?;
             Ok(store.tables.state(&txn)?.heard)
         })
@@ -501,7 +502,7 @@ impl Tier for LmdbTier {
     }
 
     fn stats(&self) -> TierStats {
-        let state = self.with(0, |store| {
+        let state = self.with(super::wall_clock(), |store| {
             let txn = begin(store)?;
             Ok(store.tables.state(&txn)?)
         });

@@ -102,7 +102,7 @@ impl Store {
         if stored + 34 > self.page_size / 2 {
             (stored + 16).div_ceil(self.page_size) * self.page_size + 96
         } else {
-            (stored + 68) / 2 * 3
+            (stored + 68).div_ceil(2) * 3
         }
     }
 
@@ -149,10 +149,10 @@ impl Store {
         most: u64,
     ) -> Result<(), Trouble> {
         let encoded = purge.encode();
-        if let Some(earlier) = view.ledger.mark(purge) {
-            if self.tables.log.get(txn, &earlier)? == Some(&encoded) {
-                self.tables.log.delete(txn, &earlier)?;
-            }
+        if let Some(earlier) = view.ledger.mark(purge)
+            && self.tables.log.get(txn, &earlier)? == Some(&encoded)
+        {
+            self.tables.log.delete(txn, &earlier)?;
         }
         state.sequence += 1;
         self.tables.log.put(txn, &state.sequence, &encoded)?;

@@ -38,7 +38,11 @@ impl From<heed::Error> for Trouble {
         match error {
             heed::Error::Mdb(MdbError::MapFull | MdbError::TxnFull) => Self::Full(detail),
             heed::Error::Mdb(
-                MdbError::ReadersFull | MdbError::TlsFull | MdbError::BadRslot | MdbError::BadTxn | MdbError::BadValSize,
+                MdbError::ReadersFull
+                | MdbError::TlsFull
+                | MdbError::BadRslot
+                | MdbError::BadTxn
+                | MdbError::BadValSize,
             ) => Self::Other(detail),
             heed::Error::Mdb(_) | heed::Error::Decoding(_) => Self::Damaged(detail),
             heed::Error::Io(error) => error.into(),

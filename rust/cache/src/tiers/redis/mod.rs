@@ -185,7 +185,7 @@ impl Shared {
                 .cmd("GET")
                 .arg(&self.keys.counter)
                 .query(connection)?;
-            if last != Some(self.ledger.sequence()) && last.is_none_or(|last| last < known || last > known) {
+            if last != Some(known) && last != Some(self.ledger.sequence()) {
                 self.catch_up(connection)?;
             }
             Ok(bytes)
@@ -311,12 +311,9 @@ impl Tier for RedisTier {
         let answer = shared.server.ask_patiently(&shared.faults, |connection| {
             // Its message may be here before its answer.
             let _one = shared.catching_up.lock();
-            let last = shared.keys.purge(
-                connection,
-                shared.config.purge_log,
-                shared.ledger.sequence(),
-                &purges,
-            )?;
+            let last = shared
+                .keys
+                .purge(connection, shared.config.purge_log, shared.ledger.sequence(), &purges)?;
             // They are known here: when they are heard they are not news.
             let first = last.saturating_sub(purges.len() as u64) + 1;
             for (sequence, purge) in (first..).zip(&purges) {
