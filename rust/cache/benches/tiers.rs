@@ -139,17 +139,12 @@ fn fill(folder: &Path, load: Load, server: &Server) -> Result<(), Failure> {
         stamp.set(tier.slot(), tier.generation());
         let now = wall_clock();
         for index in 0..load.keys {
-            let record = Record {
-                key: Load::key(index).into(),
-                value: load.value(index),
-                tags: Tags::new([format!("article:{index}").as_str(), "articles"]),
-                times: Times {
-                    fresh_until: now + 3_600_000,
-                    dead_at: now + 3_600_000,
-                },
-                frequency: 1,
-                stamp,
+            let times = Times {
+                fresh_until: now + 3_600_000,
+                dead_at: now + 3_600_000,
             };
+            let tags = Tags::new([format!("article:{index}").as_str(), "articles"]);
+            let record = Record::new(Load::key(index).into(), load.value(index), tags, times, stamp);
             tier.write(&[record], now, &mut |_| ());
         }
         if side == "tier-purged" {
@@ -261,7 +256,7 @@ fn read(arguments: &[String]) -> Result<(), Failure> {
             let tier = open_tier(&folder.join(side));
             pace.run(|key| {
                 let found = tier.get(key, wall_clock()).ok_or("a miss")?;
-                Ok(black_box(found).value.len())
+                Ok(black_box(found.into_value()).len())
             })
         }
         _ => {

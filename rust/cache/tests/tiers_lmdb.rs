@@ -182,8 +182,8 @@ fn a_full_map_lets_the_oldest_go_and_gives_them_down() {
     assert!(stats.evictions > 1500, "{stats:?}");
     assert!(read(&tier, "1999").is_some());
     assert!(read(&tier, "1").is_none());
-    let first: Vec<_> = demoted[..3].iter().map(|record| record.key.clone()).collect();
-    assert_eq!(first, ["1", "2", "3"]);
+    let first: Vec<_> = demoted[..3].iter().map(|record| record.key().to_vec()).collect();
+    assert_eq!(first, [b"1", b"2", b"3"]);
     assert!(fs::metadata(folder.path().join("data.mdb")).unwrap().len() <= 4 << 20);
 }
 

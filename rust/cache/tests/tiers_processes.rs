@@ -146,7 +146,7 @@ fn churn(folder: &Path) {
         for key in 0..20 {
             let key = (round * 31 + key) % 400;
             if let Some(found) = read(&tier, &key.to_string()) {
-                assert!(is_value(key, &found.value), "what is read was written");
+                assert!(is_value(key, found.value()), "what is read was written");
             }
         }
         if round % 5 == 0 {
@@ -332,7 +332,7 @@ fn processes_killed_at_any_moment() {
             round += 1;
             for key in 0..400_u64 {
                 if let Some(found) = read(&tier, &key.to_string()) {
-                    assert!(is_value(key, &found.value));
+                    assert!(is_value(key, found.value()));
                     hits.fetch_add(1, Ordering::Relaxed);
                 }
             }

@@ -136,7 +136,7 @@ fn a_purge_wins_over_fills_promotions_and_demotions_under_way() {
                     for key in 0..40 {
                         let oldest = purged.load(Ordering::Acquire);
                         if let Some(found) = get(&cache, &key.to_string()) {
-                            let version = u64::from_le_bytes(found.value[..8].try_into().unwrap());
+                            let version = u64::from_le_bytes(found.value()[..8].try_into().unwrap());
                             assert!(version > oldest, "version {version} was read after {oldest} was purged");
                             seen.fetch_add(1, Ordering::Relaxed);
                         }

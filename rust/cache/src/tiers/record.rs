@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Bytes before the key.
@@ -112,26 +112,81 @@ pub enum Damage {
 }
 
 /// A value with what is known of it. Cloning shares the bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Record {
-    /// The key.
-    pub key: Bytes,
-    /// The value.
-    pub value: Bytes,
-    /// What it can be purged by.
-    pub tags: Tags,
     /// Until when it may be used.
     pub times: Times,
     /// How often it was used, roughly.
     pub frequency: u32,
     /// The purges it was made after.
     pub stamp: Stamp,
+    body: Body,
+}
+
+/// What was made here is in parts; what was read is in one piece, which costs one allocation and not three.
+#[derive(Clone)]
+enum Body {
+    Parts { key: Bytes, tags: Tags, value: Bytes },
+    Stored { bytes: Bytes, key_end: usize, tags_end: usize },
 }
 
 impl Record {
+    /// A record of a new value. Nothing is copied.
+    pub const fn new(key: Bytes, value: Bytes, tags: Tags, times: Times, stamp: Stamp) -> Self {
+        Self {
+            times,
+            frequency: 0,
+            stamp,
+            body: Body::Parts { key, tags, value },
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        match &self.body {
+            Body::Parts { key, .. } => key,
+            Body::Stored { bytes, key_end, .. } => &bytes[HEADER..*key_end],
+        }
+    }
+
+    /// The value.
+    pub fn value(&self) -> &[u8] {
+        match &self.body {
+            Body::Parts { value, .. } => value,
+            Body::Stored { bytes, tags_end, .. } => &bytes[*tags_end..],
+        }
+    }
+
+    /// The value, to be kept; the bytes are shared and not copied.
+    pub fn into_value(self) -> Bytes {
+        match self.body {
+            Body::Parts { value, .. } => value,
+            Body::Stored { mut bytes, tags_end, .. } => {
+                bytes.advance(tags_end);
+                bytes
+            }
+        }
+    }
+
+    /// What it can be purged by.
+    pub fn tags(&self) -> impl Iterator<Item = &[u8]> {
+        tags_in(self.tag_bytes())
+    }
+
+    fn tag_bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Parts { tags, .. } => &tags.0,
+            Body::Stored {
+                bytes,
+                key_end,
+                tags_end,
+            } => &bytes[*key_end..*tags_end],
+        }
+    }
+
     /// Bytes of its stored form.
     pub fn encoded_len(&self) -> usize {
-        HEADER + self.key.len() + self.tags.0.len() + self.value.len()
+        HEADER + self.key().len() + self.tag_bytes().len() + self.value().len()
     }
 
     /// Appends its stored form.
@@ -146,13 +201,14 @@ impl Record {
             out.put_u64_le(generation);
         }
         out.put_u32_le(self.frequency);
+        let parts = [self.key(), self.tag_bytes(), self.value()];
         // Longer ones are refused by every tier, long before a length stops fitting.
-        for part in [&self.key, &self.tags.0, &self.value] {
+        for part in parts {
             out.put_u32_le(u32::try_from(part.len()).unwrap_or(u32::MAX));
         }
-        out.put_slice(&self.key);
-        out.put_slice(&self.tags.0);
-        out.put_slice(&self.value);
+        for part in parts {
+            out.put_slice(part);
+        }
         let checksum = xxh3_64(&out[start + CHECKED_FROM..]);
         out[start + 4..start + CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
     }
@@ -165,18 +221,45 @@ impl Record {
     }
 
     /// Reads a stored form that is already in memory of its own; nothing is copied.
-    pub fn decode(bytes: &Bytes) -> Result<Self, Damage> {
-        let view = RecordView::checked(bytes)?;
+    pub fn decode(bytes: Bytes) -> Result<Self, Damage> {
+        let view = RecordView::unchecked(&bytes)?;
+        view.check()?;
         let (times, frequency, stamp) = (view.times(), view.frequency(), view.stamp());
-        let (key, tags, value) = (view.key_end, view.tags_end, bytes.len());
+        let (key_end, tags_end) = (view.key_end, view.tags_end);
         Ok(Self {
-            key: bytes.slice(HEADER..key),
-            tags: Tags(bytes.slice(key..tags)),
-            value: bytes.slice(tags..value),
             times,
             frequency,
             stamp,
+            body: Body::Stored {
+                bytes,
+                key_end,
+                tags_end,
+            },
         })
+    }
+}
+
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        (self.times, self.frequency, self.stamp) == (other.times, other.frequency, other.stamp)
+            && self.key() == other.key()
+            && self.tag_bytes() == other.tag_bytes()
+            && self.value() == other.value()
+    }
+}
+
+impl Eq for Record {}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Record")
+            .field("key", &self.key().escape_ascii().to_string())
+            .field("value bytes", &self.value().len())
+            .field("times", &self.times)
+            .field("frequency", &self.frequency)
+            .field("stamp", &self.stamp)
+            .finish_non_exhaustive()
     }
 }
 
@@ -208,10 +291,10 @@ impl<'a> RecordView<'a> {
         })
     }
 
-    pub(crate) fn checked(bytes: &'a [u8]) -> Result<Self, Damage> {
-        let view = Self::unchecked(bytes)?;
-        if u64_at(bytes, 4) == xxh3_64(&bytes[CHECKED_FROM..]) {
-            Ok(view)
+    /// Compares the checksum.
+    pub(crate) fn check(&self) -> Result<(), Damage> {
+        if u64_at(self.bytes, 4) == xxh3_64(&self.bytes[CHECKED_FROM..]) {
+            Ok(())
         } else {
             Err(Damage::WrongChecksum)
         }
@@ -242,14 +325,15 @@ impl<'a> RecordView<'a> {
 
     /// A copy of it; what it says of itself was checked already.
     pub(crate) fn to_record(self) -> Record {
-        let bytes = Bytes::copy_from_slice(self.bytes);
         Record {
-            key: bytes.slice(HEADER..self.key_end),
-            tags: Tags(bytes.slice(self.key_end..self.tags_end)),
             times: self.times(),
             frequency: self.frequency(),
             stamp: self.stamp(),
-            value: bytes.slice(self.tags_end..),
+            body: Body::Stored {
+                bytes: Bytes::copy_from_slice(self.bytes),
+                key_end: self.key_end,
+                tags_end: self.tags_end,
+            },
         }
     }
 }

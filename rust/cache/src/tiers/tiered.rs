@@ -308,7 +308,7 @@ impl Shared {
     }
 
     fn promote(&self, number: usize, record: &Record) {
-        let uses = self.heat.touch(key_hash(&record.key));
+        let uses = self.heat.touch(key_hash(record.key()));
         let mut promoted = false;
         for level in self.levels.iter().take(number) {
             let after = level.rules.promote_after;
@@ -325,7 +325,7 @@ impl Shared {
         let now = wall_clock();
         for level in self.levels.iter().skip(from) {
             let takes = match level.rules.writes {
-                Writes::OnPut => level.tier.slot() != Slot::Remote && !level.tier.contains(&record.key, now),
+                Writes::OnPut => level.tier.slot() != Slot::Remote && !level.tier.contains(record.key(), now),
                 Writes::OnDemotion => true,
                 Writes::OnPromotion => false,
             };

@@ -23,17 +23,12 @@ pub(crate) fn record(tier: &dyn Tier, key: &str, value: impl Into<Bytes>, tags: 
 
 pub(crate) fn stamped(stamp: Stamp, key: &str, value: impl Into<Bytes>, tags: &[&str]) -> Record {
     let now = wall_clock();
-    Record {
-        key: Bytes::copy_from_slice(key.as_bytes()),
-        value: value.into(),
-        tags: Tags::new(tags.iter().copied()),
-        times: Times {
-            fresh_until: now + 30_000,
-            dead_at: now + 60_000,
-        },
-        frequency: 1,
-        stamp,
-    }
+    let times = Times {
+        fresh_until: now + 30_000,
+        dead_at: now + 60_000,
+    };
+    let key = Bytes::copy_from_slice(key.as_bytes());
+    Record::new(key, value.into(), Tags::new(tags.iter().copied()), times, stamp)
 }
 
 pub(crate) fn write(tier: &dyn Tier, records: &[Record]) {

@@ -39,6 +39,8 @@ pub struct LmdbConfig {
     pub purge_log: u64,
     /// How often at most all records are looked through for what expired or was purged.
     pub sweep_every: Duration,
+    /// How long a checksum that was right is believed by this process; zero sums up every record at every read.
+    pub check_every: Duration,
     /// Pages of the file that are inspected before it is opened, where no other process has it open.
     pub inspect_pages: u64,
     /// Whether a damaged file is kept beside as `damaged.mdb` (one of them) for a person to look at.
@@ -63,6 +65,7 @@ impl LmdbConfig {
             max_readers: 1022,
             purge_log: 65_536,
             sweep_every: Duration::from_secs(5),
+            check_every: Duration::from_secs(1),
             inspect_pages: 1 << 18,
             keep_damaged: false,
             fault_period: Duration::from_secs(10),

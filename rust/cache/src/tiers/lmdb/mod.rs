@@ -5,6 +5,7 @@
 //! when a process is killed while it writes, the next writer is told, and what the dead one had not committed is not
 //! there.
 
+mod checked;
 mod config;
 #[expect(
     unsafe_code,
@@ -33,9 +34,10 @@ pub use config::{Durability, LmdbConfig};
 use super::fault::{Fault, FaultKind, Faults};
 use super::heat::Heat;
 use super::key_hash;
-use super::record::{Record, RecordView, Slot};
+use super::record::{Damage, Record, RecordView, Slot};
 use super::stats::{Counters, TierStats};
 use super::tier::{News, Origin, PurgeOrder, Tier};
+use checked::Checked;
 use layout::split_place;
 use store::{Store, View};
 use sweep::Sweep;
@@ -63,6 +65,7 @@ pub struct LmdbTier {
     store: ArcSwapOption<Store>,
     /// The last transaction whose purges are all known.
     seen: AtomicUsize,
+    checked: Checked,
     suspects: Mutex<Vec<(u64, u64)>>,
     sweep: Mutex<Sweep>,
     keeper: Mutex<Keeper>,
@@ -78,7 +81,8 @@ struct Keeper {
 
 /// What a read came upon.
 enum Found {
-    Alive(Record),
+    /// The record, where it was wanted.
+    Alive(Option<Record>),
     Dead { hash: u64, place: u64 },
     Nothing,
 }
@@ -96,6 +100,7 @@ impl LmdbTier {
             faults,
             store: ArcSwapOption::empty(),
             seen: AtomicUsize::new(0),
+            checked: Checked::new(),
             suspects: Mutex::new(Vec::new()),
             sweep: Mutex::new(Sweep::new()),
             keeper: Mutex::new(Keeper {
@@ -133,6 +138,7 @@ impl LmdbTier {
                 }
                 let store = opened.store;
                 self.seen.store(0, Ordering::Release);
+                self.checked.next_round();
                 let loaded = begin(&store).and_then(|txn| self.learn(&store, &txn));
                 match loaded {
                     Ok(()) => {
@@ -231,7 +237,7 @@ impl LmdbTier {
             return Ok(Found::Nothing);
         };
         let (place, bytes) = split_place(stored);
-        let record = match RecordView::checked(bytes) {
+        let record = match self.judge(bytes, hash, place) {
             Ok(record) if record.key() == key => record,
             Ok(_) => return Ok(Found::Nothing),
             Err(damage) => {
@@ -251,31 +257,34 @@ impl LmdbTier {
             return Ok(Found::Dead { hash, place });
         }
         if !copy {
-            return Ok(Found::Alive(Record {
-                key: bytes::Bytes::new(),
-                value: bytes::Bytes::new(),
-                tags: super::record::Tags::default(),
-                times: record.times(),
-                frequency: record.frequency(),
-                stamp: record.stamp(),
-            }));
+            return Ok(Found::Alive(None));
         }
         self.heat.touch(hash);
-        Ok(Found::Alive(record.to_record()))
+        Ok(Found::Alive(Some(record.to_record())))
     }
 
-    fn find(&self, key: &[u8], now: u64, copy: bool) -> Option<Record> {
-        match self.with(now, |store| self.read(store, key, now, copy)) {
-            Some(Found::Alive(record)) => Some(record),
-            Some(Found::Dead { hash, place }) => {
-                let mut suspects = self.suspects.lock();
-                if suspects.len() < SUSPECTS {
-                    suspects.push((hash, place));
-                }
-                None
-            }
-            Some(Found::Nothing) | None => None,
+    /// Checks a stored record. One whose checksum was right a moment ago is not summed up again: that takes longer than
+    /// all the rest for large values.
+    fn judge<'a>(&self, bytes: &'a [u8], hash: u64, place: u64) -> Result<RecordView<'a>, Damage> {
+        let record = RecordView::unchecked(bytes)?;
+        if self.config.check_every.is_zero() || !self.checked.has(hash, place) {
+            record.check()?;
+            self.checked.add(hash, place);
         }
+        Ok(record)
+    }
+
+    fn find(&self, key: &[u8], now: u64, copy: bool) -> Found {
+        let found = self
+            .with(now, |store| self.read(store, key, now, copy))
+            .unwrap_or(Found::Nothing);
+        if let Found::Dead { hash, place } = found {
+            let mut suspects = self.suspects.lock();
+            if suspects.len() < SUSPECTS {
+                suspects.push((hash, place));
+            }
+        }
+        found
     }
 
     fn writer<'a>(&'a self, store: &'a Store, now: u64) -> Writer<'a> {
@@ -380,17 +389,16 @@ impl Tier for LmdbTier {
     }
 
     fn get(&self, key: &[u8], now: u64) -> Option<Record> {
-        let found = self.find(key, now, true);
-        if found.is_some() {
+        if let Found::Alive(found) = self.find(key, now, true) {
             self.counters.hits.one();
-        } else {
-            self.counters.misses.one();
+            return found;
         }
-        found
+        self.counters.misses.one();
+        None
     }
 
     fn contains(&self, key: &[u8], now: u64) -> bool {
-        self.find(key, now, false).is_some()
+        matches!(self.find(key, now, false), Found::Alive(_))
     }
 
     fn write(&self, records: &[Record], now: u64, evicted: &mut dyn FnMut(Record)) {
@@ -479,6 +487,7 @@ impl Tier for LmdbTier {
             self.leave_and_wait("its files were replaced or cut short");
         }
         self.recover(&mut self.keeper.lock());
+        self.checked.forget(now, self.config.check_every);
         let suspects = std::mem::take(&mut *self.suspects.lock());
         if !suspects.is_empty() {
             // What cannot be removed now is met again, or swept.

@@ -77,11 +77,11 @@ impl Writer<'_> {
             return Ok(());
         }
         let made_at = record.stamp.get(self.config.slot);
-        if made_at < state.trimmed || self.view.ledger.is_purged(made_at, &record.key, record.tags.iter()) {
+        if made_at < state.trimmed || self.view.ledger.is_purged(made_at, record.key(), record.tags()) {
             outcome.outrun += 1;
             return Ok(());
         }
-        let hash = key_hash(&record.key);
+        let hash = key_hash(record.key());
         self.remove(txn, state, hash, None)?;
         let target = limit.saturating_sub(footprint);
         self.evict(txn, state, target, CHANCES, outcome)?;
@@ -92,11 +92,9 @@ impl Writer<'_> {
         }
         stored.clear();
         stored.extend_from_slice(&state.next.to_ne_bytes());
-        Record {
-            times,
-            ..record.clone()
-        }
-        .encode_into(stored);
+        let mut record = record.clone();
+        record.times = times;
+        record.encode_into(stored);
         self.place(txn, state, hash, footprint, stored)?;
         outcome.written += 1;
         Ok(())
@@ -181,9 +179,9 @@ impl Writer<'_> {
                 Some(stored) => {
                     if self.is_alive(stored) {
                         // A wrong checksum shows when it is decoded; then there is nothing to move down.
-                        outcome
-                            .demoted
-                            .extend(RecordView::checked(split_place(stored).1).map(RecordView::to_record));
+                        let view = RecordView::unchecked(split_place(stored).1).ok();
+                        let sound = view.filter(|view| view.check().is_ok());
+                        outcome.demoted.extend(sound.map(RecordView::to_record));
                     }
                     None
                 }

@@ -193,8 +193,8 @@ impl Shared {
         let Some(bytes) = bytes else {
             return Ok(None);
         };
-        let record = match Record::decode(&Bytes::from(bytes)) {
-            Ok(record) if record.key == key => record,
+        let record = match Record::decode(Bytes::from(bytes)) {
+            Ok(record) if record.key() == key => record,
             Ok(_) => return Ok(None),
             Err(damage) => {
                 self.counters.bad_records.one();
@@ -211,7 +211,7 @@ impl Shared {
         }
         if self
             .ledger
-            .is_purged(record.stamp.get(Slot::Remote), key, record.tags.iter())
+            .is_purged(record.stamp.get(Slot::Remote), key, record.tags())
         {
             self.counters.purged.one();
             self.suspect(name);
@@ -276,16 +276,14 @@ impl Tier for RedisTier {
             let made_at = record.stamp.get(Slot::Remote);
             if record.encoded_len() > shared.config.largest_bytes || left == 0 {
                 shared.counters.refused.one();
-            } else if made_at == 0 || shared.ledger.is_purged(made_at, &record.key, record.tags.iter()) {
+            } else if made_at == 0 || shared.ledger.is_purged(made_at, record.key(), record.tags()) {
                 shared.counters.outrun.one();
             } else {
-                let record = Record {
-                    times,
-                    ..record.clone()
-                };
+                let mut record = record.clone();
+                record.times = times;
                 batch
                     .cmd("SET")
-                    .arg(shared.keys.record(&record.key))
+                    .arg(shared.keys.record(record.key()))
                     .arg(record.encode())
                     .arg("PX")
                     .arg(left)
