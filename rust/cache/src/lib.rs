@@ -1,8 +1,9 @@
-//! Storage for responses, or anything else: a map in memory that knows its size in bytes, tags and single flight.
+//! Storage for responses, or anything else: a map in memory that knows its size in bytes, tags and single flight; and
+//! tiers below it that processes and machines share ([`tiers`]).
 //!
 //! Nothing here knows HTTP. Times are milliseconds of a clock that the caller reads; it must never run backwards.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod cache;
 mod coalescer;
@@ -15,6 +16,7 @@ mod sizing;
 mod stats;
 mod sync;
 mod tags;
+pub mod tiers;
 mod warming;
 
 pub use cache::{Cache, Config, FillToken, Inserted, Options};
