@@ -1,355 +1,500 @@
 //! The memory tier.
 
-use std::hash::BuildHasher;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use foldhash::fast::RandomState;
-use papaya::HashMap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard};
 
-use crate::entry::Entry;
-use crate::marks::Marks;
-use crate::shard::Shard;
-use crate::stats::{Counter, Stats};
+use crate::common::Common;
+use crate::config::{Config, FillToken, Inserted, Options};
+use crate::entry::{Entry, Evicted, Owned};
+use crate::epoch;
+use crate::lease::Lease;
+use crate::partition::{New, Outcome, Partition};
+use crate::policy::{Policy, Rule, Shadows};
+use crate::purges::Purges;
+use crate::reader::Reader;
+use crate::stats::Stats;
+use crate::store_unsafe::{Gone, Index};
+use crate::stripes::{Stripe, Stripes};
 use crate::tags::Tags;
 
-/// Bytes an entry counts for besides its key and value: the entry itself, its places in the map and in a queue.
-const OVERHEAD: u64 = 160;
-/// Prefix purges that are remembered for the fills under way.
-const PREFIXES: usize = 64;
+/// Bytes an entry counts for besides its key and value: its node, its place in a table, and what the order of eviction
+/// and the timer keep of it.
+const OVERHEAD: u64 = 64;
+/// Entries that one insert looks at to reclaim what is over or was purged.
+const TIDY_AT_ONCE: usize = 16;
+/// And that one call of `maintain` looks at, in each partition.
+const MAINTAIN_AT_ONCE: usize = 4096;
+/// No hash has none of these bits, but one in 2^64.
+const NO_NOTES: u64 = u64::MAX;
 
-/// How large a cache may grow.
-#[derive(Debug, Clone, Copy)]
-pub struct Config {
-    /// The most bytes it holds: keys, values and overhead.
-    pub limit_bytes: u64,
-    /// Parts with an order of eviction of their own; a power of two.
-    pub shards: usize,
-    /// A value over one part of this many of the limit is not kept.
-    pub largest_part: u64,
-}
+type Hook<V> = Box<dyn Fn(Evicted<'_, V>) + Send + Sync>;
 
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            limit_bytes: 64 << 20,
-            shards: 256,
-            largest_part: 8,
-        }
-    }
-}
-
-/// What is said of a value when it is kept. Times are in milliseconds.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Bytes of the value.
-    pub weight: u64,
-    /// How long it is fresh.
-    pub ttl: u64,
-    /// How long after that it may still be used.
-    pub grace: u64,
-    /// What it can be purged by.
-    pub tags: Vec<Box<str>>,
-}
-
-/// What became of a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inserted {
-    Kept,
-    /// It is larger than the cache keeps.
-    TooLarge,
-    /// What it is made of was purged while it was made.
-    PurgedMeanwhile,
-}
-
-/// The state of purges when a value was asked for; taken before the work begins.
-#[derive(Debug, Clone, Copy)]
-pub struct FillToken {
-    sequence: u64,
-}
-
-/// A concurrent map with a limit in bytes, times to live, tags, and eviction by S3-FIFO. Reads take no lock.
+/// A partition on lines of its own.
 #[derive(Debug)]
+#[repr(align(128))]
+struct Locked<V>(Mutex<Partition<V>>);
+
+/// A concurrent map with a limit in bytes, times to live and tags. Reads take no lock.
 pub struct Cache<V> {
-    map: HashMap<Arc<[u8]>, Arc<Entry<V>>, RandomState>,
-    hasher: RandomState,
-    shards: Box<[Mutex<Shard<V>>]>,
-    tags: Tags,
-    key_purges: Marks,
-    prefix_purges: RwLock<Vec<(Box<[u8]>, u64)>>,
-    prefix_floor: AtomicU64,
-    all_purged: AtomicU64,
-    sequence: AtomicU64,
+    common: Common<V>,
+    partitions: Box<[Locked<V>]>,
+    stripes: Stripes,
+    hook: Option<Hook<V>>,
+    policy: Policy,
+    /// The number of the rule in force among `RULES`.
+    rule: AtomicU8,
+    /// A hit is noted if the key's hash has none of these bits.
+    note_mask: AtomicU64,
     limit: AtomicU64,
     largest_part: u64,
-    bytes: AtomicU64,
-    next_victim: AtomicUsize,
-    hits: Counter,
-    misses: Counter,
-    inserts: Counter,
-    evictions: Counter,
-    refused: Counter,
-    outrun: Counter,
+    /// Values that were too large, and that were purged before they came to a partition.
+    refused: AtomicU64,
+}
+
+impl<V> std::fmt::Debug for Cache<V> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Cache")
+            .field("policy", &self.policy)
+            .field("limit", &self.limit)
+            .field("partitions", &self.partitions.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<V: Send + Sync> Cache<V> {
+    /// Makes an empty cache.
     pub fn new(config: Config) -> Self {
-        let hasher = RandomState::default();
-        let shards = config.shards.max(1).next_power_of_two();
-        Self {
-            map: HashMap::with_hasher(hasher.clone()),
-            hasher,
-            shards: (0..shards).map(|_| Mutex::new(Shard::new())).collect(),
-            tags: Tags::new(),
-            key_purges: Marks::new(),
-            prefix_purges: RwLock::new(Vec::new()),
-            prefix_floor: AtomicU64::new(0),
-            all_purged: AtomicU64::new(0),
-            sequence: AtomicU64::new(1),
-            limit: AtomicU64::new(config.limit_bytes),
-            largest_part: config.largest_part.max(1),
-            bytes: AtomicU64::new(0),
-            next_victim: AtomicUsize::new(0),
-            hits: Counter::default(),
-            misses: Counter::default(),
-            inserts: Counter::default(),
-            evictions: Counter::default(),
-            refused: Counter::default(),
-            outrun: Counter::default(),
-        }
+        Self::build(config, None)
     }
 
-    /// Returns the entry of a key, fresh or stale, unless it was purged or its time is over.
-    pub fn get(&self, key: &[u8], now: u64) -> Option<Arc<Entry<V>>> {
-        let map = self.map.pin();
-        let found = map.get(key).filter(|entry| self.is_alive(entry, now));
-        if let Some(entry) = found {
-            entry.touch();
-            self.hits.add(1);
-        } else {
-            self.misses.add(1);
-        }
-        found.cloned()
+    /// Makes an empty cache that shows `evicted` each entry that goes because there is no room, after it has gone. It is
+    /// called by the thread that inserts, without a lock.
+    pub fn with_evicted(config: Config, evicted: impl Fn(Evicted<'_, V>) + Send + Sync + 'static) -> Self {
+        Self::build(config, Some(Box::new(evicted)))
+    }
+
+    fn build(config: Config, hook: Option<Hook<V>>) -> Self {
+        let (shards, partitions) = (config.shard_count(), config.partition_count());
+        let is_auto = config.policy == Policy::Auto;
+        let rule = rule_of(config.policy);
+        let common = Common {
+            hasher: RandomState::default(),
+            index: Index::new(shards, partitions),
+            tags: Tags::new(),
+            purges: Purges::new(),
+        };
+        let partition = |number| {
+            // The keys of one partition are a sample of all.
+            let shadows = (is_auto && number == 0).then(Shadows::new);
+            Locked(Mutex::new(Partition::new(number, rule, shadows, is_auto)))
+        };
+        let cache = Self {
+            partitions: (0..partitions).map(partition).collect(),
+            common,
+            stripes: Stripes::new(),
+            hook,
+            policy: config.policy,
+            rule: AtomicU8::new(rule.number()),
+            note_mask: AtomicU64::new(NO_NOTES),
+            limit: AtomicU64::new(config.limit_bytes),
+            largest_part: config.largest_part.max(1),
+            refused: AtomicU64::new(0),
+        };
+        let sample = cache.partitions.first().and_then(|first| first.0.lock().sample());
+        cache.set_notes(rule, sample);
+        cache
+    }
+
+    /// Begins to read. Keep it for one request or one batch, not for longer.
+    #[inline]
+    pub fn pin(&self) -> Reader<'_, V> {
+        let guard = epoch::pin();
+        let stripe = self.stripes.of(guard.thread());
+        Reader::new(self, stripe, guard)
+    }
+
+    /// Copies the value of a key out, fresh or stale, unless it was purged or its time is over. `now` is in
+    /// milliseconds.
+    pub fn get(&self, key: &[u8], now: u64) -> Option<Owned<V>>
+    where
+        V: Clone,
+    {
+        let reader = self.pin();
+        reader.get(key, now).map(|entry| Owned {
+            value: entry.value.clone(),
+            fresh_until: entry.fresh_until(),
+            dead_at: entry.dead_at(),
+        })
     }
 
     /// Begins a fill: call it before the value is asked for, and give the token to [`insert`](Self::insert).
     pub fn begin_fill(&self) -> FillToken {
         FillToken {
-            sequence: self.sequence.load(Ordering::Acquire),
+            sequence: self.common.purges.current(),
         }
     }
 
-    /// Keeps a value, unless it is too large, or was purged since the token was taken.
+    /// Keeps a value, unless it is too large, or was purged since the token was taken. `now` is in milliseconds.
     pub fn insert(&self, key: &[u8], value: V, options: &Options, token: FillToken, now: u64) -> Inserted {
-        let weight = options.weight + key.len() as u64 + OVERHEAD + 8 * options.tags.len() as u64;
-        let limit = self.limit.load(Ordering::Relaxed);
-        if weight > limit / self.largest_part {
-            self.refused.add(1);
+        let tail = 4 * options.tags.len() as u64;
+        let weight = options.weight.saturating_add(key.len() as u64 + OVERHEAD + tail);
+        let limit = self.partition_limit();
+        let most = (self.limit.load(Ordering::Relaxed) / self.largest_part).min(limit);
+        let Some(weight) = u32::try_from(weight).ok().filter(|weight| u64::from(*weight) <= most) else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Inserted::TooLarge;
-        }
-        self.tags.prune(self.sequence.load(Ordering::Acquire));
-        let tags: Box<[_]> = options.tags.iter().map(|name| self.tags.get(name)).collect();
-        let fresh_until = now.saturating_add(options.ttl);
-        let times = (now, fresh_until, fresh_until.saturating_add(options.grace));
-        let key: Arc<[u8]> = key.into();
-        let hash = self.hash(&key);
-        let entry = Arc::new(Entry::new(Arc::clone(&key), value, weight, times, tags, token.sequence));
-        if !self.reserve(weight) {
-            self.refused.add(1);
-            return Inserted::TooLarge;
-        }
-        let replaced = self.map.pin().insert(key, Arc::clone(&entry)).cloned();
-        // Only what is already seen by purges is checked: one that comes later finds the entry in the map.
-        if self.was_purged(&entry, hash) {
-            self.remove(&entry);
-            self.bytes_given_back(replaced.as_ref());
-            self.outrun.add(1);
-            return Inserted::PurgedMeanwhile;
-        }
-        self.bytes_given_back(replaced.as_ref());
-        let expired = {
-            let mut shard = self.shard(hash).lock();
-            if replaced.is_some() {
-                shard.forget();
-            }
-            shard.add(entry, hash);
-            shard.expired(now)
         };
-        for old in expired {
-            self.remove(&old);
+        let guard = epoch::pin();
+        let stripe = self.stripes.of(guard.thread());
+        if !stripe.is_blank() {
+            self.tell(stripe);
         }
-        self.inserts.add(1);
-        Inserted::Kept
+        let tags: Vec<u32> = options.tags.iter().map(|name| self.common.tags.acquire(name)).collect();
+        let hash = self.common.hash(key);
+        let new = New {
+            key,
+            hash,
+            value,
+            tags: &tags,
+            weight,
+            lease: Lease::new(now.saturating_add(options.ttl), options.grace),
+            sequence: token.sequence,
+        };
+        let mut gone = match &self.hook {
+            Some(_) => Gone::wanted(&guard, &self.common.index),
+            None => Gone::unwanted(),
+        };
+        let number = self.common.index.partition(hash);
+        let mut partition = self.lock(number);
+        let best = partition.note_new(hash, weight, limit);
+        let outcome = partition.insert(&self.common, new, limit, now, &mut gone);
+        let is_tidy = partition.tidy(&self.common, Some(now), TIDY_AT_ONCE);
+        let dropped = if partition.has_to_free(limit) {
+            partition.free(&self.common)
+        } else {
+            Vec::new()
+        };
+        let sample = partition.sample();
+        drop(partition);
+        drop(dropped);
+        self.adopt(best, sample);
+        if is_tidy {
+            self.settle_sweep();
+        }
+        self.show(gone);
+        let refused = match outcome {
+            Outcome::Kept => return Inserted::Kept,
+            Outcome::NoRoom(value) => (value, Inserted::TooLarge),
+            Outcome::Outrun(value) => (value, Inserted::PurgedMeanwhile),
+        };
+        self.common.tags.release(&tags);
+        if !tags.is_empty() {
+            self.common.tags.prune_now_and_then();
+        }
+        refused.1
     }
 
     /// Removes a key. A fill of it that is under way is not kept.
     pub fn purge_key(&self, key: &[u8]) -> bool {
-        let sequence = self.next_sequence();
-        self.key_purges.raise(self.hash(key), sequence);
-        let found = self.map.pin().get(key).cloned();
-        found.is_some_and(|entry| self.remove(&entry))
+        self.change_key(key, None)
+    }
+
+    /// Makes a key stale; it may be used for its grace from `now` on. A fill of it that is under way is not kept.
+    pub fn soft_purge_key(&self, key: &[u8], now: u64) -> bool {
+        self.change_key(key, Some(now))
+    }
+
+    fn change_key(&self, key: &[u8], softly_at: Option<u64>) -> bool {
+        let hash = self.common.hash(key);
+        self.common.purges.key(hash, self.common.purges.next());
+        let number = self.common.index.partition(hash);
+        self.lock(number).purge_key(&self.common, key, hash, softly_at)
     }
 
     /// Hides at once all entries that have one of the tags, and fills of them that are under way. The bytes are given
     /// back as the entries are met.
     pub fn purge_tags<'a>(&self, tags: impl IntoIterator<Item = &'a str>) {
-        let sequence = self.next_sequence();
+        self.mark_tags(tags, None);
+    }
+
+    /// Makes all entries stale that have one of the tags; they may be used for their grace from `now` on.
+    pub fn soft_purge_tags<'a>(&self, tags: impl IntoIterator<Item = &'a str>, now: u64) {
+        self.mark_tags(tags, Some(now));
+    }
+
+    fn mark_tags<'a>(&self, tags: impl IntoIterator<Item = &'a str>, softly_at: Option<u64>) {
+        let sequence = self.common.purges.next();
         for tag in tags {
-            self.tags.purge(tag, sequence);
+            self.common.tags.purge(tag, sequence, softly_at);
         }
+        self.common.purges.leave_to_sweep();
     }
 
-    /// Removes all keys with a prefix, and returns how many. Fills of them that are under way are not kept.
-    pub fn purge_prefix(&self, prefix: &[u8]) -> usize {
-        let sequence = self.next_sequence();
-        {
-            let mut recent = self.prefix_purges.write();
-            if recent.len() == PREFIXES {
-                let (_, forgotten) = recent.remove(0);
-                self.prefix_floor.fetch_max(forgotten, Ordering::AcqRel);
-            }
-            recent.push((prefix.into(), sequence));
-        }
-        self.remove_where(|entry| entry.key.starts_with(prefix))
+    /// Hides at once all entries that have a tag which a condition holds for, and returns how many tags those are. Of
+    /// the fills under way, none that brings tags is kept.
+    pub fn purge_tags_where(&self, condition: impl Fn(&str) -> bool) -> usize {
+        let count = self.common.tags.purge_where(condition, self.common.purges.next());
+        self.common.purges.leave_to_sweep();
+        count
     }
 
-    /// Removes all keys that a condition holds for, and returns how many. Fills under way are kept none of: what they
-    /// bring might be meant.
-    pub fn purge_where(&self, condition: impl Fn(&[u8]) -> bool) -> usize {
-        let sequence = self.next_sequence();
-        self.prefix_floor.fetch_max(sequence, Ordering::AcqRel);
-        self.remove_where(|entry| entry.sequence < sequence && condition(&entry.key))
+    /// Hides at once all keys with a prefix, and fills of them that are under way. The bytes are given back as the
+    /// entries are met.
+    pub fn purge_prefix(&self, prefix: &[u8]) {
+        self.purge_broadly(prefix, None);
+    }
+
+    /// Makes all keys with a prefix stale; they may be used for their grace from `now` on.
+    pub fn soft_purge_prefix(&self, prefix: &[u8], now: u64) {
+        self.purge_broadly(prefix, Some(now));
     }
 
     /// Hides everything at once, fills under way too.
     pub fn purge_all(&self) {
-        let sequence = self.next_sequence();
-        self.all_purged.fetch_max(sequence, Ordering::AcqRel);
-        self.remove_where(|entry| entry.sequence < sequence);
+        self.purge_broadly(b"", None);
     }
 
-    /// Removes what was hidden by a purge of tags, and returns how many entries that were.
-    pub fn reclaim(&self) -> usize {
-        self.remove_where(|entry| entry.tags.iter().any(|tag| tag.is_newer_than(entry.sequence)))
+    /// Makes everything stale; it may be used for its grace from `now` on.
+    pub fn soft_purge_all(&self, now: u64) {
+        self.purge_broadly(b"", Some(now));
     }
 
-    /// Sets the most bytes it may hold; what is over is evicted.
-    pub fn set_limit(&self, bytes: u64) {
-        self.limit.store(bytes, Ordering::Relaxed);
-        while self.bytes.load(Ordering::Relaxed) > bytes && self.evict_one() {}
-    }
-
-    pub fn stats(&self) -> Stats {
-        Stats {
-            hits: self.hits.get(),
-            misses: self.misses.get(),
-            inserts: self.inserts.get(),
-            evictions: self.evictions.get(),
-            refused: self.refused.get(),
-            outrun: self.outrun.get(),
-            bytes: self.bytes.load(Ordering::Relaxed),
-            limit: self.limit.load(Ordering::Relaxed),
-            entries: self.map.len() as u64,
+    fn purge_broadly(&self, prefix: &[u8], softly_at: Option<u64>) {
+        if self.common.purges.are_many() {
+            self.reclaim();
         }
+        self.common.purges.prefix(prefix, softly_at);
     }
 
-    fn is_alive(&self, entry: &Entry<V>, now: u64) -> bool {
-        now < entry.dead_at
-            && entry.sequence >= self.all_purged.load(Ordering::Acquire)
-            && !entry.tags.iter().any(|tag| tag.is_newer_than(entry.sequence))
-    }
-
-    fn was_purged(&self, entry: &Entry<V>, hash: u64) -> bool {
-        let since = entry.sequence;
-        since < self.all_purged.load(Ordering::Acquire)
-            || since < self.tags.floor()
-            || since < self.prefix_floor.load(Ordering::Acquire)
-            || since < self.key_purges.get(hash)
-            || entry.tags.iter().any(|tag| tag.is_newer_than(since))
-            || self
-                .prefix_purges
-                .read()
-                .iter()
-                .any(|(prefix, at)| since < *at && entry.key.starts_with(prefix))
-    }
-
-    /// Takes `weight` out of the limit, evicting for it; false where everything that could go has gone.
-    fn reserve(&self, weight: u64) -> bool {
-        loop {
-            let limit = self.limit.load(Ordering::Relaxed);
-            let taken = self.bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, |bytes| {
-                bytes.checked_add(weight).filter(|sum| *sum <= limit)
-            });
-            if taken.is_ok() {
-                return true;
+    /// Removes all keys that a condition holds for, and returns how many. Fills under way are kept none of: what they
+    /// bring might be meant. It looks at every key.
+    pub fn purge_where(&self, condition: impl Fn(&[u8]) -> bool) -> usize {
+        let sequence = self.common.purges.next();
+        self.common.purges.raise_floor(sequence);
+        let mut removed = 0;
+        for number in 0..self.partitions.len() {
+            let mut chunk = 0;
+            while let Some(count) = self
+                .lock(number)
+                .remove_where(&self.common, chunk, sequence, &condition)
+            {
+                removed += count;
+                chunk += 1;
             }
-            if !self.evict_one() {
-                return false;
-            }
-        }
-    }
-
-    fn evict_one(&self) -> bool {
-        for _ in 0..self.shards.len() {
-            let number = self.next_victim.fetch_add(1, Ordering::Relaxed) & (self.shards.len() - 1);
-            let victim = self.shards[number].lock().evict(|key| self.hash(key));
-            if let Some(victim) = victim {
-                if self.take_out(&victim) {
-                    self.evictions.add(1);
-                }
-                return true;
-            }
-        }
-        false
-    }
-
-    fn remove_where(&self, condition: impl Fn(&Entry<V>) -> bool) -> usize {
-        let map = self.map.pin();
-        let found: Vec<_> = map.values().filter(|entry| condition(entry)).cloned().collect();
-        drop(map);
-        found.iter().filter(|entry| self.remove(entry)).count()
-    }
-
-    /// Removes an entry that is still in a queue.
-    fn remove(&self, entry: &Arc<Entry<V>>) -> bool {
-        let removed = self.take_out(entry);
-        if removed {
-            self.shard(self.hash(&entry.key)).lock().forget();
         }
         removed
     }
 
-    /// Takes exactly this entry out of the map: another may stand under its key by now.
-    fn take_out(&self, entry: &Arc<Entry<V>>) -> bool {
-        let map = self.map.pin();
-        let removed = map.remove_if(entry.key(), |_, found| Arc::ptr_eq(found, entry));
-        if matches!(removed, Ok(Some(_))) && entry.leave() {
-            self.bytes.fetch_sub(entry.weight, Ordering::AcqRel);
-            return true;
+    /// Removes all that purges have hidden, and returns how many entries that were. It looks at every entry, but locks
+    /// no more than a few at a time; without it the same happens little by little.
+    pub fn reclaim(&self) -> usize {
+        let mut removed = 0;
+        for number in 0..self.partitions.len() {
+            loop {
+                let mut partition = self.lock(number);
+                let before = partition.counts.purged;
+                let is_tidy = partition.tidy(&self.common, None, MAINTAIN_AT_ONCE);
+                removed += partition.counts.purged - before;
+                let dropped = partition.free(&self.common);
+                drop(partition);
+                drop(dropped);
+                if is_tidy {
+                    break;
+                }
+            }
         }
-        false
+        self.settle_sweep();
+        usize::try_from(removed).unwrap_or(usize::MAX)
     }
 
-    fn bytes_given_back(&self, replaced: Option<&Arc<Entry<V>>>) {
-        if let Some(old) = replaced
-            && old.leave()
-        {
-            self.bytes.fetch_sub(old.weight, Ordering::AcqRel);
+    /// Gives back memory of what is over, was purged, or is more than the limit, a bounded part of it; true where
+    /// nothing is left to do. Call it now and then, from any thread. `now` is in milliseconds.
+    pub fn maintain(&self, now: u64) -> bool {
+        let limit = self.partition_limit();
+        let mut is_done = true;
+        for number in 0..self.partitions.len() {
+            let guard = epoch::pin();
+            let mut gone = match &self.hook {
+                Some(_) => Gone::wanted(&guard, &self.common.index),
+                None => Gone::unwanted(),
+            };
+            let mut partition = self.lock(number);
+            is_done &= partition.tidy(&self.common, Some(now), MAINTAIN_AT_ONCE);
+            is_done &= partition.make_room(&self.common, limit, 0, MAINTAIN_AT_ONCE as u64, &mut gone);
+            drop(partition);
+            self.show(gone);
+            drop(guard);
+            let dropped = self.lock(number).free(&self.common);
+            drop(dropped);
+        }
+        if is_done {
+            self.settle_sweep();
+        }
+        is_done
+    }
+
+    /// Sets the most bytes it may hold. Some of what is over is evicted at once; the rest by inserts and
+    /// [`maintain`](Self::maintain).
+    pub fn set_limit(&self, bytes: u64) {
+        self.limit.store(bytes, Ordering::Relaxed);
+        let limit = self.partition_limit();
+        for number in 0..self.partitions.len() {
+            let guard = epoch::pin();
+            let mut gone = match &self.hook {
+                Some(_) => Gone::wanted(&guard, &self.common.index),
+                None => Gone::unwanted(),
+            };
+            let budget = MAINTAIN_AT_ONCE as u64;
+            self.lock(number).make_room(&self.common, limit, 0, budget, &mut gone);
+            self.show(gone);
         }
     }
 
-    fn next_sequence(&self) -> u64 {
-        self.sequence.fetch_add(1, Ordering::AcqRel) + 1
+    /// The keys that are likely to be asked for again, the likeliest first, and how often each was lately, roughly (at
+    /// most 15). It looks at every entry.
+    pub fn hottest(&self, most: usize) -> Vec<(Box<[u8]>, u8)> {
+        let mut found = Vec::new();
+        for number in 0..self.partitions.len() {
+            found.extend(self.lock(number).hottest(&self.common, most));
+        }
+        found.sort_by_key(|(_, frequency)| std::cmp::Reverse(*frequency));
+        found.truncate(most);
+        found
     }
 
-    fn hash(&self, key: &[u8]) -> u64 {
-        self.hasher.hash_one(key)
+    /// The policy in force: where it is chosen while running, the one chosen now.
+    pub fn policy(&self) -> Policy {
+        Rule::numbered(self.rule.load(Ordering::Relaxed)).policy()
     }
 
-    fn shard(&self, hash: u64) -> &Mutex<Shard<V>> {
-        // The low bits choose the slot in the map; the high ones are free.
-        let number = usize::try_from(hash >> 40).unwrap_or(0) & (self.shards.len() - 1);
-        &self.shards[number]
+    /// What it has done and holds.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats {
+            limit: self.limit.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            ..Stats::default()
+        };
+        for stripe in self.stripes.all() {
+            stats.hits += stripe.hits.get();
+            stats.stale_hits += stripe.stale.get();
+            stats.misses += stripe.misses.get();
+        }
+        for partition in &self.partitions {
+            let partition = partition.0.lock();
+            stats.inserts += partition.counts.inserts;
+            stats.evictions += partition.counts.evictions;
+            stats.expired += partition.counts.expired;
+            stats.purged += partition.counts.purged;
+            stats.refused += partition.counts.refused;
+            stats.outrun += partition.counts.outrun;
+            stats.bytes += partition.bytes();
+            stats.memory += partition.memory();
+            stats.entries += partition.len() as u64;
+        }
+        stats
+    }
+
+    fn show(&self, gone: Gone<'_, V>) {
+        if let Some(hook) = &self.hook {
+            for (piece, frequency) in gone.into_entries() {
+                let entry = Entry {
+                    value: piece.value(),
+                    lease: piece.node().lease(),
+                    piece,
+                    tags: &self.common.tags,
+                };
+                hook(Evicted { entry, frequency });
+            }
+        }
+    }
+
+    /// Where every partition has made the sweep that was wanted, entries need no longer be looked at closely.
+    fn settle_sweep(&self) {
+        if !self.common.purges.may_concern() {
+            return;
+        }
+        let swept = self.partitions.iter().map(|partition| partition.0.lock().swept()).min();
+        if let Some(swept) = swept {
+            self.common.purges.are_swept(swept);
+        }
+    }
+}
+
+impl<V> Cache<V> {
+    pub(crate) const fn common(&self) -> &Common<V> {
+        &self.common
+    }
+
+    #[inline]
+    pub(crate) fn note_mask(&self) -> u64 {
+        self.note_mask.load(Ordering::Relaxed)
+    }
+
+    fn partition_limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed) / self.partitions.len() as u64
+    }
+
+    fn lock(&self, number: usize) -> MutexGuard<'_, Partition<V>> {
+        // The index numbers no more partitions than there are.
+        let mut partition = self.partitions[number].0.lock();
+        partition.set_rule(Rule::numbered(self.rule.load(Ordering::Relaxed)));
+        partition
+    }
+
+    /// Tells the orders of eviction of the hits a thread has noted, as far as they are not being changed just now.
+    #[cold]
+    pub(crate) fn tell(&self, stripe: &Stripe) {
+        let limit = self.partition_limit();
+        let (mut best, mut sample) = (None, None);
+        let mut held: Option<(usize, MutexGuard<'_, Partition<V>>)> = None;
+        for hash in stripe.take() {
+            let number = self.common.index.partition(hash);
+            if held.as_ref().is_none_or(|(held, _)| *held != number) {
+                drop(held.take());
+                held = self.partitions[number]
+                    .0
+                    .try_lock()
+                    .map(|partition| (number, partition));
+            }
+            if let Some((_, partition)) = &mut held {
+                let noted = partition.note(&self.common, hash, limit);
+                best = noted.or(best);
+                sample = partition.sample().or(sample);
+            }
+        }
+        drop(held);
+        self.adopt(best, sample);
+    }
+
+    /// Goes over to the rule that is best.
+    fn adopt(&self, best: Option<Rule>, sample: Option<u64>) {
+        if let Some(best) = best {
+            self.rule.store(best.number(), Ordering::Relaxed);
+            self.set_notes(best, sample);
+        }
+    }
+
+    fn set_notes(&self, rule: Rule, sample: Option<u64>) {
+        let mask = if rule.wants_hits() {
+            0
+        } else {
+            sample.map_or(NO_NOTES, |sample| sample | self.common.index.first_partition())
+        };
+        if self.note_mask.load(Ordering::Relaxed) != mask {
+            self.note_mask.store(mask, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The rule that a policy begins with.
+const fn rule_of(policy: Policy) -> Rule {
+    match policy {
+        Policy::S3Fifo | Policy::Auto => Rule::S3Fifo,
+        Policy::TinyLfu => Rule::TinyLfu(10),
+        Policy::Lru => Rule::Lru,
+        Policy::Lfu => Rule::Lfu,
     }
 }

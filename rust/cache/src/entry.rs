@@ -1,99 +1,84 @@
-//! One kept value.
+//! An entry as a reader sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use crate::tags::Tag;
+use crate::arena_unsafe::Piece;
+use crate::lease::Lease;
+use crate::tags::Tags;
 
-/// The highest count of uses that is kept (S3-FIFO, Yang et al., SOSP 2023: two bits are enough).
-const MOST_USES: u8 = 3;
-
-/// A kept value and how long it may be used.
+/// An entry that was found, for as long as its [`Reader`](crate::Reader) lives.
 #[derive(Debug)]
-pub struct Entry<V> {
+pub struct Entry<'g, V> {
+    /// The value.
+    pub value: &'g V,
+    pub(crate) piece: Piece<'g, V>,
+    pub(crate) lease: Lease,
+    pub(crate) tags: &'g Tags,
+}
+
+impl<V> Clone for Entry<'_, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Entry<'_, V> {}
+
+impl<'g, V> Entry<'g, V> {
+    /// Whether it is fresh at `now`, in milliseconds of the caller's clock.
+    pub const fn is_fresh(&self, now: u64) -> bool {
+        self.lease.is_fresh(now)
+    }
+
+    /// Until when it is fresh; `u64::MAX` is for ever.
+    pub const fn fresh_until(&self) -> u64 {
+        self.lease.fresh_until()
+    }
+
+    /// Until when it may be used although stale.
+    pub const fn dead_at(&self) -> u64 {
+        self.lease.dead_at()
+    }
+
+    /// The key.
+    pub fn key(&self) -> &'g [u8] {
+        self.piece.key()
+    }
+
+    /// The names of its tags.
+    pub fn tags(&self) -> Vec<Arc<str>> {
+        self.tags.names(self.piece.tags())
+    }
+
+    /// Bytes it counts for: key, value and what is kept beside them.
+    pub fn weight(&self) -> u64 {
+        u64::from(self.piece.node().weight())
+    }
+}
+
+/// A value that was found, taken along, and how long it may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owned<V> {
     /// The value.
     pub value: V,
-    /// When it was stored, in milliseconds of the caller's clock.
-    pub stored_at: u64,
-    /// Until when it is fresh.
+    /// Until when it is fresh, in milliseconds of the caller's clock.
     pub fresh_until: u64,
     /// Until when it may be used although stale.
     pub dead_at: u64,
-    pub(crate) key: Arc<[u8]>,
-    pub(crate) weight: u64,
-    pub(crate) tags: Box<[Arc<Tag>]>,
-    /// The number of the purge that was the last when the value was asked for.
-    pub(crate) sequence: u64,
-    uses: AtomicU8,
-    gone: AtomicBool,
 }
 
-impl<V> Entry<V> {
-    pub(crate) fn new(
-        key: Arc<[u8]>,
-        value: V,
-        weight: u64,
-        times: (u64, u64, u64),
-        tags: Box<[Arc<Tag>]>,
-        sequence: u64,
-    ) -> Self {
-        let (stored_at, fresh_until, dead_at) = times;
-        Self {
-            value,
-            stored_at,
-            fresh_until,
-            dead_at,
-            key,
-            weight,
-            tags,
-            sequence,
-            uses: AtomicU8::new(0),
-            gone: AtomicBool::new(false),
-        }
-    }
-
+impl<V> Owned<V> {
     /// Whether it is fresh.
     pub const fn is_fresh(&self, now: u64) -> bool {
         now < self.fresh_until
     }
+}
 
-    /// The key.
-    pub fn key(&self) -> &[u8] {
-        &self.key
-    }
-
-    /// The names of its tags.
-    pub fn tags(&self) -> impl Iterator<Item = &str> {
-        self.tags.iter().map(|tag| tag.name())
-    }
-
-    /// Bytes it counts for: key, value and what is kept beside them.
-    pub const fn weight(&self) -> u64 {
-        self.weight
-    }
-
-    /// Counts a use. Once the count is full a hit writes nothing, so that hot entries stay shared between cores.
-    pub(crate) fn touch(&self) {
-        let uses = self.uses.load(Ordering::Relaxed);
-        if uses < MOST_USES {
-            self.uses.store(uses + 1, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn uses(&self) -> u8 {
-        self.uses.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_uses(&self, uses: u8) {
-        self.uses.store(uses, Ordering::Relaxed);
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
-    }
-
-    /// Marks it as removed; true for the one caller that did.
-    pub(crate) fn leave(&self) -> bool {
-        !self.gone.swap(true, Ordering::AcqRel)
-    }
+/// An entry that had to go because there was no room: what a tier below may take over.
+#[derive(Debug)]
+pub struct Evicted<'g, V> {
+    /// The entry.
+    pub entry: Entry<'g, V>,
+    /// How often it was asked for lately, roughly.
+    pub frequency: u8,
 }

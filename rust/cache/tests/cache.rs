@@ -52,7 +52,9 @@ fn purges_hide_what_they_name_and_nothing_else() {
     assert_eq!((value(&cache, "/a", 1), value(&cache, "/b", 1)), (None, Some(2)));
     assert_eq!(cache.reclaim(), 1);
     assert!(cache.purge_key(b"/b") && !cache.purge_key(b"/b"));
-    assert_eq!(cache.purge_prefix(b"/d/"), 1);
+    cache.purge_prefix(b"/d/");
+    assert_eq!(value(&cache, "/d/e", 1), None);
+    assert_eq!(cache.reclaim(), 1);
     assert_eq!(value(&cache, "/c", 1), Some(3));
     put(&cache, "/a", 5, &options(99, 0, &["x"]), 0);
     assert_eq!(
@@ -61,6 +63,8 @@ fn purges_hide_what_they_name_and_nothing_else() {
         "a purge does not touch what comes after it"
     );
     cache.purge_all();
+    assert_eq!(value(&cache, "/a", 1), None);
+    assert_eq!(cache.reclaim(), 2);
     assert_eq!(cache.stats().entries, 0);
     assert_eq!(cache.stats().bytes, 0);
 }
@@ -78,10 +82,7 @@ fn a_purge_wins_over_the_fill_it_overtakes() {
         fill(b"a", &|| assert!(!cache.purge_key(b"a"))),
         Inserted::PurgedMeanwhile
     );
-    assert_eq!(
-        fill(b"a", &|| assert_eq!(cache.purge_prefix(b"a"), 0)),
-        Inserted::PurgedMeanwhile
-    );
+    assert_eq!(fill(b"a", &|| cache.purge_prefix(b"a")), Inserted::PurgedMeanwhile);
     assert_eq!(fill(b"a", &|| cache.purge_all()), Inserted::PurgedMeanwhile);
     assert_eq!(fill(b"a", &|| cache.purge_tags(["other"])), Inserted::Kept);
 }
@@ -91,7 +92,7 @@ fn the_limit_holds_and_what_is_hot_stays() {
     let cache: Cache<u64> = Cache::new(Config {
         limit_bytes: 100_000,
         shards: 4,
-        largest_part: 8,
+        ..Config::default()
     });
     for key in 0..20 {
         put(&cache, &format!("hot{key}"), key, &options(1 << 40, 0, &[]), 0);
@@ -121,7 +122,7 @@ fn what_is_over_is_reclaimed_by_later_inserts() {
     let cache: Cache<u64> = Cache::new(Config {
         limit_bytes: 1 << 30,
         shards: 1,
-        largest_part: 8,
+        ..Config::default()
     });
     for key in 0..100 {
         put(&cache, &format!("old{key}"), key, &options(10, 0, &[]), 0);
@@ -137,7 +138,7 @@ fn replacing_one_key_for_ever_does_not_grow() {
     let cache: Cache<u64> = Cache::new(Config {
         limit_bytes: 1 << 30,
         shards: 1,
-        largest_part: 8,
+        ..Config::default()
     });
     for round in 0..50_000 {
         put(&cache, "k", round, &options(1 << 40, 0, &[]), round);

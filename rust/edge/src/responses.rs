@@ -59,15 +59,15 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    fn new(entry: &Entry<Kept>, now: u64) -> Option<Self> {
-        let Kept::Response(stored) = &entry.value else {
+    fn new(entry: &Entry<'_, Kept>, now: u64) -> Option<Self> {
+        let Kept::Response(stored, stored_at) = entry.value else {
             return None;
         };
         let usable = if entry.is_fresh(now) {
             Usable::Fresh
-        } else if now < entry.fresh_until + stored.times.revalidate {
+        } else if now < entry.fresh_until().saturating_add(stored.times.revalidate) {
             Usable::WhileRevalidating
-        } else if now < entry.fresh_until + stored.times.if_error {
+        } else if now < entry.fresh_until().saturating_add(stored.times.if_error) {
             Usable::IfError
         } else {
             return None;
@@ -75,8 +75,8 @@ impl Found {
         Some(Self {
             usable,
             stored: Arc::clone(stored),
-            age: stored.times.age + now.saturating_sub(entry.stored_at),
-            left: seconds(entry.fresh_until) - seconds(now),
+            age: stored.times.age + now.saturating_sub(*stored_at),
+            left: seconds(entry.fresh_until()) - seconds(now),
         })
     }
 
@@ -154,7 +154,8 @@ impl Responses {
     pub fn purge(&self, purge: &Purge) -> usize {
         if let Some(site) = purge.site.as_deref().filter(|_| purge.all) {
             let start = [site.as_bytes(), &[0]].concat();
-            return self.cache.purge_prefix(&start);
+            self.cache.purge_prefix(&start);
+            return self.cache.reclaim();
         }
         if purge.all {
             let count = usize::try_from(self.cache.stats().entries).unwrap_or(0);
@@ -178,12 +179,14 @@ impl Responses {
     /// Returns the key a request's response stands under, as far as is known, and the response.
     pub(crate) fn look_up(&self, primary: &[u8], request: &HeaderMap, now: u64) -> (Vec<u8>, Option<Found>) {
         let mut key = primary.to_vec();
-        let mut found = self.cache.get(primary, now);
-        if let Some(Kept::VariesOn(names)) = found.as_ref().map(|entry| &entry.value) {
+        let reader = self.cache.pin();
+        let mut found = reader.get(primary, now);
+        if let Some(Kept::VariesOn(names)) = found.map(|entry| entry.value) {
             key = variant_key(primary, names, request);
-            found = self.cache.get(&key, now);
+            found = reader.get(&key, now);
         }
-        (key, found.and_then(|entry| Found::new(&entry, now)))
+        let found = found.and_then(|entry| Found::new(&entry, now));
+        (key, found)
     }
 
     pub(crate) fn keep(
@@ -201,7 +204,7 @@ impl Responses {
             grace: stored.times.revalidate.max(stored.times.if_error),
             tags,
         };
-        let response = Kept::Response(Arc::clone(stored));
+        let response = Kept::Response(Arc::clone(stored), now);
         if stored.varies.is_empty() {
             return self.cache.insert(key, response, &options, token, now);
         }

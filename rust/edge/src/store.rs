@@ -93,7 +93,8 @@ impl Stored {
 /// What stands under a key.
 #[derive(Debug, Clone)]
 pub(crate) enum Kept {
-    Response(Arc<Stored>),
+    /// A response, and when it was stored, in milliseconds.
+    Response(Arc<Stored>, u64),
     /// The response depends on these request fields; it stands under a key that has their values.
     VariesOn(Arc<[HeaderName]>),
 }

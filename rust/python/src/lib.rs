@@ -8,6 +8,7 @@
 
 mod assets;
 mod build;
+mod cache;
 mod documents;
 mod edge;
 mod errors;
@@ -30,6 +31,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     assets::register(module)?;
     build::register(module)?;
+    cache::register(module)?;
     documents::register(module)?;
     edge::register(module)?;
     pack::register(module)?;

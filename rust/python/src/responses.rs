@@ -2,19 +2,16 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
-use hyperweb_cache::FillToken;
 use hyperweb_edge::Purge;
 use hyperweb_edge::responses::{self, Question, Usable};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyModule};
 
+use crate::cache::Fill;
+
 type Fields = Vec<(String, String)>;
 type Sent<'py> = (u16, Fields, Bound<'py, PyBytes>);
-
-/// What was purged when a response was asked for.
-#[pyclass(frozen, module = "hyperweb._core")]
-struct Fill(FillToken);
 
 /// The responses that are kept.
 #[pyclass(frozen, module = "hyperweb._core")]
@@ -129,6 +126,5 @@ fn sent<'py>(py: Python<'py>, response: &Response<Bytes>) -> Sent<'py> {
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<Fill>()?;
     module.add_class::<Responses>()
 }

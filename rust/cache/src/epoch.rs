@@ -1,0 +1,211 @@
+//! When memory that readers may still look at can be used again: epochs (Fraser, "Practical lock-freedom", 2004).
+//!
+//! A reader notes the epoch it began in, in a place of its own; leaving, it wipes the note. The epoch moves on only
+//! when every note is of the present one, so what was taken out of sight in epoch `e` is seen by nobody in `e + 2`.
+
+use parking_lot::Mutex;
+
+use crate::barrier_unsafe as barrier;
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// The lowest bit of a note says that there is one.
+const ACTIVE: u64 = 1;
+
+/// Where one thread notes the epoch it reads in. On lines of its own.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Note {
+    state: AtomicU64,
+    /// How many guards the thread holds.
+    depth: AtomicU32,
+    /// Whether a thread has it.
+    taken: AtomicU32,
+    /// Its number: the threads that live have different ones, all small.
+    index: usize,
+}
+
+impl Note {
+    pub(crate) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Begins to read. The note belongs to one thread, so its depth needs no more than a load and a store.
+    #[inline]
+    pub(crate) fn enter(&self, domain: &Domain) {
+        let depth = self.depth.load(Ordering::Relaxed);
+        self.depth.store(depth + 1, Ordering::Relaxed);
+        if depth == 0 {
+            let epoch = domain.epoch.load(Ordering::Acquire);
+            self.state.store(epoch << 1 | ACTIVE, Ordering::Relaxed);
+            barrier::light();
+        }
+    }
+
+    #[inline]
+    pub(crate) fn leave(&self) {
+        let depth = self.depth.load(Ordering::Relaxed);
+        self.depth.store(depth - 1, Ordering::Relaxed);
+        if depth == 1 {
+            self.state.store(0, Ordering::Release);
+        }
+    }
+}
+
+/// An epoch, and the notes of those who read.
+#[derive(Debug)]
+pub(crate) struct Domain {
+    epoch: AtomicU64,
+    notes: Mutex<Vec<&'static Note>>,
+}
+
+impl Domain {
+    #[cfg(not(loom))]
+    const fn new() -> Self {
+        Self {
+            epoch: AtomicU64::new(2),
+            notes: Mutex::new(Vec::new()),
+        }
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self {
+            epoch: AtomicU64::new(2),
+            notes: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Gives out a note that no other thread has.
+    pub(crate) fn register(&self) -> &'static Note {
+        barrier::prepare();
+        let mut notes = self.notes.lock();
+        if let Some(free) = notes.iter().find(|note| note.taken.load(Ordering::Acquire) == 0) {
+            free.taken.store(1, Ordering::Relaxed);
+            return free;
+        }
+        // Never freed: a later thread takes it over.
+        let note: &'static Note = Box::leak(Box::new(Note {
+            state: AtomicU64::new(0),
+            depth: AtomicU32::new(0),
+            taken: AtomicU32::new(1),
+            index: notes.len(),
+        }));
+        notes.push(note);
+        note
+    }
+
+    pub(crate) fn give_back(note: &Note) {
+        note.taken.store(0, Ordering::Release);
+    }
+
+    /// The epoch of what this thread has just taken out of sight.
+    pub(crate) fn retired_in(&self) -> u64 {
+        // Without it the number could be read before others see what is gone.
+        fence(Ordering::SeqCst);
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Moves the epoch on if every reader is in the present one, and returns it. What was retired two epochs before
+    /// what is returned can be freed.
+    pub(crate) fn advance(&self) -> u64 {
+        let Some(notes) = self.notes.try_lock() else {
+            return self.epoch.load(Ordering::Acquire);
+        };
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        barrier::heavy();
+        let all_here = notes.iter().all(|note| {
+            let state = note.state.load(Ordering::Acquire);
+            state & ACTIVE == 0 || state >> 1 == epoch
+        });
+        if !all_here {
+            return epoch;
+        }
+        // Whoever holds the notes is the only one who moves the epoch.
+        self.epoch.store(epoch + 1, Ordering::SeqCst);
+        epoch + 1
+    }
+}
+
+#[cfg(not(loom))]
+pub(crate) use global::{Guard, advance, pin, retired_in};
+
+#[cfg(not(loom))]
+mod global {
+    use std::cell::Cell;
+    use std::marker::PhantomData;
+
+    use super::{Domain, Note};
+
+    static DOMAIN: Domain = Domain::new();
+
+    struct Owned(&'static Note);
+
+    impl Drop for Owned {
+        fn drop(&mut self) {
+            NOTE.set(None);
+            Domain::give_back(self.0);
+        }
+    }
+
+    thread_local! {
+        // Without a destructor of its own, so that reading it is one load.
+        static NOTE: Cell<Option<&'static Note>> = const { Cell::new(None) };
+        static OWNED: Owned = Owned(DOMAIN.register());
+    }
+
+    /// While one lives, nothing its thread has found is freed.
+    #[derive(Debug)]
+    pub(crate) struct Guard {
+        note: &'static Note,
+        /// The thread is ending and has given its own note back.
+        borrowed: bool,
+        /// It is of one thread.
+        thread: PhantomData<*const ()>,
+    }
+
+    impl Guard {
+        /// The number of the thread among those that live.
+        #[inline]
+        pub(crate) fn thread(&self) -> usize {
+            self.note.index()
+        }
+    }
+
+    impl Drop for Guard {
+        #[inline]
+        fn drop(&mut self) {
+            self.note.leave();
+            if self.borrowed {
+                Domain::give_back(self.note);
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn pin() -> Guard {
+        let (note, borrowed) = NOTE.get().map_or_else(register, |note| (note, false));
+        note.enter(&DOMAIN);
+        Guard {
+            note,
+            borrowed,
+            thread: PhantomData,
+        }
+    }
+
+    #[cold]
+    fn register() -> (&'static Note, bool) {
+        let owned = OWNED.try_with(|owned| {
+            NOTE.set(Some(owned.0));
+            owned.0
+        });
+        owned.map_or_else(|_| (DOMAIN.register(), true), |note| (note, false))
+    }
+
+    pub(crate) fn retired_in() -> u64 {
+        DOMAIN.retired_in()
+    }
+
+    pub(crate) fn advance() -> u64 {
+        DOMAIN.advance()
+    }
+}

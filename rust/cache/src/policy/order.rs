@@ -1,0 +1,355 @@
+//! One order of eviction by changeable rules: over the cache's own entries, or over a simulation's.
+//!
+//! All rules share the lists, so that to change the rule costs nothing at once: what lies in a list that the new rule
+//! does not know moves over a few at a time.
+
+use super::Policy;
+use super::ghosts::Ghosts;
+use super::list::{List, Records};
+use super::sketch::Sketch;
+
+/// What is new: the small queue of S3-FIFO, the window of W-TinyLFU.
+const WINDOW: u8 = 0;
+/// The main queue of S3-FIFO, the probation of W-TinyLFU, all of LRU.
+const MAIN: u8 = 1;
+/// The protected part of W-TinyLFU.
+const PROTECTED: u8 = 2;
+/// Of LFU: a list for each frequency of 0 to 15.
+const LEVELS: u8 = 3;
+const LISTS: usize = 19;
+/// The share of S3-FIFO's small queue, as one part of this many.
+const SMALL_PART: u64 = 10;
+/// Uses after which S3-FIFO moves an entry on to the main queue.
+const USES_TO_MOVE: u8 = 2;
+/// Records that move over at one eviction after a change of rule.
+const MOVE_AT_ONCE: usize = 8;
+
+/// How to choose what goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    S3Fifo,
+    /// With a window of so many thousandths.
+    TinyLfu(u16),
+    Lru,
+    Lfu,
+}
+
+impl Rule {
+    /// Whether it must be told of every hit.
+    pub(crate) const fn wants_hits(self) -> bool {
+        !matches!(self, Self::S3Fifo)
+    }
+
+    /// All rules that are used.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::S3Fifo,
+        Self::TinyLfu(10),
+        Self::TinyLfu(300),
+        Self::Lru,
+        Self::Lfu,
+    ];
+
+    /// Its place among all.
+    pub(crate) fn number(self) -> u8 {
+        let place = Self::ALL.iter().position(|rule| *rule == self).unwrap_or(0);
+        u8::try_from(place).unwrap_or(0)
+    }
+
+    pub(crate) fn numbered(number: u8) -> Self {
+        Self::ALL.get(usize::from(number)).copied().unwrap_or(Self::S3Fifo)
+    }
+
+    /// The policy it belongs to.
+    pub(crate) const fn policy(self) -> Policy {
+        match self {
+            Self::S3Fifo => Policy::S3Fifo,
+            Self::TinyLfu(_) => Policy::TinyLfu,
+            Self::Lru => Policy::Lru,
+            Self::Lfu => Policy::Lfu,
+        }
+    }
+
+    const fn wants_frequency(self) -> bool {
+        matches!(self, Self::TinyLfu(_) | Self::Lfu)
+    }
+
+    const fn knows(self, list: u8) -> bool {
+        match self {
+            Self::S3Fifo => list <= MAIN,
+            Self::TinyLfu(_) => list <= PROTECTED,
+            Self::Lru => list == MAIN,
+            Self::Lfu => list >= LEVELS,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Order {
+    rule: Rule,
+    lists: [List; LISTS],
+    len: usize,
+    /// Whether a list may have records that the rule does not know.
+    is_mixed: bool,
+    /// Whether frequencies are counted although the rule does not ask for them.
+    keeps_frequency: bool,
+    sketch: Sketch,
+    ghosts: Ghosts,
+}
+
+impl Order {
+    pub(crate) fn new(rule: Rule, keeps_frequency: bool) -> Self {
+        Self {
+            rule,
+            lists: [List::EMPTY; LISTS],
+            len: 0,
+            is_mixed: false,
+            keeps_frequency,
+            sketch: Sketch::new(),
+            ghosts: Ghosts::new(),
+        }
+    }
+
+    pub(crate) const fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn set_rule(&mut self, rule: Rule) {
+        self.is_mixed |= rule != self.rule;
+        self.rule = rule;
+    }
+
+    /// How often a key was asked for lately, as far as is known.
+    pub(crate) fn frequency(&self, hash: u64) -> u8 {
+        self.sketch.estimate(hash)
+    }
+
+    fn list(&mut self, kind: u8) -> &mut List {
+        &mut self.lists[usize::from(kind).min(LISTS - 1)]
+    }
+
+    fn push(&mut self, records: &impl Records, id: u32, kind: u8) {
+        records.set_kind(id, kind);
+        self.list(kind).push(records, id);
+    }
+
+    fn shift(&mut self, records: &impl Records, id: u32, kind: u8) {
+        self.list(records.kind(id)).remove(records, id);
+        self.push(records, id, kind);
+    }
+
+    fn count(&mut self, hash: u64) {
+        if self.rule.wants_frequency() || self.keeps_frequency {
+            self.sketch.make_room(self.len);
+            self.sketch.add(hash);
+        }
+    }
+
+    /// Takes a new record; `limit` is the most bytes that all of them may have.
+    pub(crate) fn insert(&mut self, records: &impl Records, id: u32, limit: u64) {
+        let hash = records.hash(id);
+        self.count(hash);
+        let kind = match self.rule {
+            Rule::S3Fifo if self.ghosts.take(hash, self.ghost_capacity()) => MAIN,
+            Rule::S3Fifo | Rule::TinyLfu(_) => WINDOW,
+            Rule::Lru => MAIN,
+            Rule::Lfu => self.level(hash),
+        };
+        self.len += 1;
+        self.push(records, id, kind);
+        if let Rule::TinyLfu(window) = self.rule {
+            self.settle(records, limit, window);
+        }
+    }
+
+    /// Puts a record in the place of one with the same key, which leaves.
+    pub(crate) fn replace(&mut self, records: &impl Records, old: u32, new: u32) {
+        let kind = records.kind(old);
+        records.set_kind(new, kind);
+        records.set_uses(new, records.uses(old).saturating_add(1).min(crate::node::MOST_USES));
+        self.list(kind).replace(records, old, new);
+        self.hit(records, new);
+    }
+
+    pub(crate) fn remove(&mut self, records: &impl Records, id: u32) {
+        self.list(records.kind(id)).remove(records, id);
+        self.len -= 1;
+    }
+
+    /// Takes note of a hit.
+    pub(crate) fn hit(&mut self, records: &impl Records, id: u32) {
+        let hash = records.hash(id);
+        match self.rule {
+            Rule::S3Fifo => {}
+            Rule::Lru => self.shift(records, id, MAIN),
+            Rule::TinyLfu(_) => {
+                self.count(hash);
+                let kind = records.kind(id);
+                self.shift(records, id, if kind == WINDOW { WINDOW } else { PROTECTED });
+                self.demote(records);
+            }
+            Rule::Lfu => {
+                self.count(hash);
+                let level = self.level(hash);
+                self.shift(records, id, level);
+            }
+        }
+    }
+
+    fn level(&self, hash: u64) -> u8 {
+        LEVELS + self.sketch.estimate(hash)
+    }
+
+    const fn ghost_capacity(&self) -> usize {
+        self.len * 9 / 10
+    }
+
+    /// Keeps the protected part at four fifths of what is not in the window.
+    fn demote(&mut self, records: &impl Records) {
+        loop {
+            let (main, protected) = (self.lists[MAIN as usize].bytes, self.lists[PROTECTED as usize]);
+            if protected.bytes * 5 <= (main + protected.bytes) * 4 {
+                return;
+            }
+            let Some(oldest) = protected.oldest() else {
+                return;
+            };
+            self.shift(records, oldest, MAIN);
+        }
+    }
+
+    fn main_bytes(&self) -> u64 {
+        self.lists[1..].iter().map(|list| list.bytes).sum()
+    }
+
+    /// Lets what is over the window go on while there is room behind it.
+    fn settle(&mut self, records: &impl Records, limit: u64, window: u16) {
+        let most = window_bytes(limit, window);
+        while self.lists[WINDOW as usize].bytes > most
+            && let Some(oldest) = self.lists[WINDOW as usize].oldest()
+            && self.main_bytes() + records.weight(oldest) <= limit - most
+        {
+            self.shift(records, oldest, MAIN);
+        }
+    }
+
+    /// Moves a few records over that lie where the rule does not look.
+    fn move_over(&mut self, records: &impl Records) {
+        for _ in 0..MOVE_AT_ONCE {
+            let unknown = (0u8..)
+                .zip(&self.lists)
+                .find(|(kind, list)| !self.rule.knows(*kind) && list.len > 0);
+            let Some(oldest) = unknown.and_then(|(_, list)| list.oldest()) else {
+                self.is_mixed = false;
+                return;
+            };
+            let kind = match self.rule {
+                Rule::Lfu => self.level(records.hash(oldest)),
+                Rule::S3Fifo | Rule::TinyLfu(_) | Rule::Lru => MAIN,
+            };
+            self.shift(records, oldest, kind);
+        }
+    }
+
+    /// Takes the record out that is to go next, where one of `incoming` bytes comes; none where there is none.
+    pub(crate) fn evict(&mut self, records: &impl Records, limit: u64, incoming: u64) -> Option<u32> {
+        if self.is_mixed {
+            self.move_over(records);
+        }
+        let id = match self.rule {
+            Rule::S3Fifo => self.evict_s3_fifo(records, limit),
+            Rule::TinyLfu(window) => self.evict_tiny_lfu(records, limit, incoming, window),
+            Rule::Lru => self.lists[MAIN as usize].oldest(),
+            Rule::Lfu => self.evict_lfu(records),
+        };
+        let id = id.or_else(|| self.lists.iter().find_map(List::oldest))?;
+        self.remove(records, id);
+        Some(id)
+    }
+
+    fn evict_s3_fifo(&mut self, records: &impl Records, limit: u64) -> Option<u32> {
+        loop {
+            let (small, main) = (self.lists[WINDOW as usize], self.lists[MAIN as usize]);
+            let from_small = small.len > 0 && (main.len == 0 || small.bytes * SMALL_PART >= limit);
+            if from_small {
+                let oldest = small.oldest()?;
+                let uses = records.uses(oldest);
+                if uses < USES_TO_MOVE {
+                    let capacity = self.ghost_capacity();
+                    self.ghosts.add(records.hash(oldest), capacity);
+                    return Some(oldest);
+                }
+                self.fold(records, oldest, uses);
+                records.set_uses(oldest, 0);
+                self.shift(records, oldest, MAIN);
+            } else {
+                let oldest = main.oldest()?;
+                let uses = records.uses(oldest);
+                if uses == 0 {
+                    return Some(oldest);
+                }
+                self.fold(records, oldest, 1);
+                records.set_uses(oldest, uses - 1);
+                self.shift(records, oldest, MAIN);
+            }
+        }
+    }
+
+    /// Counts uses that were noted at the record alone.
+    fn fold(&mut self, records: &impl Records, id: u32, uses: u8) {
+        if self.keeps_frequency {
+            let hash = records.hash(id);
+            (0..uses).for_each(|_| self.count(hash));
+        }
+    }
+
+    fn evict_tiny_lfu(&mut self, records: &impl Records, limit: u64, incoming: u64, window: u16) -> Option<u32> {
+        let most = window_bytes(limit, window);
+        while self.lists[WINDOW as usize].bytes + incoming > most
+            && let Some(candidate) = self.lists[WINDOW as usize].oldest()
+        {
+            if self.main_bytes() + records.weight(candidate) <= limit - most {
+                self.shift(records, candidate, MAIN);
+                continue;
+            }
+            let (main, protected) = (self.lists[MAIN as usize], self.lists[PROTECTED as usize]);
+            let Some(victim) = main.oldest().or(protected.oldest()) else {
+                return Some(candidate);
+            };
+            let (asked, kept) = (records.hash(candidate), records.hash(victim));
+            let is_better = self.sketch.estimate(asked) > self.sketch.estimate(kept);
+            return Some(if is_better { victim } else { candidate });
+        }
+        let (main, protected) = (self.lists[MAIN as usize], self.lists[PROTECTED as usize]);
+        main.oldest().or(protected.oldest())
+    }
+
+    fn evict_lfu(&mut self, records: &impl Records) -> Option<u32> {
+        // What was counted high long ago fades: the oldest of the highest list that is worth less now moves down.
+        if let Some(high) = self.lists.iter().rev().find_map(List::oldest) {
+            let level = self.level(records.hash(high));
+            if level < records.kind(high) {
+                self.shift(records, high, level);
+            }
+        }
+        self.lists[LEVELS as usize..].iter().find_map(List::oldest)
+    }
+
+    /// Records from the one that would go last, as far as the lists tell.
+    pub(crate) fn last_to_go<'a>(&'a self, records: &'a impl Records) -> impl Iterator<Item = u32> + 'a {
+        let lists = [PROTECTED, MAIN, WINDOW].into_iter().map(usize::from);
+        let lists = (LEVELS as usize..LISTS).rev().chain(lists);
+        lists.flat_map(|list| {
+            std::iter::successors(self.lists[list].newest(), |id| {
+                Some(records.next(*id)).filter(|next| *next != crate::node::NONE)
+            })
+        })
+    }
+}
+
+fn window_bytes(limit: u64, window: u16) -> u64 {
+    (limit / 1000 * u64::from(window)).max(limit.min(1))
+}

@@ -1,0 +1,223 @@
+//! Which rule would have the most hits, by simulating each on a sample of the keys (Waldspurger et al., "Cache modeling
+//! and optimization using miniature simulations", USENIX ATC 2017).
+
+use std::cell::Cell;
+use std::collections::HashMap;
+
+use super::list::Records;
+use super::order::{Order, Rule};
+use crate::node::{MOST_USES, NONE};
+
+/// Records of a simulation before its sample is halved.
+const LARGEST: usize = 4096;
+/// Hits are compared after this many accesses for each record, and this many at least.
+const ROUND: u64 = 4;
+const SHORTEST_ROUND: u64 = 512;
+/// A rule must have so many thousandths of all accesses more hits than the one in force.
+const MARGIN: f64 = 0.002;
+/// What a round counts for after the next.
+const FADE: f64 = 0.8;
+
+#[derive(Debug, Default)]
+struct Record {
+    hash: u64,
+    weight: u32,
+    prev: Cell<u32>,
+    next: Cell<u32>,
+    kind: Cell<u8>,
+    uses: Cell<u8>,
+}
+
+#[derive(Debug, Default)]
+struct Simulated(Vec<Record>);
+
+impl Simulated {
+    fn at(&self, id: u32) -> &Record {
+        &self.0[id as usize]
+    }
+}
+
+impl Records for Simulated {
+    fn prev(&self, id: u32) -> u32 {
+        self.at(id).prev.get()
+    }
+    fn next(&self, id: u32) -> u32 {
+        self.at(id).next.get()
+    }
+    fn set_prev(&self, id: u32, to: u32) {
+        self.at(id).prev.set(to);
+    }
+    fn set_next(&self, id: u32, to: u32) {
+        self.at(id).next.set(to);
+    }
+    fn kind(&self, id: u32) -> u8 {
+        self.at(id).kind.get()
+    }
+    fn set_kind(&self, id: u32, kind: u8) {
+        self.at(id).kind.set(kind);
+    }
+    fn weight(&self, id: u32) -> u64 {
+        u64::from(self.at(id).weight)
+    }
+    fn uses(&self, id: u32) -> u8 {
+        self.at(id).uses.get()
+    }
+    fn set_uses(&self, id: u32, uses: u8) {
+        self.at(id).uses.set(uses);
+    }
+    fn hash(&self, id: u32) -> u64 {
+        self.at(id).hash
+    }
+}
+
+#[derive(Debug)]
+struct Shadow {
+    order: Order,
+    records: Simulated,
+    free: Vec<u32>,
+    places: HashMap<u64, u32, foldhash::fast::RandomState>,
+    bytes: u64,
+    hits: u64,
+    /// Hits of this round and, fading, of those before.
+    score: f64,
+}
+
+impl Shadow {
+    fn new(rule: Rule) -> Self {
+        Self {
+            order: Order::new(rule, false),
+            records: Simulated::default(),
+            free: Vec::new(),
+            places: HashMap::default(),
+            bytes: 0,
+            hits: 0,
+            score: 0.0,
+        }
+    }
+
+    fn access(&mut self, hash: u64, weight: u32, limit: u64) {
+        if let Some(id) = self.places.get(&hash) {
+            self.hits += 1;
+            let uses = self.records.uses(*id);
+            self.records.set_uses(*id, (uses + 1).min(MOST_USES));
+            self.order.hit(&self.records, *id);
+            return;
+        }
+        while self.bytes + u64::from(weight) > limit {
+            let Some(victim) = self.order.evict(&self.records, limit, u64::from(weight)) else {
+                return;
+            };
+            self.forget(victim);
+        }
+        let record = Record {
+            hash,
+            weight,
+            prev: Cell::new(NONE),
+            next: Cell::new(NONE),
+            ..Record::default()
+        };
+        let id = if let Some(id) = self.free.pop() {
+            self.records.0[id as usize] = record;
+            id
+        } else {
+            self.records.0.push(record);
+            u32::try_from(self.records.0.len() - 1).unwrap_or(NONE)
+        };
+        self.places.insert(hash, id);
+        self.bytes += u64::from(weight);
+        self.order.insert(&self.records, id, limit);
+    }
+
+    fn forget(&mut self, id: u32) {
+        self.places.remove(&self.records.hash(id));
+        self.bytes -= self.records.weight(id);
+        self.free.push(id);
+    }
+
+    fn keep_only(&mut self, mask: u64) {
+        let gone: Vec<u32> = self
+            .places
+            .iter()
+            .filter(|(hash, _)| *hash & mask != 0)
+            .map(|(_, id)| *id)
+            .collect();
+        for id in gone {
+            self.order.remove(&self.records, id);
+            self.forget(id);
+        }
+    }
+}
+
+/// The simulations.
+#[derive(Debug)]
+pub(crate) struct Shadows {
+    shadows: Vec<Shadow>,
+    /// Keys whose hash has none of these bits are in the sample.
+    mask: u64,
+    shift: u32,
+    accesses: u64,
+    weight: f64,
+    chosen: usize,
+}
+
+impl Shadows {
+    pub(crate) fn new() -> Self {
+        Self {
+            shadows: Rule::ALL.into_iter().map(Shadow::new).collect(),
+            mask: 0,
+            shift: 0,
+            accesses: 0,
+            weight: 0.0,
+            chosen: 0,
+        }
+    }
+
+    /// Bits that the hash of a key in the sample has none of.
+    pub(crate) const fn mask(&self) -> u64 {
+        self.mask
+    }
+
+    /// Tells of an access where the whole may have `limit` bytes, and returns the rule to go by.
+    pub(crate) fn access(&mut self, hash: u64, weight: u32, limit: u64) -> Rule {
+        if hash & self.mask == 0 {
+            let limit = limit >> self.shift;
+            for shadow in &mut self.shadows {
+                shadow.access(hash, weight, limit);
+            }
+            self.accesses += 1;
+            let most = self.shadows.iter().map(|shadow| shadow.places.len()).max().unwrap_or(0);
+            if most > LARGEST {
+                self.thin_out();
+            }
+            if self.accesses >= (ROUND * most as u64).max(SHORTEST_ROUND) {
+                self.judge();
+            }
+        }
+        Rule::ALL[self.chosen]
+    }
+
+    fn thin_out(&mut self) {
+        self.shift += 1;
+        // High bits, which choose neither the shard nor the slot.
+        self.mask |= 1 << (63 - self.shift.min(15));
+        for shadow in &mut self.shadows {
+            shadow.keep_only(self.mask);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts of one round")]
+    fn judge(&mut self) {
+        self.weight = self.weight * FADE + self.accesses as f64;
+        self.accesses = 0;
+        for shadow in &mut self.shadows {
+            shadow.score = shadow.score * FADE + shadow.hits as f64;
+            shadow.hits = 0;
+        }
+        let best = (0..self.shadows.len()).max_by(|a, b| self.shadows[*a].score.total_cmp(&self.shadows[*b].score));
+        if let Some(best) = best
+            && self.shadows[best].score > self.shadows[self.chosen].score + MARGIN * self.weight
+        {
+            self.chosen = best;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! How often keys were asked for lately, roughly: a count-min sketch of four bits a counter that fades (Einziger,
+//! Friedman and Manes, "TinyLFU", ACM Transactions on Storage 2017).
+
+const ROWS: u32 = 4;
+const SEEDS: [u64; ROWS as usize] = [
+    0xc3a5_c85c_97cb_3127,
+    0xb492_b66f_be98_f273,
+    0x9ae1_6a3b_2f90_404f,
+    0xcbf2_9ce4_8422_2325,
+];
+/// Counts are halved after this many additions for each entry there is room for.
+const SAMPLE: u64 = 10;
+const HALF: u64 = 0x7777_7777_7777_7777;
+const ONES: u64 = 0x1111_1111_1111_1111;
+const MOST: u64 = 15;
+
+#[derive(Debug)]
+pub(crate) struct Sketch {
+    /// A power of two of words with sixteen counters each.
+    words: Vec<u64>,
+    additions: u64,
+    entries: usize,
+}
+
+impl Sketch {
+    pub(crate) fn new() -> Self {
+        Self {
+            words: vec![0; 16],
+            additions: 0,
+            entries: 16,
+        }
+    }
+
+    /// Makes room for this many entries. Counts are kept: a table twice as long begins as two copies.
+    pub(crate) fn make_room(&mut self, entries: usize) {
+        self.entries = self.entries.max(entries);
+        while self.words.len() < self.entries {
+            self.words.extend_from_within(..);
+        }
+    }
+
+    fn place(&self, hash: u64, row: u32) -> (usize, u32) {
+        let mixed = (hash ^ hash >> 32).wrapping_mul(SEEDS[row as usize]);
+        #[expect(clippy::cast_possible_truncation, reason = "masked by the length")]
+        let word = (mixed >> 32) as usize & (self.words.len() - 1);
+        #[expect(clippy::cast_possible_truncation, reason = "two bits")]
+        let group = (hash >> 40 & 3) as u32;
+        (word, (group * ROWS + row) * 4)
+    }
+
+    pub(crate) fn add(&mut self, hash: u64) {
+        let mut was_added = false;
+        for row in 0..ROWS {
+            let (word, shift) = self.place(hash, row);
+            if self.words[word] >> shift & MOST < MOST {
+                self.words[word] += 1 << shift;
+                was_added = true;
+            }
+        }
+        if was_added {
+            self.additions += 1;
+            if self.additions >= SAMPLE * self.entries as u64 {
+                self.fade();
+            }
+        }
+    }
+
+    fn fade(&mut self) {
+        let mut odd = 0;
+        for word in &mut self.words {
+            odd += u64::from((*word & ONES).count_ones());
+            *word = *word >> 1 & HALF;
+        }
+        self.additions = (self.additions - odd / u64::from(ROWS)) / 2;
+    }
+
+    /// At most 15.
+    pub(crate) fn estimate(&self, hash: u64) -> u8 {
+        let counts = (0..ROWS).map(|row| {
+            let (word, shift) = self.place(hash, row);
+            self.words[word] >> shift & MOST
+        });
+        counts.min().and_then(|count| u8::try_from(count).ok()).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_kept_through_growth_and_fade() {
+        let mut sketch = Sketch::new();
+        let hash = |key: u64| (key + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for _ in 0..6 {
+            sketch.add(hash(1));
+        }
+        sketch.make_room(5000);
+        assert_eq!((sketch.estimate(hash(1)), sketch.estimate(hash(2))), (6, 0));
+        for key in 10..60_010 {
+            sketch.add(hash(key));
+        }
+        assert!(sketch.estimate(hash(1)) < 6, "what was asked for long ago counts less");
+    }
+}

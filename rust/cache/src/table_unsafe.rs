@@ -1,0 +1,293 @@
+//! Where the entries are: open addressing, read without locks.
+//!
+//! A slot is a pointer to a node; its high 16 bits, which no address of a process has, are 16 bits of the key's hash,
+//! so that nearly every node looked at is the right one. A table is written under the lock of its partition; when it is
+//! full, a new one is put in its place and the old one kept for as long as readers may be in it.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+
+use crate::node::Node;
+use crate::sync::{AtomicPtr, Ordering};
+
+/// An address is no more than these bits.
+const ADDRESS: usize = (1 << 48) - 1;
+/// A slot that was emptied: readers go on past it.
+const GONE: usize = 1;
+const LEAST: usize = 4;
+
+/// The bits of a hash that tell entries apart which are near each other.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "usize has 64 bits, or there is no such tag"
+)]
+const fn tag(hash: u64) -> usize {
+    hash as usize & !ADDRESS
+}
+
+#[repr(C)]
+struct Head {
+    capacity: usize,
+    /// Slots that are not empty, those that were emptied again among them; of the writer alone.
+    used: usize,
+    live: usize,
+}
+
+/// A table: a head and its slots in one piece of memory.
+#[derive(Debug, Clone, Copy)]
+struct Table(NonNull<Head>);
+
+impl Table {
+    fn layout(capacity: usize) -> Layout {
+        let slots = Layout::array::<AtomicPtr<Node>>(capacity);
+        let whole = slots.and_then(|slots| Layout::new::<Head>().extend(slots));
+        // The capacity follows from entries that are in memory, so that their pointers are no more than memory has.
+        whole.map_or(Layout::new::<Head>(), |(layout, _)| layout.pad_to_align())
+    }
+
+    fn new(capacity: usize) -> Self {
+        let layout = Self::layout(capacity);
+        // SAFETY: the layout has a head at least. Zeros are a head and empty slots.
+        let memory = unsafe { alloc_zeroed(layout) }.cast::<Head>();
+        let Some(head) = NonNull::new(memory) else {
+            handle_alloc_error(layout)
+        };
+        #[cfg(loom)]
+        for number in 0..capacity {
+            // SAFETY: the slot is in the memory just taken. Loom's atomics are not zeros.
+            unsafe {
+                head.add(1)
+                    .cast::<AtomicPtr<Node>>()
+                    .add(number)
+                    .write(AtomicPtr::new(std::ptr::null_mut()))
+            };
+        }
+        // SAFETY: the memory is ours alone.
+        unsafe { (*head.as_ptr()).capacity = capacity };
+        Self(head)
+    }
+
+    /// # Safety
+    /// The table is not freed during `'g`.
+    #[inline]
+    unsafe fn slots<'g>(self) -> &'g [AtomicPtr<Node>] {
+        // SAFETY: as many slots as the head says follow it, aligned to pointers as the head is; the capacity never
+        // changes, and nothing refers to the counts beside it for longer than it takes to change them.
+        unsafe {
+            let capacity = (&raw const (*self.0.as_ptr()).capacity).read();
+            std::slice::from_raw_parts(self.0.add(1).cast::<AtomicPtr<Node>>().as_ptr(), capacity)
+        }
+    }
+
+    /// # Safety
+    /// Nobody can be in the table any more, and it is not used after this.
+    unsafe fn free(self) {
+        // SAFETY: by the caller's word the memory is ours alone, and it was taken with this layout.
+        unsafe {
+            let capacity = (*self.0.as_ptr()).capacity;
+            dealloc(self.0.as_ptr().cast(), Self::layout(capacity));
+        }
+    }
+}
+
+/// A table that was replaced, and that readers may still be in.
+#[derive(Debug)]
+pub(crate) struct Retired(Table);
+
+// SAFETY: a table is memory with atomics and numbers, tied to no thread.
+unsafe impl Send for Retired {}
+
+impl Retired {
+    /// # Safety
+    /// Two epochs have passed since the table was replaced.
+    pub(crate) unsafe fn free(self) {
+        // SAFETY: no reader who could have found it is left, and writers use only the table in place.
+        unsafe { self.0.free() };
+    }
+}
+
+/// The place of a shard's table, read by all and written under the lock of its partition.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    table: AtomicPtr<Head>,
+}
+
+impl Shard {
+    pub(crate) fn new() -> Self {
+        Self {
+            table: AtomicPtr::new(Table::new(LEAST).0.as_ptr()),
+        }
+    }
+
+    #[inline]
+    fn table(&self) -> Table {
+        let head = self.table.load(Ordering::Acquire);
+        // SAFETY: a shard is made with a table, and one is only ever replaced by another.
+        Table(unsafe { NonNull::new_unchecked(head) })
+    }
+
+    /// The node that `is_it` says is the one, among those whose tag is this hash's.
+    ///
+    /// # Safety
+    /// The caller is pinned, or holds the lock of the partition, for as long as this runs.
+    #[inline]
+    pub(crate) unsafe fn find(&self, hash: u64, mut is_it: impl FnMut(NonNull<Node>) -> bool) -> Option<NonNull<Node>> {
+        // SAFETY: a table is freed only when nobody who was pinned while it was in place is left.
+        let slots = unsafe { self.table().slots() };
+        let mut place = start(hash, slots.len());
+        let mut left = slots.len();
+        while left > 0 {
+            let slot = slots.get(place)?.load(Ordering::Acquire);
+            if slot.is_null() {
+                return None;
+            }
+            if slot.addr() & !ADDRESS == tag(hash)
+                && let Some(node) = untagged(slot)
+                && is_it(node)
+            {
+                return Some(node);
+            }
+            place += 1;
+            if place == slots.len() {
+                place = 0;
+            }
+            left -= 1;
+        }
+        None
+    }
+
+    /// Puts a node in place of the one that `is_it` says is the same entry, which is returned, or into a free slot.
+    /// A table that was replaced is pushed to `retired`.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the partition. `hash_of` gives the hash of any node of the shard.
+    pub(crate) unsafe fn insert(
+        &self,
+        hash: u64,
+        node: NonNull<Node>,
+        mut is_it: impl FnMut(NonNull<Node>) -> bool,
+        hash_of: impl Fn(NonNull<Node>) -> u64,
+        retired: &mut Vec<Retired>,
+    ) -> Option<NonNull<Node>> {
+        let tagged = node.as_ptr().map_addr(|address| address | tag(hash));
+        let table = self.table();
+        // SAFETY: only the holder of the lock replaces tables, and that is the caller.
+        let slots = unsafe { table.slots() };
+        let mut place = start(hash, slots.len());
+        let mut free = None;
+        for _ in 0..slots.len() {
+            let slot = slots[place].load(Ordering::Relaxed);
+            if slot.is_null() {
+                break;
+            }
+            if slot.addr() == GONE {
+                free = free.or(Some(place));
+            } else if slot.addr() & !ADDRESS == tag(hash)
+                && let Some(found) = untagged(slot)
+                && is_it(found)
+            {
+                slots[place].store(tagged, Ordering::Release);
+                return Some(found);
+            }
+            place = (place + 1) % slots.len();
+        }
+        // SAFETY: the counts are of the holder of the lock alone, and nothing else refers to them.
+        let head = unsafe { &mut *table.0.as_ptr() };
+        head.live += 1;
+        if let Some(free) = free {
+            slots[free].store(tagged, Ordering::Release);
+            return None;
+        }
+        if (head.used + 1) * 5 <= slots.len() * 4 {
+            head.used += 1;
+            slots[place].store(tagged, Ordering::Release);
+            return None;
+        }
+        let larger = Table::new((head.live * 5 / 3).max(LEAST));
+        // SAFETY: nobody else knows the new table yet.
+        let (new, fresh) = unsafe { (&mut *larger.0.as_ptr(), larger.slots()) };
+        new.live = head.live;
+        new.used = head.live;
+        for slot in slots {
+            let slot = slot.load(Ordering::Relaxed);
+            if let Some(found) = untagged(slot) {
+                put(fresh, hash_of(found), slot);
+            }
+        }
+        put(fresh, hash, tagged);
+        self.table.store(larger.0.as_ptr(), Ordering::Release);
+        retired.push(Retired(table));
+        None
+    }
+
+    /// Takes a node out, and says whether it was there.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the partition.
+    pub(crate) unsafe fn remove(&self, hash: u64, node: NonNull<Node>) -> bool {
+        let table = self.table();
+        // SAFETY: only the holder of the lock replaces tables, and that is the caller.
+        let slots = unsafe { table.slots() };
+        let mut place = start(hash, slots.len());
+        for _ in 0..slots.len() {
+            let slot = slots[place].load(Ordering::Relaxed);
+            if slot.is_null() {
+                return false;
+            }
+            let after = (place + 1) % slots.len();
+            if untagged(slot) == Some(node) {
+                // SAFETY: the counts are of the holder of the lock alone, and nothing else refers to them.
+                let head = unsafe { &mut *table.0.as_ptr() };
+                head.live -= 1;
+                if slots[after].load(Ordering::Relaxed).is_null() {
+                    // Nothing lies behind, so nobody has to be led on.
+                    head.used -= 1;
+                    slots[place].store(std::ptr::null_mut(), Ordering::Release);
+                } else {
+                    slots[place].store(std::ptr::without_provenance_mut(GONE), Ordering::Release);
+                }
+                return true;
+            }
+            place = after;
+        }
+        false
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        let table = self.table();
+        // SAFETY: the shard is going, so nobody reads or writes it, and its table is in no list of retired ones.
+        unsafe { table.free() };
+    }
+}
+
+/// The slot a search begins at: a fair share of the capacity for each of the low 32 bits' values.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the product is below the capacity after the shift"
+)]
+const fn start(hash: u64, capacity: usize) -> usize {
+    (((hash & 0xffff_ffff) * capacity as u64) >> 32) as usize
+}
+
+/// The node of a slot, or none where the slot is empty or was emptied.
+#[inline]
+fn untagged(slot: *mut Node) -> Option<NonNull<Node>> {
+    let node = slot.map_addr(|address| address & ADDRESS);
+    if node.addr() <= GONE { None } else { NonNull::new(node) }
+}
+
+/// Whether an address leaves room for a tag.
+pub(crate) fn is_taggable(node: NonNull<Node>) -> bool {
+    node.as_ptr().addr() <= ADDRESS
+}
+
+fn put(slots: &[AtomicPtr<Node>], hash: u64, slot: *mut Node) {
+    let mut place = start(hash, slots.len());
+    while !slots[place].load(Ordering::Relaxed).is_null() {
+        place = (place + 1) % slots.len();
+    }
+    slots[place].store(slot, Ordering::Relaxed);
+}
