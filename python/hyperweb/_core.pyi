@@ -1,5 +1,6 @@
 """The Rust core. Private: what it does is offered by the packages that use it."""
 
+from collections.abc import Callable
 from typing import Any, final
 
 __all__ = [
@@ -7,6 +8,9 @@ __all__ = [
     "Edge",
     "EdgeError",
     "Fill",
+    "Flights",
+    "Lead",
+    "MemoryCache",
     "Pack",
     "PackError",
     "Responses",
@@ -16,6 +20,9 @@ __all__ = [
     "SourceError",
     "SourceErrors",
     "Sources",
+    "Stamp",
+    "Tiers",
+    "Waiting",
     "Written",
     "__version__",
     "compile_routes",
@@ -31,10 +38,12 @@ __all__ = [
     "pack_id",
     "page_parts",
     "parse_documents",
+    "read_log",
     "render_markdown",
     "rewrite_urls",
     "transform_css",
     "transform_js",
+    "warm_up",
     "yaml_to_json",
 ]
 
@@ -275,6 +284,171 @@ class SiteWriter:
     def finish(self, router: bytes, manifest: bytes, meta: bytes) -> Written:
         """Writes what is left and puts all of it in place."""
 
+class MemoryCache:
+    """A cache of Python objects in memory. `hyperweb.cache.Cache` says what its parts mean.
+
+    Raises:
+        ValueError: There is no such policy, a length of time is none, or `shards` is no power of two.
+    """
+
+    limit: int
+
+    def __new__(
+        cls,
+        limit: int | None,
+        *,
+        policy: str,
+        shards: int,
+        largest_part: int,
+        ttl: float | None,
+        grace: float | None,
+        share: int,
+    ) -> MemoryCache: ...
+    @property
+    def policy(self) -> str:
+        """The policy's name."""
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+    def __delitem__(self, key: Any, /) -> None: ...
+    def __contains__(self, key: Any, /) -> bool: ...
+    def __len__(self) -> int: ...
+    def get(self, key: Any, default: Any = None, /) -> Any:
+        """Returns the fresh value of a key, or `default`."""
+
+    def find(self, key: Any) -> tuple[Any, bool] | None:
+        """Returns the value of a key and whether it is fresh, or None."""
+
+    def begin(self) -> Fill:
+        """Begins a fill: call it before a value is asked for."""
+
+    def set(
+        self,
+        key: Any,
+        value: Any,
+        *,
+        ttl: float | None = None,
+        grace: float | None = None,
+        tags: list[str] = ...,
+        weight: int | None = None,
+        fill: Fill | None = None,
+    ) -> bool:
+        """Keeps a value. Returns whether it is kept."""
+
+    def _purge(self, *, keys: list[Any], tags: list[str], prefixes: list[str], all: bool, soft: bool) -> int: ...
+    def _purge_tags_where(self, condition: Callable[[str], bool]) -> int: ...
+    def hottest(self, most: int) -> list[tuple[Any, int]]:
+        """Returns the keys asked for most and how often, roughly (0 to 255), the most first."""
+
+    def reclaim(self) -> None:
+        """Gives the memory of what is over or purged back at once, and not in the background."""
+
+    def _stats(self) -> dict[str, int]: ...
+
+@final
+class Flights:
+    """Single flight by key, for threads and tasks."""
+
+    def __new__(cls) -> Flights: ...
+    def join(
+        self,
+        key: Any,
+        callback: Callable[[str, Any], None],
+        *,
+        age: float | None,
+        wait: float | None,
+        retries: int,
+    ) -> tuple[str, Any]:
+        """Joins the flight of a key.
+
+        Returns what to do: `lead` with a `Lead`, `value` with it, `failed` with an exception, `uncacheable`,
+        `timed-out`, or `waiting` with a `Waiting`; then `callback` is called with one of the others, from any thread.
+        """
+
+    def try_lead(self, key: Any) -> Lead | None:
+        """Leads where nobody does."""
+
+    def is_uncacheable(self, key: Any) -> bool:
+        """Whether the key's value was found not to be shareable a short while ago."""
+
+    def stats(self) -> dict[str, int]:
+        """Returns how joins ended."""
+
+@final
+class Lead:
+    """The right and the duty to make a value. Dropped, it goes to the next who waits."""
+
+    def complete(self, value: Any) -> None:
+        """Gives the value to all who wait."""
+
+    def fail(self, error: BaseException) -> None:
+        """Tells all who wait of an error, or lets the next one try."""
+
+    def uncacheable(self, seconds: float) -> None:
+        """Lets all who wait work for themselves, and all who come within `seconds`."""
+
+    def leave(self) -> None:
+        """Gives the lead to the next who waits."""
+
+@final
+class Waiting:
+    """A place among those who wait."""
+
+    def leave(self) -> None:
+        """Leaves the flight."""
+
+@final
+class Stamp:
+    """What was purged in the tiers when a value was asked for."""
+
+@final
+class Tiers:
+    """Tiers below a cache in memory."""
+
+    def __new__(
+        cls,
+        memory: MemoryCache,
+        *,
+        shared: str | None,
+        shared_limit: int,
+        disk: str | None,
+        disk_limit: int,
+        redis: str | None,
+        namespace: str,
+    ) -> Tiers: ...
+    def stamp(self) -> Stamp:
+        """Returns the purges known now."""
+
+    def get(self, key: Any, *, remote: bool) -> tuple[bytes, float | None, float | None, list[str]] | None:
+        """Returns the bytes of a key, for how many seconds they are fresh and may be used (None: for ever), and tags."""
+
+    def put(
+        self,
+        key: Any,
+        value: bytes,
+        *,
+        ttl: float | None,
+        grace: float | None,
+        tags: list[str],
+        stamp: Stamp,
+    ) -> None:
+        """Leaves bytes to be written to all tiers."""
+
+    def purge(self, *, keys: list[Any], tags: list[str], prefixes: list[str], all: bool) -> list[str]:
+        """Hides what is meant in all tiers. Returns the names of those that could not be told yet."""
+
+    def poll(self) -> None:
+        """Hears at once what other processes of this machine purged."""
+
+    def flush(self, seconds: float) -> bool:
+        """Waits until all is written. Returns whether it is."""
+
+    def faults(self) -> list[str]:
+        """Returns what went wrong since this was last asked."""
+
+    def stats(self) -> dict[str, dict[str, int]]:
+        """Returns the figures of each tier by its name."""
+
 @final
 class Router:
     """Finds the routes of paths.
@@ -335,6 +509,23 @@ def open_pack(path: str) -> Pack:
 
     Raises:
         PackError: It cannot be used; the message names the section.
+    """
+
+def read_log(path: str) -> tuple[list[tuple[str, int]], int, int]:
+    """Reads an access log (common, combined, or JSON lines) or a list of URLs.
+
+    Returns the paths asked for with how often, the most first; lines read; lines that were none.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+
+def warm_up(
+    count: int, rate: float, load: Callable[[], float], fetch: Callable[[int], bool]
+) -> tuple[int, int, int]:
+    """Calls `fetch` with each number below `count`, at most `rate` times a second, and slower the higher the `load`.
+
+    Returns how many it said were fetched, how many were not, and how many were left because the time was over.
     """
 
 def pack_id(path: str) -> str:

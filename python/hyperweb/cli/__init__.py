@@ -16,6 +16,7 @@ _COMMANDS = {
     "stats": "hyperweb.cli.stats:stats",
     "routes": "hyperweb.cli.routes:routes",
     "purge": "hyperweb.cli.purge:purge",
+    "warm": "hyperweb.cli.warm:warm",
     "minify": "hyperweb.cli.minify:minify",
     "new": "hyperweb.cli.new:new",
 }

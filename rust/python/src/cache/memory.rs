@@ -34,18 +34,8 @@ pub(super) struct MemoryCache {
 /// the kernel's tick, every 1 to 10 ms.
 #[inline]
 pub(super) fn now() -> u64 {
-    coarsetime::Instant::now().as_ticks_millis()
-}
-
-trait Millis {
-    fn as_ticks_millis(self) -> u64;
-}
-
-impl Millis for coarsetime::Instant {
-    #[inline]
-    fn as_ticks_millis(self) -> u64 {
-        self.duration_since(coarsetime::Instant::from_ticks(0)).as_millis()
-    }
+    let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
+    coarsetime::Duration::from_ticks(ticks).as_millis()
 }
 
 /// Seconds as milliseconds; none is `otherwise`.
@@ -199,7 +189,7 @@ impl MemoryCache {
 
     /// Forgets keys, and what has some tags or begins with a text; softly, it only counts as stale from now on. Returns
     /// how many of the keys were there.
-    #[pyo3(signature = (*, keys, tags, prefixes, all, soft))]
+    #[pyo3(name = "_purge", signature = (*, keys, tags, prefixes, all, soft))]
     fn purge(
         &self,
         keys: &Bound<'_, PyList>,
@@ -242,6 +232,7 @@ impl MemoryCache {
     }
 
     /// Hides all entries with a tag that a condition holds for, and returns how many tags that were.
+    #[pyo3(name = "_purge_tags_where")]
     fn purge_tags_where(&self, condition: &Bound<'_, PyAny>) -> PyResult<usize> {
         let mut failure = None;
         let count = self.cache.purge_tags_where(|tag| {
@@ -285,6 +276,7 @@ impl MemoryCache {
         });
     }
 
+    #[pyo3(name = "_stats")]
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = py.detach(|| self.cache.stats());
         let table = PyDict::new(py);

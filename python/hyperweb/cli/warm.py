@@ -1,0 +1,72 @@
+"""`hyperweb warm`: asks a running server for pages, so that its caches hold them."""
+
+from __future__ import annotations
+
+import http.client
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import rich_click as click
+
+from hyperweb.cli._running import running_servers
+
+if TYPE_CHECKING:
+    from hyperweb.serve._runtime import Running
+
+_TIMEOUT = 30.0
+# What an ordinary browser accepts: the variants that are worth having.
+_ACCEPTS = {"accept-encoding": "gzip, deflate, br, zstd", "user-agent": "hyperweb warm"}
+# Requests that each worker may have before warming yields.
+_AT_EASE = 2
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("site", type=click.Path(path_type=Path), default=Path())
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=200.0, help="Pages a second, at most.")
+@click.option("--most", type=click.IntRange(min=1), default=10_000, help="Pages, at most; those asked for most first.")
+def warm(source: Path, site: Path, *, rate: float, most: int) -> None:
+    """Ask the server of SITE for the pages in SOURCE, those asked for most often first.
+
+    SOURCE is an access log (common or combined format, or JSON lines) or a list of URLs. The server's own visitors come
+    first: warming goes slower when there are many, and stops while it has all it can do.
+    """
+    from hyperweb import _core
+
+    pages, lines, bad = _core.read_log(str(source))
+    if bad:
+        click.echo(f"{bad} of {lines} lines are no requests", err=True)
+    paths = [path for path, _ in pages if path.startswith("/")][:most]
+    if not paths:
+        raise click.UsageError(f"{source} names no pages; give an access log, or a list of URLs, one a line")
+    server = running_servers(site)[0]
+    host, _, port = server.addresses[0].rpartition(":")
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT)
+
+    def fetch(number: int) -> bool:
+        try:
+            connection.request("GET", paths[number], headers=_ACCEPTS)
+            answer = connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            return False
+        return answer.status < http.client.BAD_REQUEST
+
+    try:
+        fetched, failed, left = _core.warm_up(len(paths), rate, lambda: _load(server), fetch)
+    finally:
+        connection.close()
+    click.echo(f"{fetched} pages fetched, {failed} failed, {left} left")
+
+
+def _load(server: Running) -> float:
+    """How busy a server is, from 0 to 1: its requests under way, as a share of what its workers do at ease."""
+    from hyperweb.serve._admin import ask
+
+    admin = Path(server.admin)
+    if not admin.exists():
+        # Started with --direct: there is no edge that could say.
+        return 0.0
+    figures = ask(str(admin), "GET", "/stats")
+    return float(figures["outstanding"]) / max(1, figures["workers"] * _AT_EASE)
