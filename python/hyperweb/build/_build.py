@@ -330,7 +330,7 @@ class _Build:
         newest = 0
         for name in self.reads[node.url]:
             kind, _, rest = name.partition(":")
-            path = {"file": rest, "page": rest, "template": f"templates/{rest}"}.get(kind)
+            path = {"file": rest, "page": rest, "summary": rest, "toc": rest, "template": f"templates/{rest}"}.get(kind)
             if path is not None:
                 newest = max(newest, self._time_of(path))
         return newest

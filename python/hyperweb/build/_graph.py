@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hyperweb.site._values import Values
 
-_VERSION = 1
+_VERSION = 2
 
 
 class Graph(msgspec.Struct):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,23 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct):
-    """What is kept of a document between builds: valid as long as the file's hash is the same."""
+    """What is kept of a document between builds: valid as long as the file's hash is the same.
+
+    Attributes:
+        hash: The hash of the file.
+        meta: What is known of its page without its body.
+        references: Its links and images.
+        page: The hash of its body, before its references are led anywhere.
+        summary: The hash of its summary.
+        toc: The hash of its headings.
+    """
 
     hash: str
     meta: PageMeta
     references: tuple[Reference, ...]
+    page: bytes
+    summary: bytes
+    toc: bytes
 
 
 class Documents:
@@ -69,7 +82,14 @@ class Documents:
                 errors.append(error)
                 continue
             self._parsed[path] = document
-            self.kept[path] = Kept(files[path], meta, references)
+            self.kept[path] = Kept(
+                files[path],
+                meta,
+                references,
+                page=_hash(document.html.encode()),
+                summary=_hash(document.summary.encode()),
+                toc=_hash(msgspec.msgpack.encode(document.toc)),
+            )
         return errors
 
     def prepare(self, paths: Iterable[str]) -> None:
@@ -119,6 +139,10 @@ class Documents:
             (path, site_error(one, self._root) if isinstance(one, _core.SourceError) else one)
             for path, one in zip(paths, found, strict=True)
         ]
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def site_error(error: _core.SourceError, root: Path) -> SiteError:

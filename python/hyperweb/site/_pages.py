@@ -13,6 +13,7 @@ from hyperweb.site._fence import fenced
 from hyperweb.site._front_matter import FrontMatter, read_front_matter
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageBody, PageMeta
+from hyperweb.site._site import Section
 from hyperweb.site._toml import parse_toml
 from hyperweb.site._urls import fill, page_url, parameters, pattern, slugify
 
@@ -87,7 +88,7 @@ def _page_file(config: SiteConfig, path: str, site: Site) -> list[Node]:
         items: list[tuple[str, Any]] = [(tag.slug, tag) for tag in site.tags]
     else:
         sections = sorted({page.section for page in site.pages if page.section})
-        items = [(slugify(one), {"name": one, "slug": slugify(one), "pages": site.section(one)}) for one in sections]
+        items = [(slugify(one), Section(one, site)) for one in sections]
     return [_node(path, page_url(fill(inner, {name: slug})), front, extra, {name: item}) for slug, item in items]
 
 
@@ -105,7 +106,7 @@ def _node(path: str, url: str, front: FrontMatter, extra: dict[str, Any], variab
         render=front.render,
         extra=extra,
     )
-    page = Page(meta, _no_body, list)
+    page = Page(meta, _no_body)
     return Node(
         url=url,
         kind="page",

@@ -16,7 +16,7 @@ from hyperweb.site._errors import SiteError
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageMeta
 from hyperweb.site._pages import content_nodes, file_nodes, page_file_nodes
-from hyperweb.site._record import record, recording
+from hyperweb.site._record import record, recording, settled
 from hyperweb.site._site import Site
 from hyperweb.site._templates import make_environment
 from hyperweb.site._trouble import template_error
@@ -81,7 +81,7 @@ class Renderer:
         self.nodes: dict[str, Node] = {}
         self.errors: list[SiteError] = []
         self.site = Site(settings, [], {})
-        self.values = Values(settings, {}, self.site, {}, self.assets)
+        self.values = Values(settings, {}, self.site, {}, {}, self.assets)
         self._pages: dict[str, Page] = {}
 
     def update(self, files: dict[str, str]) -> None:
@@ -91,8 +91,7 @@ class Renderer:
         """
         templates = {path for path in files if path.startswith(("templates/", "pages/"))}
         changed = any(files.get(path) != self.files.get(path) for path in templates | _templates(self.files))
-        if changed and self.environment.cache is not None:
-            self.environment.cache.clear()
+        self.environment.forget(templates=changed)
         self.files = files
         markdown = {
             path: found for path, found in files.items() if path.startswith("content/") and path.endswith(".md")
@@ -111,7 +110,7 @@ class Renderer:
         self.site = Site(self.config.settings, self._pages.values(), data)
         self.environment.globals["site"] = self.site
         self.nodes = {}
-        self.values = Values(self.config.settings, files, self.site, self._pages, self.assets)
+        self.values = Values(self.config.settings, files, self.site, self._pages, self._documents.kept, self.assets)
         for node in self._all_nodes():
             other = self.nodes.setdefault(node.url, node)
             if other is not node:
@@ -163,10 +162,8 @@ class Renderer:
         with recording() as reads:
             record("settings")
             record(f"file:{node.source}")
-            if node.variables:
-                record("pages")
             text = self.template(node.template, page=node.page, **node.variables, **more)
-            return Rendered(text, reads)
+        return Rendered(text, settled(reads, node.source))
 
     def template(self, name: str, /, **variables: Any) -> str:
         """Returns the template `name` rendered, its references led to where they are served from.
@@ -189,8 +186,7 @@ class Renderer:
 
     def page_url(self, path: str) -> str:
         """Returns the URL of a file of content/ (the template function `page_url`)."""
-        record("pages")
-        page = self._pages.get(f"content/{path}")
+        page = self._page_of(f"content/{path}")
         if page is None:
             raise SiteError(f"there is no page `{path}` in content/", hint="check the name; a draft is no page")
         return page.url
@@ -217,13 +213,13 @@ class Renderer:
         return self.values["assets"][:12]
 
     def _page(self, meta: PageMeta) -> Page:
-        path = meta.path
-        references = self._documents.kept[path].references
-        return Page(
-            meta,
-            lambda: self._documents.body(path, self._resolve),
-            lambda: [self._resolve(path, reference) for reference in references],
-        )
+        return Page(meta, lambda: self._documents.body(meta.path, self._resolve))
+
+    def _page_of(self, path: str) -> Page | None:
+        """Returns the page made from a file, for its URL."""
+        # Recorded also where there is none: the error goes away with the page's coming.
+        record(f"fact:url:{path}")
+        return self._pages.get(path)
 
     def _all_nodes(self) -> list[Node]:
         nodes = content_nodes(self._pages.values(), self.files)
@@ -262,14 +258,13 @@ class Renderer:
                 raise SiteError(error.message, file=where, line=reference.line, hint=error.hint)
             return self.asset_url(name) + rest
         if target.endswith(".md"):
-            record("pages")
-            page = self._pages.get(target)
+            page = self._page_of(target)
             if page is None:
                 raise SiteError(
                     f"the link `{url}` leads to no page", file=where, line=reference.line, hint=f"no {target} here"
                 )
             return page.url + rest
-        record(f"file:{target}")
+        record(f"exists:{target}")
         if target in self.files:
             return "/" + target.partition("/")[2] + rest
         if _core.media_type(bare) is not None:

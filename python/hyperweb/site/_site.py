@@ -19,12 +19,24 @@ if TYPE_CHECKING:
 class Tag:
     """A tag with the pages that carry it, newest first."""
 
-    __slots__ = ("name", "pages", "slug")
+    __slots__ = ("_name", "_pages", "slug")
 
-    def __init__(self, name: str, pages: list[Page]) -> None:
-        self.name = name
-        self.slug = slugify(name)
-        self.pages = pages
+    def __init__(self, name: str, slug: str, pages: list[Page]) -> None:
+        self._name = name
+        self.slug = slug
+        self._pages = pages
+
+    @property
+    def name(self) -> str:
+        """The name, as its newest page writes it."""
+        record(f"tag-name:{self.slug}")
+        return self._name
+
+    @property
+    def pages(self) -> list[Page]:
+        """The pages that carry it, newest first."""
+        record(f"tag-pages:{self.slug}")
+        return self._pages
 
     @property
     def url(self) -> str:
@@ -33,6 +45,22 @@ class Tag:
 
     def __str__(self) -> str:
         return self.name
+
+
+class Section:
+    """A folder below content/, as a page that is made once for each section sees it."""
+
+    __slots__ = ("_site", "name", "slug")
+
+    def __init__(self, name: str, site: Site) -> None:
+        self.name = name
+        self.slug = slugify(name)
+        self._site = site
+
+    @property
+    def pages(self) -> list[Page]:
+        """Its pages, newest first, without the folder's own index."""
+        return self._site.section(self.name)
 
 
 class Site:
@@ -91,8 +119,8 @@ class Site:
     @property
     def tags(self) -> list[Tag]:
         """All tags by name."""
-        record("pages")
-        return self._tags
+        record("tags")
+        return list(self._tags.values())
 
     @property
     def data(self) -> _Data:
@@ -107,8 +135,13 @@ class Site:
 
     def page(self, path: str) -> Page | None:
         """Returns the page made from a file of content/ (`posts/a.md`), or None."""
-        record("pages")
+        record(f"fact:path:content/{path}")
         return self._by_path.get(f"content/{path}")
+
+    def tag(self, slug: str) -> Tag | None:
+        """Returns the tag of a slug, or None."""
+        record("tags")
+        return self._tags.get(slug)
 
 
 class _Data:
@@ -139,10 +172,15 @@ def newest_first(page: Page) -> tuple[int, int, str]:
     return (page.order, -day.toordinal(), page.path)
 
 
-def _tags(pages: Iterable[Page]) -> list[Tag]:
+def _tags(pages: Iterable[Page]) -> dict[str, Tag]:
+    slugs: dict[str, str] = {}
     found: dict[str, Tag] = {}
     for page in pages:
         for name in page.tags:
-            tag = found.setdefault(slugify(name), Tag(name, []))
-            tag.pages.append(page)
-    return [found[slug] for slug in sorted(found)]
+            slug = slugs.get(name)
+            if slug is None:
+                slug = slugs[name] = slugify(name)
+            if slug not in found:
+                found[slug] = Tag(name, slug, [])
+            found[slug].pages.append(page)
+    return {slug: found[slug] for slug in sorted(found)}
