@@ -21,9 +21,10 @@ from hyperweb.config import settings_hash
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
 from hyperweb.site._renderer import Renderer, is_transformed
+from hyperweb.site._templates import PAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from hyperweb.config import SiteConfig
     from hyperweb.errors import HyperwebError
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # Bodies parsed ahead of rendering: bounds what a build of a large site holds in memory at a time.
 _BATCH = 512
+# The dependencies, beside templates, whose whole text goes into a response.
+_TEXTS = frozenset({"file", "page", "summary"})
 # After so many errors the rest are no help.
 _MOST_ERRORS = 50
 
@@ -91,13 +94,15 @@ class _Build:
         self.settings_hash = settings_hash(config.settings)
         self.clean = clean
         self.errors: list[HyperwebError] = []
-        self.reads: dict[str, list[str]] = {}
+        # None stands for what was taken over, which reads what it read.
+        self.reads: dict[str, list[str] | None] = {}
         self.times: dict[str, int] = {}
+        self.redated: set[str] = set()
         self.report = BuildReport(site=config.name)
 
     def run(self) -> BuildReport:
         self._make_folders()
-        with only_build(self.config.state):
+        with only_build(self.config.state, self.config.out):
             return self._run()
 
     def _run(self) -> BuildReport:
@@ -110,8 +115,8 @@ class _Build:
             raise BuildErrors([site_error(error, config.root) for error in found.errors]) from None
         previous = None if self.clean else _open(config)
         if previous is not None and graph.pack == previous.id and graph.settings == self.settings_hash:
-            if not sources.changed and not self.strict and config.public.is_dir():
-                # Files that were touched, but not changed, need not be read again the next time.
+            if not sources.changed and not sources.redated and not self.strict and config.public.is_dir():
+                # Files that were touched within a second, but not changed, need not be read again the next time.
                 sources.save()
                 self.report.unchanged = True
                 return self._done()
@@ -120,6 +125,7 @@ class _Build:
             previous = None
         if graph.settings != self.settings_hash:
             graph = Graph()
+        self.times, self.redated = sources.times, set(sources.redated)
         threads = self.settings.build.concurrency or len(os.sched_getaffinity(0))
         renderer = Renderer(
             config,
@@ -136,11 +142,12 @@ class _Build:
         if self.errors:
             raise BuildErrors(self.errors)
         try:
-            written = self._make_all(renderer, routes, previous, graph if previous else Graph(), threads)
+            last = graph if previous else Graph()
+            written = self._make_all(renderer, routes, previous, last, threads)
         except _core.SourceError as error:
             raise BuildErrors([site_error(error, config.root)]) from None
-        made = make_graph(self.reads, renderer.values, settings=self.settings_hash, memory=renderer.memory)
-        made.pack = written.id
+        made = make_graph(last, self.reads, renderer.values)
+        made.settings, made.memory, made.pack = self.settings_hash, renderer.memory, written.id
         try:
             save_graph(config.state, made)
             sources.save()
@@ -200,7 +207,9 @@ class _Build:
     def _write(self, renderer: Renderer, graph: Graph) -> None:
         nodes = [renderer.nodes[url] for url in sorted(renderer.nodes)]
         nodes = [node for node in nodes if node.render == "static"]
-        kept = graph.unchanged(renderer.values)
+        kept = graph.unaffected(graph.changed(renderer.values))
+        # Those whose files were saved again without a change that matters to them: only their date is new.
+        same_date = graph.unaffected({n for n, name in enumerate(graph.names) if _file_of(name) in self.redated})
         work = [node for node in nodes if not (node.url in kept and self.writer.has(node.url))]
         fresh = {node.url for node in work}
         total = len(work)
@@ -213,9 +222,11 @@ class _Build:
         ready = 0
         for node in nodes:
             if node.url not in fresh:
-                self.writer.reuse(node.url)
-                self._reuse_content(node)
-                self.reads[node.url] = graph.reads(node.url)
+                modified = None if node.url in same_date else self._modified(graph.reads(node.url))
+                self.writer.reuse(node.url, modified=modified)
+                if self._has_content(node):
+                    self.writer.reuse(content_url(node.url), public=False, modified=modified)
+                self.reads[node.url] = None
                 continue
             if node.kind == "page":
                 if ready == batch_end:
@@ -255,8 +266,9 @@ class _Build:
             self.writer.add_file(
                 node.url,
                 str(self.config.root / node.source),
+                name=self._shown(node),
                 content_type=kind,
-                modified=self._modified(node),
+                modified=self._modified(self.reads[node.url] or ()),
                 headers=self._headers(PAGE_CACHING, kind),
                 best=True,
             )
@@ -264,7 +276,7 @@ class _Build:
     def _page(self, renderer: Renderer, node: Node) -> None:
         rendered = renderer.render(node)
         self.report.rendered += 1
-        self.reads[node.url] = sorted(rendered.reads)
+        self.reads[node.url] = list(rendered.reads)
         kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
         self._add(
             node,
@@ -279,9 +291,10 @@ class _Build:
             self.writer.add(
                 content_url(node.url),
                 page_content(rendered.text, renderer.build_id()),
+                source=self._shown(node),
                 status=200,
                 content_type="application/json",
-                modified=self._modified(node),
+                modified=self._modified(rendered.reads),
                 headers=self._headers(PAGE_CACHING, "application/json"),
                 tags=[f"page:{node.source}"],
                 finish="none",
@@ -291,10 +304,6 @@ class _Build:
 
     def _has_content(self, node: Node) -> bool:
         return self.settings.client.spa and node.kind == "page" and node.url.endswith("/")
-
-    def _reuse_content(self, node: Node) -> None:
-        if self._has_content(node):
-            self.writer.reuse(content_url(node.url), public=False)
 
     def _add(
         self,
@@ -312,9 +321,10 @@ class _Build:
         self.writer.add(
             node.url,
             body,
+            source=self._shown(node),
             status=status,
             content_type=kind,
-            modified=self._modified(node),
+            modified=self._modified(self.reads[node.url] or ()),
             headers=self._headers(caching, kind) + (headers or []),
             tags=tags or [],
             finish=finish,
@@ -325,25 +335,21 @@ class _Build:
     def _headers(self, caching: str, kind: str) -> list[tuple[str, str]]:
         return [("cache-control", caching), *security_headers(self.settings, kind)]
 
-    def _modified(self, node: Node) -> int:
-        """The time of the newest of the files a response is made from, as seconds since 1970."""
-        newest = 0
-        for name in self.reads[node.url]:
-            kind, _, rest = name.partition(":")
-            path = {"file": rest, "page": rest, "summary": rest, "toc": rest, "template": f"templates/{rest}"}.get(kind)
-            if path is not None:
-                newest = max(newest, self._time_of(path))
-        return newest
+    def _modified(self, reads: Iterable[str]) -> int:
+        """Returns when the newest of the files a response is made from was changed, as seconds since 1970."""
+        return max((self.times.get(_file_of(name), 0) for name in reads), default=0)
 
-    def _time_of(self, path: str) -> int:
-        known = self.times.get(path)
-        if known is None:
-            try:
-                known = int((self.config.root / path).stat().st_mtime)
-            except OSError:
-                known = 0
-            self.times[path] = known
-        return known
+    def _shown(self, node: Node) -> str:
+        """Returns the source of a response as errors name it: the assets hyperweb brings are no files of the site."""
+        return node.source if node.source in self.times else "site.toml"
+
+
+def _file_of(dependency: str) -> str:
+    """Returns the file whose text a dependency puts into a response, or an empty string."""
+    kind, _, name = dependency.partition(":")
+    if kind == "template":
+        return name if name.startswith(PAGES) else f"templates/{name}"
+    return name if kind in _TEXTS else ""
 
 
 def _moved(target: str, base: str) -> bytes:

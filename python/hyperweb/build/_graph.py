@@ -14,12 +14,15 @@ import msgspec
 from hyperweb.site._renderer import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from hyperweb.site._values import Values
 
-_VERSION = 2
+_VERSION = 3
+# Dependencies that nothing has any more are dropped once there are this many for each that something has.
+_GARBAGE = 2
 
 
 class Graph(msgspec.Struct):
@@ -29,7 +32,7 @@ class Graph(msgspec.Struct):
         format: The version of this format.
         pack: The id of the pack that was written; another pack in its place makes the graph void.
         settings: The hash of the settings.
-        names: All dependencies.
+        names: All dependencies, and maybe some that nothing depends on any more.
         values: The hash behind each, in the same order.
         nodes: For each URL the numbers of its dependencies.
         memory: What the renderer keeps.
@@ -43,33 +46,43 @@ class Graph(msgspec.Struct):
     nodes: dict[str, list[int]] = {}
     memory: Memory = msgspec.field(default_factory=Memory)
 
-    def unchanged(self, now: Values) -> set[str]:
-        """Returns the URLs whose every dependency has the hash it had; `now` answers the hash of any dependency."""
-        changed = {
+    def changed(self, now: Values) -> set[int]:
+        """Returns the numbers of the dependencies whose hash is another; `now` answers the hash of any."""
+        # Written out: this asks for every dependency of a site in every build.
+        known = now.known
+        return {
             number
             for number, (name, value) in enumerate(zip(self.names, self.values, strict=True))
-            if now[name] != value
+            if (known.get(name) or now[name]) != value
         }
-        return {url for url, numbers in self.nodes.items() if changed.isdisjoint(numbers)}
+
+    def unaffected(self, numbers: AbstractSet[int]) -> set[str]:
+        """Returns the URLs that depend on none of these dependencies."""
+        return {url for url, reads in self.nodes.items() if numbers.isdisjoint(reads)}
 
     def reads(self, url: str) -> list[str]:
         """Returns what the response at `url` was made from."""
         return [self.names[number] for number in self.nodes.get(url, ())]
 
 
-def make_graph(reads: Mapping[str, list[str]], now: Values, *, settings: str, memory: Memory) -> Graph:
+def make_graph(last: Graph, reads: Mapping[str, Iterable[str] | None], now: Values) -> Graph:
     """Returns the graph of a finished build.
 
     Args:
-        reads: For each URL what it was made from.
+        last: The graph of the build before.
+        reads: For each URL what it was made from; None where it was taken over from the build before.
         now: The hash behind each dependency.
-        settings: The hash of the settings.
-        memory: What the renderer keeps.
     """
-    numbers: dict[str, int] = {}
-    nodes = {url: [numbers.setdefault(name, len(numbers)) for name in sorted(found)] for url, found in reads.items()}
-    names = list(numbers)
-    return Graph(settings=settings, names=names, values=[now[name] for name in names], nodes=nodes, memory=memory)
+    if len(last.names) > _GARBAGE * sum(1 for _ in set[int]().union(*last.nodes.values())) + 1000:
+        reads = {url: last.reads(url) if found is None else found for url, found in reads.items()}
+        last = Graph()
+    numbers = {name: number for number, name in enumerate(last.names)}
+    nodes = {
+        url: last.nodes[url] if found is None else [numbers.setdefault(name, len(numbers)) for name in sorted(found)]
+        for url, found in reads.items()
+    }
+    # In the order of the numbers. What changed is asked for anew, and nothing that was taken over depends on it.
+    return Graph(names=list(numbers), values=[now[name] for name in numbers], nodes=nodes)
 
 
 def load_graph(folder: Path) -> Graph:

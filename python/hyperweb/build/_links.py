@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from hyperweb.site import SiteError
 
@@ -24,7 +25,7 @@ def dead_links(renderer: Renderer, patterns: list[str]) -> Iterator[SiteError]:
     """
     routes = [re.compile(_expression(pattern)) for pattern in patterns]
     for source, reference in dict.fromkeys(renderer.links()):
-        path = reference.url.partition("#")[0].partition("?")[0]
+        path = unquote(reference.url.partition("#")[0].partition("?")[0])
         if path in renderer.nodes or f"{path}/" in renderer.nodes or any(route.fullmatch(path) for route in routes):
             continue
         yield SiteError(

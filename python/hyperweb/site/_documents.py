@@ -197,6 +197,5 @@ def is_relative(url: str) -> bool:
 
 
 def beside(path: str, url: str) -> str:
-    """Returns the file, relative to the site, that the relative `url` in the document `path` names."""
-    bare = url.partition("#")[0].partition("?")[0]
-    return posixpath.normpath(posixpath.join(posixpath.dirname(path), bare))
+    """Returns the file, relative to the site, that a relative path (decoded) in the document `path` names."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), url))

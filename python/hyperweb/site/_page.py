@@ -9,6 +9,7 @@ import msgspec
 from markupsafe import Markup
 
 from hyperweb.site._record import record, record_all, recording
+from hyperweb.site._urls import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,9 +84,9 @@ class Page:
 
     @property
     def url(self) -> str:
-        """The URL path."""
+        """The URL path, percent-encoded where that is needed."""
         self._note("url")
-        return self._meta.url
+        return encoded(self._meta.url)
 
     @property
     def title(self) -> str:

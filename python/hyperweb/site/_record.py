@@ -2,9 +2,9 @@
 
 A dependency is a short string. Those of files name them (`template:post.html`, `file:pages/index.html`, `data:team`,
 `asset:app.css`), those of pages name one thing that is known of one of them: `fact:title:content/posts/a.md`,
-`page:content/posts/a.md` for its body, `next:content/posts/a.md`. Lists are which pages they hold, in order, and nothing
-of these: `pages`, `section:posts`, `tags`, `tag-pages:rust`. The build gives each the hash of what stood behind it, and
-renders a page again only when one of them changed.
+`page:content/posts/a.md` for its body, `next:content/posts/a.md`. Lists are which pages they hold, in order, and
+nothing of these: `pages`, `section:posts`, `tags`, `tag-pages:rust`. The build gives each the hash of what stood behind
+it, and renders a page again only when one of them changed.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html as html_module
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -13,6 +14,7 @@ from hyperweb.site._assets import CLIENT, FOLDER, SCRIPTS, STYLES, Assets, Impor
 from hyperweb.site._data import read_data
 from hyperweb.site._documents import Documents, Kept, Reference, beside, is_relative, site_error
 from hyperweb.site._errors import SiteError
+from hyperweb.site._front_matter import line_of_key
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageMeta
 from hyperweb.site._pages import content_nodes, file_nodes, page_file_nodes
@@ -20,6 +22,7 @@ from hyperweb.site._record import record, recording, settled
 from hyperweb.site._site import Site
 from hyperweb.site._templates import make_environment
 from hyperweb.site._trouble import template_error
+from hyperweb.site._urls import encoded, encoded_reference, slugify
 from hyperweb.site._values import Values
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
 
 _ASSET_IN_HTML = re.compile(r"[\"'(=\s,](/assets/[^\"'()<>\s?#,]+)")
+_NEVER_ASKED_FOR = re.compile(r"[\\\x00-\x1f\x7f]")
 # Where a reference can stand: in a tag, a style or a script, and not in the text between them.
 _CODE_IN_HTML = re.compile(r"<(?:style|script)\b.*?</(?:style|script)|<[a-zA-Z][^<>]*>", re.DOTALL)
 
@@ -81,7 +85,7 @@ class Renderer:
         self.nodes: dict[str, Node] = {}
         self.errors: list[SiteError] = []
         self.site = Site(settings, [], {})
-        self.values = Values(settings, {}, self.site, {}, {}, self.assets)
+        self.values = Values(settings, files={}, site=self.site, pages={}, documents={}, assets=self.assets)
         self._pages: dict[str, Page] = {}
 
     def update(self, files: dict[str, str]) -> None:
@@ -110,12 +114,38 @@ class Renderer:
         self.site = Site(self.config.settings, self._pages.values(), data)
         self.environment.globals["site"] = self.site
         self.nodes = {}
-        self.values = Values(self.config.settings, files, self.site, self._pages, self._documents.kept, self.assets)
+        self.values = Values(
+            self.config.settings,
+            files=files,
+            site=self.site,
+            pages=self._pages,
+            documents=self._documents.kept,
+            assets=self.assets,
+        )
         for node in self._all_nodes():
             other = self.nodes.setdefault(node.url, node)
             if other is not node:
                 self.errors.append(self._clash(f"two files have the URL {node.url}", other, node))
+            if _NEVER_ASKED_FOR.search(node.url):
+                self.errors.append(
+                    SiteError(
+                        "its name has a backslash or a control character in it, which no request may have",
+                        file=f"{self.config.name}/{node.source}",
+                        hint="rename it",
+                    )
+                )
         self.errors += self._file_clashes()
+        self.errors += self._tag_clashes()
+
+    def _tag_clashes(self) -> Iterator[SiteError]:
+        for page, tag, other in self.site.clashes:
+            text = (self.config.root / page.path).read_text(encoding="utf-8", errors="replace")
+            yield SiteError(
+                f"the tags `{tag}` and `{other}` would both be at /tags/{slugify(tag)}/",
+                file=f"{self.config.name}/{page.path}",
+                line=line_of_key(text, "tags"),
+                hint="write one of them otherwise",
+            )
 
     def _file_clashes(self) -> Iterator[SiteError]:
         """Yields an error for each two responses that the plain files of `dist/public/` cannot both hold."""
@@ -223,18 +253,18 @@ class Renderer:
 
     def _all_nodes(self) -> list[Node]:
         nodes = content_nodes(self._pages.values(), self.files)
-        nodes += page_file_nodes(self.config, self.files, self.site, self.errors)
+        nodes += page_file_nodes(self.config, self.files, self.site, self.errors, drafts=self._drafts)
         nodes += file_nodes(self.files)
         for name in self.assets.names():
             try:
-                url = self.assets.url(name)
+                url = unquote(self.assets.url(name))
             except SiteError as error:
                 self.errors.append(error)
                 continue
             if name != CLIENT or self.config.settings.client.spa:
                 nodes.append(Node(url=url, kind="asset", source=FOLDER + name, target=name))
         nodes += [
-            Node(url=old, kind="alias", source="site.toml", target=new)
+            Node(url=unquote(old), kind="alias", source="site.toml", target=encoded_reference(new))
             for old, new in self.config.settings.aliases.items()
         ]
         return nodes
@@ -245,9 +275,9 @@ class Renderer:
         bare = url.partition("#")[0].partition("?")[0]
         rest = url[len(bare) :]
         if bare.startswith("/" + FOLDER):
-            target = bare[1:]
+            target = unquote(bare[1:])
         elif is_relative(url) and bare:
-            target = beside(path, bare)
+            target = beside(path, unquote(bare))
         else:
             return None
         where = f"{self.config.name}/{path}"
@@ -266,7 +296,7 @@ class Renderer:
             return page.url + rest
         record(f"exists:{target}")
         if target in self.files:
-            return "/" + target.partition("/")[2] + rest
+            return encoded("/" + target.partition("/")[2]) + rest
         if _core.media_type(bare) is not None:
             raise SiteError(
                 f"`{url}` is missing: there is no file {target}", file=where, line=reference.line, hint="check the path"
@@ -279,7 +309,7 @@ class Renderer:
         built = None
         code = _CODE_IN_HTML.findall(text) if "/assets/" in text else []
         for url in dict.fromkeys(url for part in code for url in _ASSET_IN_HTML.findall(part)):
-            name = html_module.unescape(url).removeprefix("/" + FOLDER)
+            name = unquote(html_module.unescape(url)).removeprefix("/" + FOLDER)
             if name in self.assets:
                 changes[url] = self.asset_url(name)
                 continue

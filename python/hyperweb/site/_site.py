@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from hyperweb import __version__
 from hyperweb.site._record import record
-from hyperweb.site._urls import slugify
+from hyperweb.site._urls import encoded, slugify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +43,7 @@ class Tag:
     @property
     def url(self) -> str:
         """Where its page is, if the site has one at pages/tags/[tag].html."""
-        return f"/tags/{self.slug}/"
+        return encoded(f"/tags/{self.slug}/")
 
     def __str__(self) -> str:
         return self.name
@@ -64,7 +66,11 @@ class Section:
 
 
 class Site:
-    """A site: its settings, its pages and its data. What a template reads of it is recorded."""
+    """A site: its settings, its pages and its data. What a template reads of it is recorded.
+
+    Attributes:
+        clashes: Tags that would have one address: the page, its tag, and the tag that has the address already.
+    """
 
     def __init__(self, settings: Settings, pages: Iterable[Page], data: dict[str, Any]) -> None:
         self._settings = settings
@@ -77,7 +83,8 @@ class Site:
             for index, page in enumerate(section):
                 older = section[index + 1] if index + 1 < len(section) else None
                 page.link(older, section[index - 1] if index else None)
-        self._tags = _tags(self._pages)
+        self.clashes: list[tuple[Page, str, str]] = []
+        self._tags = self._find_tags()
         self._by_path = {page.path: page for page in self._pages}
 
     @property
@@ -143,6 +150,21 @@ class Site:
         record("tags")
         return self._tags.get(slug)
 
+    def _find_tags(self) -> dict[str, Tag]:
+        slugs: dict[str, str] = {}
+        found: dict[str, Tag] = {}
+        for page in self._pages:
+            for name in page.tags:
+                slug = slugs.get(name)
+                if slug is None:
+                    slug = slugs[name] = slugify(name)
+                    if slug in found and _plain(found[slug].name) != _plain(name):
+                        self.clashes.append((page, name, found[slug].name))
+                if slug not in found:
+                    found[slug] = Tag(name, slug, [])
+                found[slug].pages.append(page)
+        return {slug: found[slug] for slug in sorted(found)}
+
 
 class _Data:
     """The files of data/ by stem; reading one is recorded."""
@@ -172,15 +194,6 @@ def newest_first(page: Page) -> tuple[int, int, str]:
     return (page.order, -day.toordinal(), page.path)
 
 
-def _tags(pages: Iterable[Page]) -> dict[str, Tag]:
-    slugs: dict[str, str] = {}
-    found: dict[str, Tag] = {}
-    for page in pages:
-        for name in page.tags:
-            slug = slugs.get(name)
-            if slug is None:
-                slug = slugs[name] = slugify(name)
-            if slug not in found:
-                found[slug] = Tag(name, slug, [])
-            found[slug].pages.append(page)
-    return {slug: found[slug] for slug in sorted(found)}
+def _plain(tag: str) -> str:
+    """Returns a tag without what is one and the same tag spelled otherwise: its case, and how its words are parted."""
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", tag).casefold()).strip()

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from hyperweb.site._errors import SiteError
 from hyperweb.site._fence import fenced
 from hyperweb.site._record import record, record_all, recording
-from hyperweb.site._urls import slugify
+from hyperweb.site._urls import encoded_reference, slugify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -152,7 +152,7 @@ def make_environment(root: Path, settings: Settings, context: Context) -> Enviro
     base = settings.base_url.rstrip("/")
 
     def absolute(path: str) -> str:
-        return path if "://" in path else f"{base}/{path.lstrip('/')}"
+        return encoded_reference(path if "://" in path else f"{base}/{path.lstrip('/')}")
 
     environment.globals.update(
         asset=context.asset_url,

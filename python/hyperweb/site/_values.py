@@ -26,11 +26,16 @@ _PARTS = frozenset({"page", "summary", "toc"})
 
 
 class Values:
-    """Answers what stands behind a dependency now. One instance is valid for one state of the sources."""
+    """Answers what stands behind a dependency now. One instance is valid for one state of the sources.
+
+    Attributes:
+        known: The answers given so far.
+    """
 
     def __init__(
         self,
         settings: Settings,
+        *,
         files: Mapping[str, str],
         site: Site,
         pages: Mapping[str, Page],
@@ -42,7 +47,7 @@ class Values:
         self._pages = pages
         self._documents = documents
         self._assets = assets
-        self._known: dict[str, str] = {"settings": settings_hash(settings)}
+        self.known: dict[str, str] = {"settings": settings_hash(settings)}
         self._data = {
             path.rpartition("/")[2].rpartition(".")[0]: found
             for path, found in files.items()
@@ -50,9 +55,9 @@ class Values:
         }
 
     def __getitem__(self, dependency: str) -> str:
-        known = self._known.get(dependency)
+        known = self.known.get(dependency)
         if known is None:
-            known = self._known[dependency] = self._find(dependency)
+            known = self.known[dependency] = self._find(dependency)
         return known
 
     def all(self, dependencies: Iterable[str]) -> dict[str, str]:
