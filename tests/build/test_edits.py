@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EDITS = 40
+SOURCES = ("assets", "content", "data", "pages", "static", "templates", "site.toml")
 FILES = {
     "site.toml": 'title = "T"\nbase_url = "https://example.org"\n[extra]\nmotto = "m"\n',
     "templates/page.html": """{% extends "base.html" %}{% block content %}{% include "parts/side.html" %}
@@ -83,6 +85,7 @@ class Editor:
             self.edit_page,
             self.edit_handlers,
             self.move_post,
+            self.touch,
         ]
 
     def edit(self) -> str:
@@ -146,6 +149,14 @@ class Editor:
         ]
         chosen = "\n".join({key.partition(" ")[0]: key for key in self.chance.sample(keys, 3)}.values())
         return self.write(path, f"+++\n{chosen}\n+++\n{body}\n")
+
+    def touch(self) -> str:
+        """Saves a file again as it is, at another time."""
+        files = sorted(file for file in self.site.rglob("*.*") if file.relative_to(self.site).parts[0] in SOURCES)
+        file = self.chance.choice(files)
+        seconds = 1_500_000_000 + self.count
+        os.utime(file, (seconds, seconds))
+        return f"touched {file.name}"
 
     def edit_template(self) -> str:
         path = self.chance.choice(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -119,7 +120,7 @@ class Documents:
         for reference in self.kept[path].references:
             target = resolve(path, reference)
             if target is not None and target != reference.url:
-                changes[reference.url] = target
+                changes[reference.url] = changes[_in_html(reference.url)] = target
         html, summary = document.html, document.summary
         if changes:
             html = _core.rewrite_urls(html, changes)
@@ -139,6 +140,11 @@ class Documents:
             (path, site_error(one, self._root) if isinstance(one, _core.SourceError) else one)
             for path, one in zip(paths, found, strict=True)
         ]
+
+
+def _in_html(url: str) -> str:
+    """Returns the destination of a link as the HTML of a document has it: percent-encoded as CommonMark shows it."""
+    return quote(url, safe="!#$%&'()*+,-./:;=?@_~").replace("'", "&#x27;")
 
 
 def _hash(data: bytes) -> bytes:
