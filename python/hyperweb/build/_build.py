@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import html
+import itertools
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ import msgspec
 
 from hyperweb import __version__, _core
 from hyperweb.build._errors import BuildError, BuildErrors
-from hyperweb.build._graph import Graph, load_graph, make_graph, save_graph
+from hyperweb.build._graph import Graph, Head, load_graph, load_head, make_graph, save_graph
 from hyperweb.build._headers import ASSET_CACHING, PAGE_CACHING, security_headers
 from hyperweb.build._links import dead_links
 from hyperweb.build._lock import only_build
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 # Bodies parsed ahead of rendering: bounds what a build of a large site holds in memory at a time.
 _BATCH = 512
 # The dependencies, beside templates, whose whole text goes into a response.
+_BODIES = frozenset({"page", "summary", "toc"})
 _TEXTS = frozenset({"file", "page", "summary"})
 # After so many errors the rest are no help.
 _MOST_ERRORS = 50
@@ -107,14 +110,14 @@ class _Build:
 
     def _run(self) -> BuildReport:
         config = self.config
-        graph = Graph() if self.clean else load_graph(config.state)
+        head = Head() if self.clean else load_head(config.state)
         sources = _sources(config)
         try:
             files = sources.scan(fresh=self.clean)
         except _core.SourceErrors as found:
             raise BuildErrors([site_error(error, config.root) for error in found.errors]) from None
         previous = None if self.clean else _open(config)
-        if previous is not None and graph.pack == previous.id and graph.settings == self.settings_hash:
+        if previous is not None and head.pack == previous.id and head.settings == self.settings_hash:
             if not sources.changed and not sources.redated and not self.strict and config.public.is_dir():
                 # Files that were touched within a second, but not changed, need not be read again the next time.
                 sources.save()
@@ -123,8 +126,19 @@ class _Build:
         else:
             # Another version of hyperweb, other settings, or a dist from elsewhere: nothing of it is taken over.
             previous = None
-        if graph.settings != self.settings_hash:
-            graph = Graph()
+        usable = not self.clean and head.settings == self.settings_hash
+        # What is read and made now lives until the build ends: looking for garbage among it would find nothing.
+        gc.disable()
+        try:
+            return self._make_anew(sources, files, previous, load_graph(config.state) if usable else Graph())
+        finally:
+            gc.unfreeze()
+            gc.enable()
+
+    def _make_anew(
+        self, sources: _core.Sources, files: dict[str, str], previous: _core.Pack | None, graph: Graph
+    ) -> BuildReport:
+        config = self.config
         self.times, self.redated = sources.times, set(sources.redated)
         threads = self.settings.build.concurrency or len(os.sched_getaffinity(0))
         renderer = Renderer(
@@ -137,6 +151,8 @@ class _Build:
         )
         renderer.update(files)
         self.errors += renderer.errors
+        gc.freeze()
+        gc.enable()
         routes = site_routes(config, renderer, self.errors)
         self._check_links(renderer, routes.patterns)
         if self.errors:
@@ -147,9 +163,9 @@ class _Build:
         except _core.SourceError as error:
             raise BuildErrors([site_error(error, config.root)]) from None
         made = make_graph(last, self.reads, renderer.values)
-        made.settings, made.memory, made.pack = self.settings_hash, renderer.memory, written.id
+        made.memory = renderer.memory
         try:
-            save_graph(config.state, made)
+            save_graph(config.state, Head(pack=written.id, settings=self.settings_hash), made)
             sources.save()
         except OSError as error:
             raise BuildError(
@@ -231,7 +247,8 @@ class _Build:
             if node.kind == "page":
                 if ready == batch_end:
                     renderer.forget_bodies()
-                    renderer.prepare(pages[batch_end : batch_end + _BATCH])
+                    batch = pages[batch_end : batch_end + _BATCH]
+                    renderer.prepare(dict.fromkeys([node.source for node in batch] + _bodies(batch, graph)))
                     batch_end += _BATCH
                 ready += 1
             try:
@@ -342,6 +359,12 @@ class _Build:
     def _shown(self, node: Node) -> str:
         """Returns the source of a response as errors name it: the assets hyperweb brings are no files of the site."""
         return node.source if node.source in self.times else "site.toml"
+
+
+def _bodies(nodes: list[Node], graph: Graph) -> list[str]:
+    """Returns the documents whose bodies `nodes` showed the last time, a batch of them at most."""
+    found = (name.partition(":") for node in nodes for name in graph.reads(node.url))
+    return list(itertools.islice((path for kind, _, path in found if kind in _BODIES), _BATCH))
 
 
 def _file_of(dependency: str) -> str:

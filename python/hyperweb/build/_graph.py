@@ -20,27 +20,36 @@ if TYPE_CHECKING:
 
     from hyperweb.site._values import Values
 
-_VERSION = 3
+_VERSION = 4
 # Dependencies that nothing has any more are dropped once there are this many for each that something has.
 _GARBAGE = 2
+_LONGEST_HEAD = 4096
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What tells whether a graph is of any use. It stands in front, for a build that finds nothing to do.
+
+    Attributes:
+        format: The version of the format.
+        pack: The id of the pack that was written; another pack in its place makes the graph void.
+        settings: The hash of the settings.
+    """
+
+    format: int = _VERSION
+    pack: str = ""
+    settings: str = ""
 
 
 class Graph(msgspec.Struct):
     """What the last build knew.
 
     Attributes:
-        format: The version of this format.
-        pack: The id of the pack that was written; another pack in its place makes the graph void.
-        settings: The hash of the settings.
         names: All dependencies, and maybe some that nothing depends on any more.
         values: The hash behind each, in the same order.
         nodes: For each URL the numbers of its dependencies.
         memory: What the renderer keeps.
     """
 
-    format: int = _VERSION
-    pack: str = ""
-    settings: str = ""
     names: list[str] = []
     values: list[str] = []
     nodes: dict[str, list[int]] = {}
@@ -85,23 +94,35 @@ def make_graph(last: Graph, reads: Mapping[str, Iterable[str] | None], now: Valu
     return Graph(names=list(numbers), values=[now[name] for name in numbers], nodes=nodes)
 
 
+def load_head(folder: Path) -> Head:
+    """Returns what stands in front of the graph kept in `folder`, or an empty one where there is none to be used."""
+    try:
+        with (folder / "graph").open("rb") as file:
+            head = msgspec.json.decode(file.readline(_LONGEST_HEAD), type=Head)
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
+        return Head()
+    return head if head.format == _VERSION else Head()
+
+
 def load_graph(folder: Path) -> Graph:
     """Returns the graph kept in `folder`, or an empty one when there is none, or none that can be used."""
     try:
-        graph = msgspec.msgpack.decode((folder / "graph").read_bytes(), type=Graph)
+        head, _, body = (folder / "graph").read_bytes().partition(b"\n")
+        if msgspec.json.decode(head, type=Head).format != _VERSION:
+            return Graph()
+        graph = msgspec.msgpack.decode(body, type=Graph)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
         # Damage shows as bytes that are no UTF-8, or as values nested without end, too.
         return Graph()
-    if graph.format != _VERSION or len(graph.names) != len(graph.values):
+    if len(graph.names) != len(graph.values):
         return Graph()
     there = range(len(graph.names))
     used = set[int]().union(*graph.nodes.values())
     return graph if all(number in there for number in used) else Graph()
 
 
-def save_graph(folder: Path, graph: Graph) -> None:
+def save_graph(folder: Path, head: Head, graph: Graph) -> None:
     """Writes the graph aside and puts it in place at once, so that an interrupted build leaves the last one."""
-    data = msgspec.msgpack.encode(graph)
     aside = folder / f"graph.{os.getpid()}"
-    aside.write_bytes(data)
+    aside.write_bytes(msgspec.json.encode(head) + b"\n" + msgspec.msgpack.encode(graph))
     aside.replace(folder / "graph")

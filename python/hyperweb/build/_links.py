@@ -24,9 +24,11 @@ def dead_links(renderer: Renderer, patterns: list[str]) -> Iterator[SiteError]:
         patterns: The route patterns of what Python answers.
     """
     routes = [re.compile(_expression(pattern)) for pattern in patterns]
-    for source, reference in dict.fromkeys(renderer.links()):
+    nodes = renderer.nodes
+    found = [(source, reference) for source, reference in renderer.links() if reference.url not in nodes]
+    for source, reference in dict.fromkeys(found):
         path = unquote(reference.url.partition("#")[0].partition("?")[0])
-        if path in renderer.nodes or f"{path}/" in renderer.nodes or any(route.fullmatch(path) for route in routes):
+        if path in nodes or f"{path}/" in nodes or any(route.fullmatch(path) for route in routes):
             continue
         yield SiteError(
             f"the link `{reference.url}` leads nowhere",

@@ -16,8 +16,13 @@ from hyperweb.site._page import Heading, PageBody, PageMeta
 from hyperweb.site._urls import content_url, slugify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+
+
+# Parsed at a time, and parsed bodies that are held: they bound what a build of a large site holds in memory.
+_BATCH = 1024
+_MOST_BODIES = 2048
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -74,7 +79,7 @@ class Documents:
         for path in changed:
             self.kept.pop(path, None)
             self._parsed.pop(path, None)
-        for path, document in self._parse(changed):
+        for path, document in self._parse_some(changed):
             try:
                 if isinstance(document, SiteError):
                     raise document
@@ -82,7 +87,8 @@ class Documents:
             except SiteError as error:
                 errors.append(error)
                 continue
-            self._parsed[path] = document
+            if len(self._parsed) < _MOST_BODIES:
+                self._parsed[path] = document
             self.kept[path] = Kept(
                 files[path],
                 meta,
@@ -129,8 +135,13 @@ class Documents:
         return PageBody(html, summary, toc)
 
     def forget_bodies(self) -> None:
-        """Lets go of the parsed bodies: a build of a large site keeps only what it needs at a time."""
-        self._parsed.clear()
+        """Lets go of the parsed bodies where they are many: a build of a large site keeps what it needs at a time."""
+        if len(self._parsed) > _MOST_BODIES:
+            self._parsed.clear()
+
+    def _parse_some(self, paths: list[str]) -> Iterator[tuple[str, _core.Document | SiteError]]:
+        for at in range(0, len(paths), _BATCH):
+            yield from self._parse(paths[at : at + _BATCH])
 
     def _parse(self, paths: list[str]) -> list[tuple[str, _core.Document | SiteError]]:
         if not paths:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from markupsafe import Markup
 
-from hyperweb.site._record import record, record_all, recording
+from hyperweb.site._record import is_recording, record, record_all, recording
 from hyperweb.site._urls import encoded
 
 if TYPE_CHECKING:
@@ -181,7 +181,8 @@ class Page:
         return self._neighbours[1]
 
     def _note(self, field: str) -> None:
-        record(f"fact:{field}:{self._meta.path}")
+        if is_recording():
+            record(f"fact:{field}:{self._meta.path}")
 
     def _whole(self, part: str) -> PageBody:
         record(f"{part}:{self._meta.path}")

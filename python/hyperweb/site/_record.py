@@ -31,6 +31,11 @@ def record(dependency: str) -> None:
         reading.add(dependency)
 
 
+def is_recording() -> bool:
+    """Whether what is read is noted."""
+    return _reading.get() is not None
+
+
 def record_all(dependencies: Iterable[str]) -> None:
     """Notes what an earlier render read, for one that takes over what that made."""
     reading = _reading.get()

@@ -26,7 +26,7 @@ from hyperweb.site._urls import encoded, encoded_reference, slugify
 from hyperweb.site._values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hyperweb.config import SiteConfig
 
@@ -149,18 +149,21 @@ class Renderer:
 
     def _file_clashes(self) -> Iterator[SiteError]:
         """Yields an error for each two responses that the plain files of `dist/public/` cannot both hold."""
-        files = {plain_file(url): node for url, node in self.nodes.items() if node.render == "static"}
+        files: dict[str, Node] = {}
+        folders: dict[str, Node] = {}
         for url, node in self.nodes.items():
             if node.render != "static":
                 continue
             path = plain_file(url)
-            if files[path] is not node:
-                yield self._clash(f"two files are {path} for a host that serves plain files", files[path], node)
+            other = files.setdefault(path, node)
+            if other is not node:
+                yield self._clash(f"two files are {path} for a host that serves plain files", other, node)
             folder = path.rpartition("/")[0]
-            while folder:
-                if folder in files:
-                    yield self._clash(f"{folder} would be a file and a folder", files[folder], node)
+            while folder and folder not in folders:
+                folders[folder] = node
                 folder = folder.rpartition("/")[0]
+        for folder in sorted(folders.keys() & files.keys()):
+            yield self._clash(f"{folder} would be a file and a folder", files[folder], folders[folder])
 
     def _clash(self, what: str, one: Node, other: Node) -> SiteError:
         return SiteError(
@@ -169,12 +172,12 @@ class Renderer:
             hint="rename one of them, or give it another `slug`",
         )
 
-    def prepare(self, nodes: list[Node]) -> None:
-        """Parses, all cores at work, the documents that rendering `nodes` will need."""
-        self._documents.prepare([node.source for node in nodes if node.page is not None])
+    def prepare(self, paths: Iterable[str]) -> None:
+        """Parses, all cores at work, the documents whose bodies will be needed."""
+        self._documents.prepare(paths)
 
     def forget_bodies(self) -> None:
-        """Lets go of the documents' parsed bodies."""
+        """Lets go of the documents' parsed bodies, where they are many."""
         self._documents.forget_bodies()
 
     def render(self, node: Node, **more: Any) -> Rendered:
@@ -228,14 +231,14 @@ class Renderer:
         except _core.SourceError as error:
             raise site_error(error, self.config.root) from None
 
-    def links(self) -> list[tuple[str, Reference]]:
-        """Returns the links of all pages to paths of this site, with the page they stand in."""
-        return [
-            (path, reference)
-            for path in self._pages
-            for reference in self._documents.kept[path].references
-            if reference.url.startswith("/") and not reference.url.startswith(("//", "/" + FOLDER))
-        ]
+    def links(self) -> Iterator[tuple[str, Reference]]:
+        """Yields the links of all pages to paths of this site, with the page they stand in."""
+        kept = self._documents.kept
+        for path in self._pages:
+            for reference in kept[path].references:
+                url = reference.url
+                if url[:1] == "/" and not url.startswith(("//", "/" + FOLDER)):
+                    yield path, reference
 
     def build_id(self) -> str:
         """Returns what names this set of scripts and styles: a page of another set is loaded anew."""

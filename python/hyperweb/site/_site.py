@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hyperweb.config import Settings
-    from hyperweb.site._page import Page
+    from hyperweb.site._page import Page, PageMeta
 
 
 class Tag:
@@ -74,18 +73,21 @@ class Site:
 
     def __init__(self, settings: Settings, pages: Iterable[Page], data: dict[str, Any]) -> None:
         self._settings = settings
-        self._pages = sorted(pages, key=newest_first)
+        # A page's fields are recorded one by one; what is read here is no page's.
+        by_path = {page.path: page for page in pages}
+        metas = sorted((page.meta for page in by_path.values()), key=newest_first)
+        self._pages = [by_path[meta.path] for meta in metas]
         self._data = data
         self._sections: dict[str, list[Page]] = {}
-        for page in self._pages:
-            self._sections.setdefault(page.section, []).append(page)
+        for meta, page in zip(metas, self._pages, strict=True):
+            self._sections.setdefault(meta.section, []).append(page)
         for section in self._sections.values():
             for index, page in enumerate(section):
                 older = section[index + 1] if index + 1 < len(section) else None
                 page.link(older, section[index - 1] if index else None)
         self.clashes: list[tuple[Page, str, str]] = []
-        self._tags = self._find_tags()
-        self._by_path = {page.path: page for page in self._pages}
+        self._tags = self._find_tags(metas)
+        self._by_path = by_path
 
     @property
     def title(self) -> str:
@@ -150,19 +152,21 @@ class Site:
         record("tags")
         return self._tags.get(slug)
 
-    def _find_tags(self) -> dict[str, Tag]:
+    def _find_tags(self, metas: list[PageMeta]) -> dict[str, Tag]:
         slugs: dict[str, str] = {}
         found: dict[str, Tag] = {}
-        for page in self._pages:
-            for name in page.tags:
+        listed: dict[str, list[Page]] = {}
+        for meta, page in zip(metas, self._pages, strict=True):
+            for name in meta.tags:
                 slug = slugs.get(name)
                 if slug is None:
                     slug = slugs[name] = slugify(name)
                     if slug in found and _plain(found[slug].name) != _plain(name):
                         self.clashes.append((page, name, found[slug].name))
                 if slug not in found:
-                    found[slug] = Tag(name, slug, [])
-                found[slug].pages.append(page)
+                    listed[slug] = []
+                    found[slug] = Tag(name, slug, listed[slug])
+                listed[slug].append(page)
         return {slug: found[slug] for slug in sorted(found)}
 
 
@@ -188,10 +192,9 @@ class _Data:
         return self._files[name]
 
 
-def newest_first(page: Page) -> tuple[int, int, str]:
+def newest_first(page: PageMeta) -> tuple[int, int, str]:
     """The order of pages: by `order`, then newest first, undated ones last, then by path."""
-    day = page.date or datetime.date.min
-    return (page.order, -day.toordinal(), page.path)
+    return (page.order, -page.date.toordinal() if page.date is not None else -1, page.path)
 
 
 def _plain(tag: str) -> str:
