@@ -84,6 +84,29 @@ def test_one_edit_renders_what_it_reaches(site: Path) -> None:
     assert report(site)["rendered"] == 6
 
 
+def test_a_build_explains_itself(site: Path) -> None:
+    def explained(path: str) -> str:
+        found = hyperweb("build", site, "--explain", path)
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    assert "nothing could be taken over" in explained("/posts/b/")
+    assert "/posts/b/ was taken over" in explained("/posts/b")
+    post = site / "content/posts/a.md"
+    post.write_text(post.read_text("utf-8").replace('"A"', '"New"'), "utf-8")
+    said = explained("/")
+    assert re.search(r"/ was made anew:\n  the title of content/posts/a.md\n/ is made from:", said)
+    assert "which pages are in the section `posts`" in said
+    post.write_text(post.read_text("utf-8") + "More.", "utf-8")
+    assert "/posts/b/ was taken over" in explained("/posts/b/")
+    reached = {"/": ["title", "url"], "/posts/a/": ["all of it"], "/posts/b/": ["url"]}
+    for path in ("content/posts/a.md", str(post)):
+        report = json.loads(hyperweb("build", site, "--json", "--explain", path).stdout)["sites"][0]
+        assert report["explained"]["touches"] == reached
+    assert "/posts/a/: all of it" in explained("templates/base.html")
+    assert "no response of this site" in explained("/nowhere/")
+
+
 def test_an_incremental_build_is_what_a_clean_one_is(site: Path) -> None:
     report(site)
     (site / "content/posts/c.md").write_text('+++\ntitle = "C"\ntags = ["z"]\n+++\n\nC.\n', "utf-8")

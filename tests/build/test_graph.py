@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperweb.build import build_site
-from hyperweb.build._graph import Graph, Head, load_graph, load_head, save_graph
+from hyperweb.build._graph import Graph, load_graph, save_graph
+from hyperweb.build._head import Head, load_head
 from hyperweb.config import load_site
 from tests.e2e.site import make_site
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hyperweb.build._head import FORMAT, Head
 from hyperweb.site._renderer import Memory
 
 if TYPE_CHECKING:
@@ -20,24 +21,8 @@ if TYPE_CHECKING:
 
     from hyperweb.site._values import Values
 
-_VERSION = 4
 # Dependencies that nothing has any more are dropped once there are this many for each that something has.
 _GARBAGE = 2
-_LONGEST_HEAD = 4096
-
-
-class Head(msgspec.Struct, frozen=True):
-    """What tells whether a graph is of any use. It stands in front, for a build that finds nothing to do.
-
-    Attributes:
-        format: The version of the format.
-        pack: The id of the pack that was written; another pack in its place makes the graph void.
-        settings: The hash of the settings.
-    """
-
-    format: int = _VERSION
-    pack: str = ""
-    settings: str = ""
 
 
 class Graph(msgspec.Struct):
@@ -94,21 +79,11 @@ def make_graph(last: Graph, reads: Mapping[str, Iterable[str] | None], now: Valu
     return Graph(names=list(numbers), values=[now[name] for name in numbers], nodes=nodes)
 
 
-def load_head(folder: Path) -> Head:
-    """Returns what stands in front of the graph kept in `folder`, or an empty one where there is none to be used."""
-    try:
-        with (folder / "graph").open("rb") as file:
-            head = msgspec.json.decode(file.readline(_LONGEST_HEAD), type=Head)
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
-        return Head()
-    return head if head.format == _VERSION else Head()
-
-
 def load_graph(folder: Path) -> Graph:
     """Returns the graph kept in `folder`, or an empty one when there is none, or none that can be used."""
     try:
         head, _, body = (folder / "graph").read_bytes().partition(b"\n")
-        if msgspec.json.decode(head, type=Head).format != _VERSION:
+        if msgspec.json.decode(head, type=Head).format != FORMAT:
             return Graph()
         graph = msgspec.msgpack.decode(body, type=Graph)
     except (OSError, ValueError, RecursionError, msgspec.MsgspecError):
