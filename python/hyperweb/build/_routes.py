@@ -9,9 +9,6 @@ import msgspec
 from hyperweb import _core
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.site import SiteError
-from hyperweb.web.errors import RouteError
-from hyperweb.web.pattern import pattern_shape
-from hyperweb.web.route import described
 
 if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
@@ -38,6 +35,8 @@ class Routes(msgspec.Struct):
 
     def rival(self, pattern: str) -> dict[str, str] | None:
         """Returns the route that matches what `pattern` matches under other names of its parameters, or None."""
+        from hyperweb.web.pattern import pattern_shape
+
         shape = pattern_shape(pattern)
         for known in self.described:
             if known["pattern"] != pattern and pattern_shape(known["pattern"]) == shape:
@@ -59,6 +58,10 @@ def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebErr
         errors.append(error)
         return routes
     if app is not None:
+        # A site without handlers has no use for the rest of the framework.
+        from hyperweb.web.errors import RouteError
+        from hyperweb.web.route import described
+
         try:
             # What would keep a worker from starting is an error of the build.
             app.compile()

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
     from hyperweb.site._site import Site
 
 
-def content_nodes(pages: Iterable[Page], files: Mapping[str, str]) -> list[Node]:
+def content_nodes(pages: Iterable[tuple[PageMeta, Page]], files: Mapping[str, str]) -> list[Node]:
     """Returns the responses of content/: its pages, their aliases, and the other files beside them."""
     nodes = []
-    for page in pages:
-        meta = page.meta
+    for meta, page in pages:
         nodes.append(
             Node(
                 url=meta.url,

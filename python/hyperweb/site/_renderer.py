@@ -110,8 +110,9 @@ class Renderer:
             self.errors.append(error)
             data = {}
         kept = [one.meta for one in self._documents.kept.values() if self._drafts or not one.meta.draft]
-        self._pages = {meta.path: self._page(meta) for meta in kept}
-        self.site = Site(self.config.settings, self._pages.values(), data)
+        known = [(meta, self._page(meta)) for meta in kept]
+        self._pages = {meta.path: page for meta, page in known}
+        self.site = Site(self.config.settings, known, data)
         self.environment.globals["site"] = self.site
         self.nodes = {}
         self.values = Values(
@@ -122,7 +123,7 @@ class Renderer:
             documents=self._documents.kept,
             assets=self.assets,
         )
-        for node in self._all_nodes():
+        for node in self._all_nodes(known):
             other = self.nodes.setdefault(node.url, node)
             if other is not node:
                 self.errors.append(self._clash(f"two files have the URL {node.url}", other, node))
@@ -254,8 +255,8 @@ class Renderer:
         record(f"fact:url:{path}")
         return self._pages.get(path)
 
-    def _all_nodes(self) -> list[Node]:
-        nodes = content_nodes(self._pages.values(), self.files)
+    def _all_nodes(self, pages: list[tuple[PageMeta, Page]]) -> list[Node]:
+        nodes = content_nodes(pages, self.files)
         nodes += page_file_nodes(self.config, self.files, self.site, self.errors, drafts=self._drafts)
         nodes += file_nodes(self.files)
         for name in self.assets.names():

@@ -71,23 +71,22 @@ class Site:
         clashes: Tags that would have one address: the page, its tag, and the tag that has the address already.
     """
 
-    def __init__(self, settings: Settings, pages: Iterable[Page], data: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings, pages: Iterable[tuple[PageMeta, Page]], data: dict[str, Any]) -> None:
         self._settings = settings
-        # A page's fields are recorded one by one; what is read here is no page's.
-        by_path = {page.path: page for page in pages}
-        metas = sorted((page.meta for page in by_path.values()), key=newest_first)
-        self._pages = [by_path[meta.path] for meta in metas]
+        by_path = {meta.path: (meta, page) for meta, page in pages}
+        ordered = sorted(by_path.values(), key=newest_first)
+        self._pages = [page for _, page in ordered]
         self._data = data
         self._sections: dict[str, list[Page]] = {}
-        for meta, page in zip(metas, self._pages, strict=True):
+        for meta, page in ordered:
             self._sections.setdefault(meta.section, []).append(page)
         for section in self._sections.values():
             for index, page in enumerate(section):
                 older = section[index + 1] if index + 1 < len(section) else None
                 page.link(older, section[index - 1] if index else None)
         self.clashes: list[tuple[Page, str, str]] = []
-        self._tags = self._find_tags(metas)
-        self._by_path = by_path
+        self._tags = _find_tags(ordered, self.clashes)
+        self._by_path = {path: page for path, (_, page) in by_path.items()}
 
     @property
     def title(self) -> str:
@@ -152,23 +151,6 @@ class Site:
         record("tags")
         return self._tags.get(slug)
 
-    def _find_tags(self, metas: list[PageMeta]) -> dict[str, Tag]:
-        slugs: dict[str, str] = {}
-        found: dict[str, Tag] = {}
-        listed: dict[str, list[Page]] = {}
-        for meta, page in zip(metas, self._pages, strict=True):
-            for name in meta.tags:
-                slug = slugs.get(name)
-                if slug is None:
-                    slug = slugs[name] = slugify(name)
-                    if slug in found and _plain(found[slug].name) != _plain(name):
-                        self.clashes.append((page, name, found[slug].name))
-                if slug not in found:
-                    listed[slug] = []
-                    found[slug] = Tag(name, slug, listed[slug])
-                listed[slug].append(page)
-        return {slug: found[slug] for slug in sorted(found)}
-
 
 class _Data:
     """The files of data/ by stem; reading one is recorded."""
@@ -192,9 +174,28 @@ class _Data:
         return self._files[name]
 
 
-def newest_first(page: PageMeta) -> tuple[int, int, str]:
+def newest_first(known: tuple[PageMeta, Page]) -> tuple[int, int, str]:
     """The order of pages: by `order`, then newest first, undated ones last, then by path."""
+    page = known[0]
     return (page.order, -page.date.toordinal() if page.date is not None else -1, page.path)
+
+
+def _find_tags(pages: Iterable[tuple[PageMeta, Page]], clashes: list[tuple[Page, str, str]]) -> dict[str, Tag]:
+    slugs: dict[str, str] = {}
+    listed: dict[str, list[Page]] = {}
+    found: dict[str, Tag] = {}
+    for meta, page in pages:
+        for name in meta.tags:
+            slug = slugs.get(name)
+            if slug is None:
+                slug = slugs[name] = slugify(name)
+                if slug not in found:
+                    listed[slug] = []
+                    found[slug] = Tag(name, slug, listed[slug])
+                elif _plain(found[slug].name) != _plain(name):
+                    clashes.append((page, name, found[slug].name))
+            listed[slug].append(page)
+    return {slug: found[slug] for slug in sorted(found)}
 
 
 def _plain(tag: str) -> str:
