@@ -120,8 +120,8 @@ if not TYPE_CHECKING:  # A type checker that saw this would take every name for 
 
     def __getattr__(name: str) -> Any:
         if name == "__version__":
-            metadata = importlib.import_module("importlib.metadata")
-            value = globals()[name] = metadata.version("hyperweb")
+            # The module knows it; asking for the package's metadata takes longer than all else here.
+            value = globals()[name] = importlib.import_module("hyperweb._core").__version__
             return value
         if name not in __all__:
             raise AttributeError(f"module 'hyperweb' has no attribute {name!r}")

@@ -333,6 +333,13 @@ class Edge:
     def outstanding(self, site: str) -> int:
         """Returns the requests a site's workers have, or that wait for one."""
 
+    def check(self) -> None:
+        """Says what was found wrong with the packs it started with, whose bodies are checked while it serves.
+
+        Raises:
+            EdgeError: A pack is damaged; the message names the section.
+        """
+
     def drain(self, seconds: float) -> bool:
         """Stops accepting, lets what was begun be sent, and stops. Returns whether all was sent in time."""
 

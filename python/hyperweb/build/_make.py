@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hyperweb import __version__, _core
+from hyperweb.build._caching import ASSET_CACHING, PAGE_CACHING
 from hyperweb.build._errors import BuildError, BuildErrors
 from hyperweb.build._explain import explain
 from hyperweb.build._graph import Graph, load_graph, make_graph, save_graph
 from hyperweb.build._head import Head
-from hyperweb.build._headers import ASSET_CACHING, PAGE_CACHING, security_headers
 from hyperweb.build._links import dead_links
 from hyperweb.build._report import BuildReport
 from hyperweb.build._routes import Routes, site_routes
 from hyperweb.config import SiteConfig
+from hyperweb.config._headers import security_headers
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
 from hyperweb.site._renderer import Renderer, is_transformed

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hyperweb import _core
 from hyperweb.build._graph import load_graph
-from hyperweb.build._headers import security_headers
+from hyperweb.config._headers import security_headers
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App

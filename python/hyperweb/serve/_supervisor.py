@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from hyperweb import _core
-from hyperweb.build._headers import security_headers
+from hyperweb.config._headers import security_headers
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
@@ -179,11 +179,19 @@ class Supervisor:
             if now < beat:
                 continue
             beat = now + _BEAT
+            self._check_edge()
             for site in self.sites:
                 self._check_pack(site)
                 pool = self._pools.get(site.name)
                 if pool is not None:
                     pool.tend(self._edge.outstanding(site.name) if self._edge is not None else 0)
+
+    def _check_edge(self) -> None:
+        try:
+            if self._edge is not None:
+                self._edge.check()
+        except _core.EdgeError as error:
+            raise ServeError(str(error)) from None
 
     def _check_pack(self, site: SiteConfig) -> None:
         stamp = _stamp(site.pack)

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hyperweb_cache::Coalescer;
-use hyperweb_pack::diff;
+use hyperweb_pack::{Unverified, diff};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -43,14 +43,17 @@ pub struct Edge {
 pub(crate) struct Core {
     shared: Arc<Shared>,
     states: Vec<Arc<ThreadState>>,
+    /// What was found wrong with a build after it began to be served.
+    damage: Mutex<Option<EdgeError>>,
 }
 
 impl Edge {
     /// Starts the edge. When this returns it listens.
     pub fn start(config: &Config) -> Result<Self, EdgeError> {
         let threads = config.threads.max(1);
+        let (sites, unverified) = Sites::open(&config.sites, threads)?;
         let shared = Arc::new(Shared {
-            sites: Sites::open(&config.sites, threads)?,
+            sites,
             responses: Responses::new(config.cache_bytes),
             flights: Coalescer::new(),
             limits: config.limits,
@@ -71,7 +74,11 @@ impl Edge {
                 })
             })
             .collect();
-        let core = Arc::new(Core { shared, states });
+        let core = Arc::new(Core {
+            shared,
+            states,
+            damage: Mutex::new(None),
+        });
         let mut running = Vec::new();
         for state in &core.states {
             let listeners = addresses
@@ -89,6 +96,7 @@ impl Edge {
             })?);
         }
         admin::start(&config.admin_socket, Arc::clone(&core))?;
+        core.check_in_background(unverified)?;
         Ok(Self {
             core,
             addresses,
@@ -131,6 +139,12 @@ impl Edge {
         Ok(self.core.shared.sites.by_name(site)?.upstream.outstanding())
     }
 
+    /// Says what was found wrong, since it started, with the packs it started with: they are answered from at once, and
+    /// their bodies checked while they are. A build that is taken up later is checked before.
+    pub fn check(&self) -> Result<(), EdgeError> {
+        self.core.damage.lock().take().map_or(Ok(()), Err)
+    }
+
     /// Accepts nothing new, lets what was begun be sent, and stops. True where all was sent in time.
     pub fn drain(&self, longest: Duration) -> bool {
         self.core.shared.draining.store(true, Ordering::Release);
@@ -147,6 +161,27 @@ impl Edge {
 }
 
 impl Core {
+    fn check_in_background(self: &Arc<Self>, unverified: Vec<Unverified>) -> Result<(), EdgeError> {
+        let core = Arc::clone(self);
+        let first: Vec<_> = core.shared.sites.iter().map(|site| site.build.load_full()).collect();
+        let work = move || {
+            for ((site, build), bodies) in core.shared.sites.iter().zip(first).zip(unverified) {
+                let checked = bodies.verify();
+                // A build that was replaced by now harms nobody.
+                if let Err(error) = checked
+                    && Arc::ptr_eq(&build, &site.build.load())
+                {
+                    core.damage.lock().get_or_insert(error.into());
+                }
+            }
+        };
+        let spawned = std::thread::Builder::new().name("edge-check".to_owned()).spawn(work);
+        spawned.map(drop).map_err(|source| EdgeError::Io {
+            doing: "starting a thread",
+            source,
+        })
+    }
+
     pub(crate) fn reload(&self, site: &str) -> Result<Reloaded, EdgeError> {
         let (old, new) = self.shared.sites.by_name(site)?.reload()?;
         let found = diff(&old.pack, &new.pack);

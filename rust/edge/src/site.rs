@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use hyperweb_pack::Pack;
+use hyperweb_pack::{Pack, Unverified};
 use hyperweb_router::Router;
 
 use crate::config::SiteConfig;
@@ -31,8 +31,7 @@ pub(crate) struct Build {
 }
 
 impl Build {
-    fn open(config: &std::path::Path) -> Result<Self, EdgeError> {
-        let pack = Pack::open(config)?;
+    fn new(pack: Pack) -> Result<Self, EdgeError> {
         let router = if pack.router().is_empty() {
             None
         } else {
@@ -43,7 +42,9 @@ impl Build {
 }
 
 impl Site {
-    fn open(config: &SiteConfig, threads: usize) -> Result<Self, EdgeError> {
+    /// Opens a site, and returns with it what is still to be checked of its pack.
+    fn open(config: &SiteConfig, threads: usize) -> Result<(Self, Unverified), EdgeError> {
+        let (pack, bodies) = Pack::open_deferred(&config.pack)?;
         let headers = config.headers.iter().map(|(name, value)| {
             let bad = || EdgeError::Config(format!("the header {name}: {value} of {} is not valid", config.name));
             Ok((
@@ -51,21 +52,22 @@ impl Site {
                 value.parse().map_err(|_| bad())?,
             ))
         });
-        Ok(Self {
+        let site = Self {
             name: config.name.clone(),
             hosts: config.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
             pack_file: config.pack.clone(),
             files: config.files.clone(),
             headers: headers.collect::<Result<_, EdgeError>>()?,
-            build: ArcSwap::from_pointee(Build::open(&config.pack)?),
+            build: ArcSwap::from_pointee(Build::new(pack)?),
             upstream: Upstream::new(threads),
-        })
+        };
+        Ok((site, bodies))
     }
 
     /// Takes up the build that stands at the pack's place, and returns the one before with it. One that is damaged is
     /// refused, and the one before stays.
     pub(crate) fn reload(&self) -> Result<(Arc<Build>, Arc<Build>), EdgeError> {
-        let new = Arc::new(Build::open(&self.pack_file)?);
+        let new = Arc::new(Build::new(Pack::open(&self.pack_file)?)?);
         let old = self.build.swap(Arc::clone(&new));
         Ok((old, new))
     }
@@ -78,14 +80,19 @@ pub(crate) struct Sites {
 }
 
 impl Sites {
-    pub(crate) fn open(configs: &[SiteConfig], threads: usize) -> Result<Self, EdgeError> {
-        let all = configs.iter().map(|config| Site::open(config, threads).map(Arc::new));
-        let all = all.collect::<Result<Vec<_>, _>>()?;
+    /// Opens the sites, and returns with them what is still to be checked of their packs, in their order.
+    pub(crate) fn open(configs: &[SiteConfig], threads: usize) -> Result<(Self, Vec<Unverified>), EdgeError> {
+        let opened = configs
+            .iter()
+            .map(|config| Site::open(config, threads))
+            .collect::<Result<Vec<_>, _>>()?;
+        let (all, unverified): (Vec<_>, Vec<_>) =
+            opened.into_iter().map(|(site, bodies)| (Arc::new(site), bodies)).unzip();
         let first = all
             .first()
             .cloned()
             .ok_or_else(|| EdgeError::Config("there is no site to serve".to_owned()))?;
-        Ok(Self { all, first })
+        Ok((Self { all, first }, unverified))
     }
 
     /// The site that names a host; else the first that names none; else the first.

@@ -3,7 +3,8 @@
 //! ```text
 //! 0    "HYPERWEB", version u32, sections u32, file length u64, blake3 of the header with this field zero [32]
 //! 56   section table: 7 × (kind u32, zero u32, offset u64, length u64, hash [32])
-//! 512  BODIES    for each variant its head right before its body; bodies begin at multiples of 64
+//! 512  BODIES    for each variant its head right before its body; bodies begin at multiples of 64. All plain bodies
+//!                come first, then those in br, in gzip, in zstd: a client asks for one coding
 //!      META      JSON of the site
 //!      INDEX     slots u32, zero u32, then slots × (high half of the path's hash u32, entry + 1 u32)
 //!      ENTRIES   264 bytes each, see [`entry`](crate::entry)

@@ -17,6 +17,7 @@ mod format;
 mod mmap_unsafe;
 mod reader;
 mod response;
+mod spool;
 mod verify;
 mod writer;
 
@@ -24,6 +25,6 @@ pub use diff::{Difference, diff};
 pub use encoding::Encoding;
 pub use entry::{Body, Entry, Variant};
 pub use error::PackError;
-pub use reader::{Pack, read_id};
+pub use reader::{Pack, Unverified, read_id};
 pub use response::{BodyIn, Response, VariantIn};
 pub use writer::{PackWriter, SealedPack, Summary};

@@ -1,7 +1,7 @@
 //! Opens a pack and finds what is in it.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -39,15 +39,40 @@ impl AsRef<[u8]> for Owner {
     }
 }
 
+/// The bodies of a pack that is open and was not checked as a whole.
+#[derive(Debug)]
+#[must_use = "a pack whose bodies are not checked may be damaged"]
+pub struct Unverified {
+    file: File,
+    path: PathBuf,
+    header: Header,
+}
+
+impl Unverified {
+    /// Checks the bodies against their hash, on several threads where there are many.
+    pub fn verify(self) -> Result<(), PackError> {
+        verify_sections(&self.file, &self.path, &self.header, &[Section::Bodies])
+    }
+}
+
 impl Pack {
     /// Opens a pack and checks all of it: every section against its hash, every offset against its bounds.
     ///
     /// The bytes are checked by reading the file and not through the map, so that what stays in memory is only what is
     /// served.
     pub fn open(path: &Path) -> Result<Self, PackError> {
+        let (pack, bodies) = Self::open_deferred(path)?;
+        bodies.verify()?;
+        Ok(pack)
+    }
+
+    /// Opens a pack and checks all of it but the bytes of its bodies, which are nearly all of the file: for a server
+    /// that is to answer at once. Nothing that is read from those bytes leads anywhere. What is returned beside the pack
+    /// checks them.
+    pub fn open_deferred(path: &Path) -> Result<(Self, Unverified), PackError> {
         let file = File::open(path).map_err(|error| PackError::io(path, "opening it", error))?;
         let header = read_header(&file, path)?;
-        verify_sections(&file, path, &header)?;
+        verify_sections(&file, path, &header, &Section::ALL[1..])?;
         let mapped = map(&file).map_err(|error| PackError::io(path, "mapping it", error))?;
         if mapped.len() as u64 != header.length {
             return Err(PackError::refused(
@@ -59,6 +84,11 @@ impl Pack {
         let mapped = Arc::new(Mapped(mapped));
         let id = identity(&header.hash);
         let shared = Bytes::from_owner(Owner(Arc::clone(&mapped)));
+        let unverified = Unverified {
+            file,
+            path: path.to_owned(),
+            header: header.clone(),
+        };
         let pack = Self {
             inner: Arc::new(Inner {
                 map: mapped,
@@ -68,7 +98,7 @@ impl Pack {
             }),
         };
         check_entries(&pack, path)?;
-        Ok(pack)
+        Ok((pack, unverified))
     }
 
     /// Finds the response for a decoded URL path.

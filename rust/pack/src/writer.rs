@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,10 @@ use crate::entry::{Body, Entry, HASH_AT, MODIFIED_AT, STATUS_AT, TAGS_AT, TYPE_A
 use crate::error::PackError;
 use crate::format::{
     CHUNK, ENTRY_LENGTH, HEADER_HASH, HEADER_LENGTH, MAGIC, SECTIONS, Section, TABLE_AT, TABLE_ROW, VARIANT_LENGTH,
-    VARIANTS_AT, VERSION, align, path_hash, section_hash,
+    VARIANTS_AT, VERSION, align, path_hash, section_hash, u32_at, u64_at,
 };
 use crate::response::{BodyIn, Response, VariantIn};
+use crate::spool::Spool;
 
 /// What was written.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +37,8 @@ pub struct PackWriter {
     chunk: blake3::Hasher,
     chunk_length: usize,
     chunks: blake3::Hasher,
+    /// The bodies of each coding but the plain one, which is written at once.
+    spools: [Option<Spool>; Encoding::ALL.len()],
     records: Vec<[u8; ENTRY_LENGTH]>,
     paths: HashMap<String, usize>,
     strings: Vec<u8>,
@@ -73,6 +76,7 @@ impl PackWriter {
             chunk: blake3::Hasher::new(),
             chunk_length: 0,
             chunks: blake3::Hasher::new(),
+            spools: Default::default(),
             records: Vec::new(),
             paths: HashMap::new(),
             strings: Vec::new(),
@@ -146,8 +150,8 @@ impl PackWriter {
             let (head, bytes) = (variant.head(), variant.body());
             let start = VARIANTS_AT + variant.encoding().index() * VARIANT_LENGTH;
             let body_at = match bytes {
-                Body::Bytes(bytes) => self.body(head, bytes)?,
-                Body::File { .. } => self.body(head, &[])?,
+                Body::Bytes(bytes) => self.body(variant.encoding(), head, bytes)?,
+                Body::File { .. } => self.body(variant.encoding(), head, &[])?,
             };
             record[start + 8..start + 16].copy_from_slice(&body_at.to_le_bytes());
             let not_modified = self.shared_text(std::str::from_utf8(variant.not_modified_head()).unwrap_or(""))?;
@@ -189,6 +193,7 @@ impl PackWriter {
 
     /// Writes what is left and makes sure that it is on the disk, so that nothing but a rename is to be done.
     pub fn seal(mut self) -> Result<SealedPack, PackError> {
+        self.append_spools()?;
         let mut order: Vec<(&String, usize)> = self.paths.iter().map(|(path, number)| (path, *number)).collect();
         order.sort();
         let entries: Vec<u8> = order.iter().flat_map(|(_, number)| self.records[*number]).collect();
@@ -229,6 +234,36 @@ impl PackWriter {
         Ok(SealedPack { writer: self, summary })
     }
 
+    /// Writes the bodies that were put aside, one coding after the other, and leads the records to them.
+    fn append_spools(&mut self) -> Result<(), PackError> {
+        let mut buffer = vec![0; 256 << 10];
+        for encoding in Encoding::ALL {
+            let Some(spool) = self.spools[encoding.index()].take() else {
+                continue;
+            };
+            self.pad_to(align(self.at))?;
+            let start = self.at;
+            let aside = self.aside.clone();
+            let io = |error| PackError::io(&aside, "writing it", error);
+            let mut reader = spool.into_reader().map_err(io)?;
+            loop {
+                let count = reader.read(&mut buffer).map_err(io)?;
+                if count == 0 {
+                    break;
+                }
+                self.hashed(&buffer[..count])?;
+            }
+            let at = VARIANTS_AT + encoding.index() * VARIANT_LENGTH;
+            for record in &mut self.records {
+                if u32_at(record, at).is_some_and(|kind| kind != 0) {
+                    let body_at = start + u64_at(record, at + 8).unwrap_or(0);
+                    record[at + 8..at + 16].copy_from_slice(&body_at.to_le_bytes());
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn keep(&mut self, path: &str, record: &[u8; ENTRY_LENGTH]) -> Result<(), PackError> {
         if self.paths.insert(path.to_owned(), self.records.len()).is_some() {
             return Err(PackError::response(path, "there is another one of this path"));
@@ -245,8 +280,8 @@ impl PackWriter {
         let etag = format!("\"{}{}\"", hex(&hash[..12]), variant.encoding.mark());
         let head = head(response, variant.encoding, &etag, length);
         let body_at = match variant.body {
-            BodyIn::Bytes(bytes) => self.body(head.as_bytes(), bytes)?,
-            BodyIn::File { .. } => self.body(head.as_bytes(), &[])?,
+            BodyIn::Bytes(bytes) => self.body(variant.encoding, head.as_bytes(), bytes)?,
+            BodyIn::File { .. } => self.body(variant.encoding, head.as_bytes(), &[])?,
         };
         let mut record = [0; VARIANT_LENGTH];
         record[..4].copy_from_slice(&kind.to_le_bytes());
@@ -273,8 +308,17 @@ impl PackWriter {
         Ok(record)
     }
 
-    /// Writes a head and a body so that the body begins at a multiple of 64, and returns where.
-    fn body(&mut self, head: &[u8], body: &[u8]) -> Result<u64, PackError> {
+    /// Writes a head and a body so that the body begins at a multiple of 64, and returns where: in the pack, or in the
+    /// spool of its coding.
+    fn body(&mut self, encoding: Encoding, head: &[u8], body: &[u8]) -> Result<u64, PackError> {
+        if encoding != Encoding::Identity {
+            let io = |error| PackError::io(&self.aside, "writing it", error);
+            let spool = match &mut self.spools[encoding.index()] {
+                Some(spool) => spool,
+                empty => empty.insert(Spool::create(self.aside.parent().unwrap_or_else(|| Path::new("."))).map_err(io)?),
+            };
+            return spool.add(head, body).map_err(io);
+        }
         let body_at = align(self.at + head.len() as u64);
         self.pad_to(body_at - head.len() as u64)?;
         self.hashed(head)?;

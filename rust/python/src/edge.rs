@@ -70,6 +70,10 @@ impl Edge {
         self.inner.outstanding(site).map_err(|error| edge_error(&error))
     }
 
+    fn check(&self) -> PyResult<()> {
+        self.inner.check().map_err(|error| edge_error(&error))
+    }
+
     fn drain(&self, py: Python<'_>, seconds: f64) -> bool {
         py.detach(|| self.inner.drain(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0))))
     }
