@@ -132,6 +132,14 @@ class Sources:
     def changed(self) -> bool:
         """Whether the last scan found anything but what was known before it."""
 
+    @property
+    def redated(self) -> list[str]:
+        """The files the last scan found with another time of change, in whole seconds, than was known before it."""
+
+    @property
+    def times(self) -> dict[str, int]:
+        """The time of the last change of each file that the last scan found, in seconds since 1970."""
+
     def is_current(self) -> bool:
         """Whether all files are as they were at the last scan that was saved, by sizes and times."""
 
@@ -255,6 +263,7 @@ class SiteWriter:
         path: str,
         body: bytes,
         *,
+        source: str,
         status: int,
         content_type: str,
         modified: int,
@@ -264,22 +273,26 @@ class SiteWriter:
         best: bool,
         public: bool,
     ) -> None:
-        """Adds a response. `finish` names its minifier: none, html, xml, svg or json."""
+        """Adds a response. `source` is the file it comes from, relative to the site, for errors.
+
+        `finish` names its minifier: none, html, xml, svg or json.
+        """
 
     def add_file(
         self,
         path: str,
         source: str,
         *,
+        name: str,
         content_type: str,
         modified: int,
         headers: list[tuple[str, str]],
         best: bool,
     ) -> None:
-        """Adds a file as it is."""
+        """Adds a file as it is. `source` is where it stands, `name` its path relative to the site."""
 
-    def reuse(self, path: str, *, public: bool = True) -> None:
-        """Takes a response over from the previous pack."""
+    def reuse(self, path: str, *, public: bool = True, modified: int | None = None) -> None:
+        """Takes a response over from the previous pack, with `modified` as of a change at that time (seconds)."""
 
     def finish(self, router: bytes, manifest: bytes, meta: bytes) -> Written:
         """Writes what is left and puts all of it in place."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hyperweb._core import open_pack
+from hyperweb.build._lock import only_build
 from tests.e2e.site import hyperweb, make_site
 
 if TYPE_CHECKING:
@@ -70,14 +72,39 @@ def test_one_edit_renders_what_it_reaches(site: Path) -> None:
     report(site)
     post = site / "content/posts/a.md"
     post.write_text(post.read_text("utf-8") + "\nMore.\n", "utf-8")
-    # Its words are metadata that lists may show, so the pages that list it are made again; the 404 page is not.
-    found = report(site)
-    assert 0 < int(str(found["rendered"])) < 6
+    # The pages that list it show its title, and the post that links to it has its address: both are as they were.
+    assert report(site)["rendered"] == 1
     assert b"More." in public(site)["posts/a/index.html"]
+    post.write_text(post.read_text("utf-8").replace('"A"', '"New"'), "utf-8")
+    assert report(site)["rendered"] == 2
+    assert b"New" in public(site)["index.html"]
     (site / "templates/greet.html").write_text("x", "utf-8")
     assert report(site)["rendered"] == 0
     (site / "templates/base.html").write_text((site / "templates/base.html").read_text("utf-8") + "\n", "utf-8")
     assert report(site)["rendered"] == 6
+
+
+def test_a_build_explains_itself(site: Path) -> None:
+    def explained(path: str) -> str:
+        found = hyperweb("build", site, "--explain", path)
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    assert "nothing could be taken over" in explained("/posts/b/")
+    assert "/posts/b/ was taken over" in explained("/posts/b")
+    post = site / "content/posts/a.md"
+    post.write_text(post.read_text("utf-8").replace('"A"', '"New"'), "utf-8")
+    said = explained("/")
+    assert re.search(r"/ was made anew:\n  the title of content/posts/a.md\n/ is made from:", said)
+    assert "which pages are in the section `posts`" in said
+    post.write_text(post.read_text("utf-8") + "More.", "utf-8")
+    assert "/posts/b/ was taken over" in explained("/posts/b/")
+    reached = {"/": ["title", "url"], "/posts/a/": ["all of it"], "/posts/b/": ["url"]}
+    for path in ("content/posts/a.md", str(post)):
+        report = json.loads(hyperweb("build", site, "--json", "--explain", path).stdout)["sites"][0]
+        assert report["explained"]["touches"] == reached
+    assert "/posts/a/: all of it" in explained("templates/base.html")
+    assert "no response of this site" in explained("/nowhere/")
 
 
 def test_an_incremental_build_is_what_a_clean_one_is(site: Path) -> None:
@@ -126,6 +153,76 @@ def test_parts_of_pages_are_packed_for_the_script_that_swaps_them(site: Path) ->
     assert any(url.endswith(".js") for url in parts["assets"])
 
 
+def test_pages_have_drafts_old_paths_and_an_order(site: Path) -> None:
+    (site / "pages/new.html").write_text('+++\naliases = ["/older/"]\norder = 3\n+++\n{{ page.order }}', "utf-8")
+    (site / "pages/draft.html").write_text("---\ndraft: true\n---\n{{ page.draft }}", "utf-8")
+    report(site)
+    assert public(site)["new/index.html"] == b"3"
+    assert b"url=/new/" in public(site)["older/index.html"]
+    assert "draft/index.html" not in public(site)
+    report(site, "--drafts")
+    assert public(site)["draft/index.html"] == b"True"
+
+
+def test_names_that_no_url_holds_as_they_are_lead_where_they_are(site: Path) -> None:
+    files = {
+        "content/posts/50% off?.md": "# Off\n",
+        "content/posts/ü #2.md": "# Two\n",
+        "content/posts/a?b#c.txt": "text",
+        "assets/pic %1.svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+        "assets/more.css": "p { background: url('pic%20%251.svg') }",
+        "content/posts/links.md": '+++\naliases = ["/%C3%A4lter/"]\n+++\n'
+        "[one](<50%25 off%3F.md>) [two](<ü %232.md#part>) [raw](</posts/50%25 off%3F/>) [file](a%3Fb%23c.txt)"
+        " ![pic](<../../assets/pic %251.svg>)\n",
+        "pages/list.xml": "<list>{% for p in site.section('posts') %}<u>{{ url(p.url) }}</u>{% endfor %}</list>",
+    }
+    for path, text in files.items():
+        (site / path).write_text(text, "utf-8")
+    assert report(site)["warnings"] == []
+    page = public(site)["posts/links/index.html"].decode()
+    pack = open_pack(str(site / "dist/site.pack"))
+    for url in ("/posts/50%25%20off%3F/", "/posts/%C3%BC%20%232/", "/posts/a%3Fb%23c.txt"):
+        assert f'"{url}"' in page or f"={url}" in page, page
+        found = pack.answer(url)
+        assert found is not None, url
+        assert found[0] == 200
+    assert "/posts/%C3%BC%20%232/#part" in page
+    picture = re.search(r"/assets/pic%20%251\.[0-9a-f]+\.svg", page)
+    assert picture is not None, page
+    assert pack.answer(picture[0]) is not None
+    css = next(text for name, text in public(site).items() if name.startswith("assets/more."))
+    assert picture[0].encode() in css
+    assert b"<u>https://example.org/posts/%C3%BC%20%232/</u>" in public(site)["list.xml"]
+    moved = pack.answer("/%C3%A4lter/")
+    assert moved is not None
+    assert dict(moved[1])["location"] == "/posts/links/"
+    assert {"posts/50% off?/index.html", "posts/a?b#c.txt"} <= public(site).keys()
+
+
+def test_tags_that_differ_by_their_signs_have_pages_of_their_own(site: Path) -> None:
+    tags = '["C", "C++", "c#", "Big Data", "big-data"]'
+    (site / "content/posts/c.md").write_text(f"+++\ntags = {tags}\n+++\n", "utf-8")
+    report(site)
+    found = {name for name in public(site) if name.startswith("tags/")}
+    pages = {f"tags/{slug}/index.html" for slug in ("c", "c-plus-plus", "c-sharp", "big-data", "x", "y")}
+    assert found == pages
+
+
+def test_two_sites_are_not_built_into_one_folder(site: Path, tmp_path: Path) -> None:
+    other = make_site(tmp_path / "other")
+    found = hyperweb("build", site, other, "--out", tmp_path / "out")
+    assert found.returncode == 2
+    assert str(site) in found.stderr
+    assert str(other) in found.stderr
+    out = tmp_path / "out"
+    hyperweb("build", site, "--out", out, check=True)
+    with only_build(tmp_path, out):
+        found = hyperweb("build", other, "--out", out)
+    assert found.returncode == 1
+    assert "another site is being built into this folder" in found.stderr
+    assert hyperweb("build", other, "--out", out).returncode == 0
+
+
 BAD = {
     "unknown key": ({"site.toml": 'titel = "x"\n'}, 2, ["site.toml:1", "titel", "did you mean `title`"]),
     "wrong type": ({"site.toml": '[build]\nminify = "yes"\n'}, 2, ["site.toml:2", "build.minify"]),
@@ -144,6 +241,57 @@ BAD = {
     "typescript": ({"assets/app.ts": "let a = 1;\nlet = ;\n"}, 1, ["assets/app.ts:2", "not a valid script"]),
     "missing import": ({"assets/app.ts": "import './no';\n"}, 1, ["assets/app.ts:1", "./no"]),
     "css": ({"assets/app.css": "a { }\n} b {\n"}, 1, ["assets/app.css:2", "not valid CSS"]),
+    "tags of one address": (
+        {"content/x.md": '+++\ntags = ["a.b"]\n+++\n', "content/y.md": '+++\ntags = ["a b"]\n+++\n'},
+        1,
+        ["content/y.md:2", "`a b`", "`a.b`", "/tags/a-b/"],
+    ),
+    "slug in pages": ({"pages/x.html": '+++\ntitle = "x"\nslug = "y"\n+++\n'}, 1, ["pages/x.html:3", "`slug`"]),
+    "template in pages": ({"pages/x.html": "---\ntemplate: y.html\n---\n"}, 1, ["pages/x.html:2", "`template`"]),
+    "aliases of many pages": (
+        {"pages/tags/[tag].html": '+++\neach = "tags"\naliases = ["/x/"]\n+++\n'},
+        1,
+        ["pages/tags/[tag].html:3", "`aliases`"],
+    ),
+    "a backslash in a name": ({"static/a\\b.txt": "x"}, 1, ["static/a\\b.txt", "backslash"]),
+    "what cannot be packed": (
+        {"site.toml": "[client]\nspa = true\n", "content/api/content/posts/a.md": "x"},
+        1,
+        ["cannot be packed", "site/content/posts/a.md", "/api/content/posts/a/"],
+    ),
+    "a page and a handler": (
+        {
+            "pages/greet/[who].html": '+++\nrender = "dynamic"\n+++\n',
+            "handlers.py": "from hyperweb import get\n\n\n@get('/greet/{name}/')\nasync def greet() -> str:\n"
+            "    return ''\n",
+        },
+        1,
+        ["pages/greet/[who].html", "/greet/{who}/", "/greet/{name}/", "greet (handlers.py:4)"],
+    ),
+    "a page and a handler of one path": (
+        {
+            "pages/now.html": '+++\nrender = "dynamic"\n+++\n',
+            "handlers.py": "from hyperweb import get\n\n\n@get('/now/')\nasync def now() -> str:\n    return ''\n",
+        },
+        1,
+        ["pages/now.html", "now (handlers.py:4)"],
+    ),
+    "two pages of one pattern": (
+        {
+            "pages/[a].html": '+++\nrender = "dynamic"\n+++\n',
+            "pages/[b].html": '+++\nrender = "dynamic"\n+++\n',
+        },
+        1,
+        ["pages/[a].html", "pages/[b].html"],
+    ),
+    "two handlers of one pattern": (
+        {
+            "handlers.py": "from hyperweb import get, post\n\n\n@get('/x/{a}')\nasync def one() -> str:\n"
+            "    return ''\n\n\n@post('/x/{b}')\nasync def two() -> str:\n    return ''\n",
+        },
+        1,
+        ["handlers.py:9", "/x/{b} of two", "/x/{a} of one (handlers.py:4)"],
+    ),
     "handlers": ({"handlers.py": "import nothing_like_it\n"}, 1, ["handlers.py:1", "nothing_like_it"]),
     "data": ({"data/x.toml": "a ="}, 1, ["data/x.toml", "not valid TOML"]),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import re
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EDITS = 40
+SOURCES = ("assets", "content", "data", "pages", "static", "templates", "site.toml")
 FILES = {
     "site.toml": 'title = "T"\nbase_url = "https://example.org"\n[extra]\nmotto = "m"\n',
     "templates/page.html": """{% extends "base.html" %}{% block content %}{% include "parts/side.html" %}
@@ -37,11 +40,23 @@ each = "sections"
 {% extends "base.html" %}{% block content %}<h1>{{ section.name }}</h1>{{ section.pages | length }}{% endblock %}""",
     "pages/pictures.html": """{% extends "base.html" %}{% block content %}<img src="/assets/img/dot.svg" alt="">
 <script type="module" src="{{ asset('app.ts') }}"></script>{% endblock %}""",
+    "pages/lists.html": """{% extends "base.html" %}{% import "shared.html" as shared %}{% block content %}
+{% for tag in site.tags %}<h2>{{ tag.name }}</h2>{% for page in tag.pages %}{{ page.minutes }} {{ page.description }}
+{{ page.extra.mood or "" }}{{ page.updated | isodate }}{{ page.order }}{{ page.draft }}{% endfor %}{% endfor %}
+{{ shared.newest }}{% set a = site.page("posts/a.md") %}{{ a.summary if a else "none" }}{% endblock %}""",
+    "pages/contents.json": """{% for post in site.section("posts") %}
+{{ post.toc | map(attribute="text") | list | tojson }}{{ post.tags | list | tojson }}{% endfor %}""",
+    "templates/shared.html": """{% import "parts/names.html" as names %}
+{% set newest = (site.section("posts") | first).title if site.section("posts") else "" %}{{ names.all }}""",
+    "templates/parts/names.html": "{% set all = site.pages | map(attribute='title') | join %}",
+    "templates/narrow.html": """{% extends "base.html" %}{% import "shared.html" as shared %}{% block content %}
+{{ shared.newest }}{{ page.summary }}{{ page.toc | length }}{% endblock %}""",
     "data/team.toml": 'name = "The team"\n',
     "assets/img/dot.svg": '<svg xmlns="http://www.w3.org/2000/svg"><circle r="1"/></svg>',
     "assets/app.css": "@import './parts/_p.css';\nbody { background: url(./img/dot.svg) }\n",
     "content/posts/c.md": '+++\ntitle = "C"\ndate = 2026-01-03\n+++\n\n![dot](../../assets/img/dot.svg)\n',
     "content/notes/n.md": "# Note\n\nTo [C](../posts/c.md) and [a file](data.txt).\n",
+    "content/notes/o.md": '+++\ntemplate = "narrow.html"\n+++\n\n[Note](n.md).\n\n## Part\n\n[B](../posts/b.md)\n',
     "content/notes/data.txt": "data\n",
 }
 
@@ -58,6 +73,7 @@ class Editor:
             self.remove_content,
             self.edit_body,
             self.edit_body,
+            self.edit_word,
             self.edit_front_matter,
             self.edit_front_matter,
             self.edit_template,
@@ -69,6 +85,7 @@ class Editor:
             self.edit_page,
             self.edit_handlers,
             self.move_post,
+            self.touch,
         ]
 
     def edit(self) -> str:
@@ -106,7 +123,13 @@ class Editor:
 
     def edit_body(self) -> str:
         path = str(self.chance.choice(self.posts()).relative_to(self.site))
-        return self.write(path, f"{self.read(path)}\nEdit {self.count}, [B](/posts/b/).\n")
+        heading = self.chance.choice(["", f"## Part {self.count}\n\n"])
+        return self.write(path, f"{self.read(path)}\n{heading}Edit {self.count}, [B](/posts/b/).\n")
+
+    def edit_word(self) -> str:
+        """Changes a body and no count of it."""
+        path = str(self.chance.choice(self.posts()).relative_to(self.site))
+        return self.write(path, re.sub(r"Edit \d+", f"Edit {self.count}", self.read(path)))
 
     def edit_front_matter(self) -> str:
         path = str(self.chance.choice(self.posts()).relative_to(self.site))
@@ -120,14 +143,31 @@ class Editor:
             f'slug = "s{self.count}"',
             f'aliases = ["/moved/{self.count}/"]',
             'template = "wide.html"',
+            'template = "narrow.html"',
+            f'description = "d{self.count}"',
             f'mood = "m{self.count}"',
         ]
-        chosen = "\n".join(self.chance.sample(keys, 3))
+        chosen = "\n".join({key.partition(" ")[0]: key for key in self.chance.sample(keys, 3)}.values())
         return self.write(path, f"+++\n{chosen}\n+++\n{body}\n")
+
+    def touch(self) -> str:
+        """Saves a file again as it is, at another time."""
+        files = sorted(file for file in self.site.rglob("*.*") if file.relative_to(self.site).parts[0] in SOURCES)
+        file = self.chance.choice(files)
+        seconds = 1_500_000_000 + self.count
+        os.utime(file, (seconds, seconds))
+        return f"touched {file.name}"
 
     def edit_template(self) -> str:
         path = self.chance.choice(
-            ["templates/base.html", "templates/page.html", "templates/parts/side.html", "templates/wide.html"]
+            [
+                "templates/base.html",
+                "templates/page.html",
+                "templates/parts/side.html",
+                "templates/wide.html",
+                "templates/parts/names.html",
+                "templates/shared.html",
+            ]
         )
         return self.write(path, f"{self.read(path)}<!--{self.count}--><i>{self.count}</i>")
 
@@ -214,6 +254,12 @@ def test_an_incremental_build_is_what_a_clean_one_is(
 
 def mend(site: Path, number: int) -> None:
     """Puts back the pages that links and templates count on."""
-    for path in ("content/posts/a.md", "content/posts/b.md", "content/posts/c.md", "content/notes/n.md"):
+    for path in (
+        "content/posts/a.md",
+        "content/posts/b.md",
+        "content/posts/c.md",
+        "content/notes/n.md",
+        "content/notes/o.md",
+    ):
         if not (site / path).exists() or "draft = true" in (site / path).read_text("utf-8"):
             (site / path).write_text(f"# Back\n\nAgain {path}, {number}.\n", "utf-8")

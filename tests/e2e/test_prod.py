@@ -106,6 +106,10 @@ def test_hostile_paths_lead_to_no_file(server: Running, path: str) -> None:
         b"GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n",
         b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET /posts/a/#x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        # This one would go to a worker, by way of hyper.
+        b"GET /api/pid#x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"POST /api/pid#x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
         b"nonsense\r\n\r\n",
     ],
 )

@@ -40,19 +40,25 @@ def test_what_is_not_a_length_of_time_is_refused(value: str | float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cache", "header"),
+    ("cache", "browsers", "edge"),
     [
-        (Cache(ttl="10m"), "public, max-age=0, s-maxage=600, stale-while-revalidate=60"),
-        (Cache(ttl=5), "public, max-age=0, s-maxage=5"),
-        (Cache(ttl="1h", swr=0), "public, max-age=0, s-maxage=3600"),
+        (Cache(ttl="10m"), "public, max-age=0, s-maxage=600", "public, max-age=600, stale-while-revalidate=60"),
+        (Cache(ttl=5), "public, max-age=0, s-maxage=5", None),
+        (Cache(ttl="1h", swr=0), "public, max-age=0, s-maxage=3600", None),
+        (Cache(ttl=5, sie=9), "public, max-age=0, s-maxage=5", "public, max-age=5, stale-if-error=9"),
         (
             Cache(ttl="1m", swr="1h", sie="1d", browser=10),
-            "public, max-age=10, s-maxage=60, stale-while-revalidate=3600, stale-if-error=86400",
+            "public, max-age=10, s-maxage=60",
+            "public, max-age=60, stale-while-revalidate=3600, stale-if-error=86400",
         ),
     ],
 )
-def test_a_policy_is_said_in_cache_control(cache: Cache, header: str) -> None:
-    assert cache.header() == header
+def test_a_policy_is_said_to_all_and_what_is_for_the_edge_to_the_edge(
+    cache: Cache, browsers: str, edge: str | None
+) -> None:
+    # A browser would serve what is stale after a purge, which does not reach it (RFC 5861, section 3).
+    assert cache.header() == browsers
+    assert cache.edge_header() == edge
 
 
 @given(st.text(max_size=20))
@@ -106,13 +112,20 @@ def lines(client: TestClient, path: str) -> tuple[str, str, str]:
     return response.header("cache-control"), response.header("cache-tag"), response.header("vary")
 
 
-KEPT = "public, max-age=0, s-maxage=600, stale-while-revalidate=60"
+def edge_line(client: TestClient, path: str) -> str:
+    return client.get(path).header("cdn-cache-control")
+
+
+KEPT = "public, max-age=0, s-maxage=600"
 
 
 def test_a_kept_response_says_for_how_long_and_under_which_tags(client: TestClient) -> None:
     assert lines(client, "/posts/hello") == (KEPT, "posts, post:hello", "accept-language")
-    assert lines(client, "/all") == ("public, max-age=0, s-maxage=30, stale-while-revalidate=3", "posts", "")
-    assert lines(client, "/pages")[0].endswith("s-maxage=60, stale-while-revalidate=6")
+    assert edge_line(client, "/posts/hello") == "public, max-age=600, stale-while-revalidate=60"
+    assert lines(client, "/all") == ("public, max-age=0, s-maxage=30", "posts", "")
+    assert edge_line(client, "/all") == "public, max-age=30, stale-while-revalidate=3"
+    assert lines(client, "/pages")[0].endswith("s-maxage=60")
+    assert edge_line(client, "/pages").endswith("stale-while-revalidate=6")
 
 
 def test_a_path_cannot_add_a_tag_of_its_own(client: TestClient) -> None:
@@ -121,10 +134,12 @@ def test_a_path_cannot_add_a_tag_of_its_own(client: TestClient) -> None:
 
 def test_what_the_handler_says_of_itself_is_stronger(client: TestClient) -> None:
     assert lines(client, "/posts/own") == ("no-cache", "posts, post:own", "cookie, accept-language")
+    assert edge_line(client, "/posts/own") == ""
 
 
 def test_a_response_that_sets_a_cookie_is_never_public(client: TestClient) -> None:
     assert lines(client, "/posts/personal")[0] == "private, no-store"
+    assert edge_line(client, "/posts/personal") == ""
 
 
 def test_an_error_is_not_kept(client: TestClient) -> None:

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import html
-import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from hyperweb import __version__, _core
-from hyperweb.build._caching import ASSET_CACHING, PAGE_CACHING
+from hyperweb import _core
 from hyperweb.build._errors import BuildError, BuildErrors
-from hyperweb.build._graph import Graph, load_graph, make_graph, save_graph
-from hyperweb.build._links import dead_links
+from hyperweb.build._head import Head, load_head
 from hyperweb.build._lock import only_build
 from hyperweb.build._report import BuildReport
-from hyperweb.build._routes import Routes, site_routes
 from hyperweb.config import settings_hash
-from hyperweb.config._headers import security_headers
-from hyperweb.site import SiteError
-from hyperweb.site._documents import site_error
-from hyperweb.site._renderer import Renderer, is_transformed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hyperweb.config import SiteConfig
-    from hyperweb.errors import HyperwebError
-    from hyperweb.site._node import Node
-
-# Bodies parsed ahead of rendering: bounds what a build of a large site holds in memory at a time.
-_BATCH = 512
-# After so many errors the rest are no help.
-_MOST_ERRORS = 50
 
 
 def build_site(
@@ -41,6 +23,7 @@ def build_site(
     *,
     clean: bool = False,
     strict: bool = False,
+    explain: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
     """Builds a site into its `dist/`, doing only what changed since the last time.
@@ -49,12 +32,84 @@ def build_site(
         config: The site.
         clean: Forget what earlier builds know and make everything anew.
         strict: Fail on what is otherwise a warning.
+        explain: A URL path or a source of which the report says why it was made anew, or what it reaches.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
     Raises:
         BuildErrors: Something is wrong with the site; the last good `dist/` is as it was.
     """
-    return _Build(config, clean=clean, strict=strict, progress=progress or _silent).run()
+    started = time.perf_counter()
+    report = BuildReport(site=config.name)
+    _make_folders(config)
+    with only_build(config.state, config.out):
+        _build(config, report, clean=clean, strict=strict, explain=explain, progress=progress or _silent)
+    report.milliseconds = round((time.perf_counter() - started) * 1000)
+    return report
+
+
+def _build(
+    config: SiteConfig,
+    report: BuildReport,
+    *,
+    clean: bool,
+    strict: bool,
+    explain: str | None,
+    progress: Callable[[str, int, int], None],
+) -> None:
+    settings = settings_hash(config.settings)
+    head = Head() if clean else load_head(config.state)
+    sources = _core.Sources(str(config.root), str(config.state / "sources"), max_file=config.settings.build.max_file)
+    try:
+        files = sources.scan(fresh=clean)
+    except _core.SourceErrors as found:
+        from hyperweb.site._documents import site_error
+
+        raise BuildErrors([site_error(error, config.root) for error in found.errors]) from None
+    previous = None if clean else _open(config)
+    if previous is not None and (head.pack != previous.id or head.settings != settings):
+        # Another version of hyperweb, other settings, or a dist from elsewhere: nothing of it is taken over.
+        previous = None
+    if previous is not None and not (sources.changed or sources.redated or strict) and config.public.is_dir():
+        # Files that were touched within a second, but not changed, need not be read again the next time.
+        sources.save()
+        report.unchanged = True
+        if explain is not None:
+            _explain_unchanged(config, report, explain)
+        return
+    # What a build with nothing to do does not need is not even loaded.
+    from hyperweb.build._make import Task, make_site
+
+    make_site(
+        Task(
+            config=config,
+            settings_hash=settings,
+            sources=sources,
+            files=files,
+            previous=previous,
+            remembers=not clean and head.settings == settings,
+            strict=strict,
+            explain=explain,
+            progress=progress,
+            report=report,
+        )
+    )
+
+
+def _explain_unchanged(config: SiteConfig, report: BuildReport, path: str) -> None:
+    from hyperweb.build._explain import explain
+    from hyperweb.build._graph import load_graph
+
+    report.explained = explain(path, config.root, load_graph(config.state), made=(), changed=())
+
+
+def _make_folders(config: SiteConfig) -> None:
+    for folder in (config.state, config.out):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BuildError(
+                f"the folder cannot be made: {error.strerror}", file=folder, hint="check its permissions"
+            ) from None
 
 
 def _open(config: SiteConfig) -> _core.Pack | None:
@@ -67,316 +122,3 @@ def _open(config: SiteConfig) -> _core.Pack | None:
 
 def _silent(what: str, done: int, total: int) -> None:
     del what, done, total
-
-
-def _sources(config: SiteConfig) -> _core.Sources:
-    return _core.Sources(
-        str(config.root),
-        str(config.state / "sources"),
-        max_file=config.settings.build.max_file,
-    )
-
-
-class _Build:
-    # Held here alone: a frame that an error remembers would keep what was written aside from being cleared away.
-    writer: _core.SiteWriter
-
-    def __init__(
-        self, config: SiteConfig, *, clean: bool, strict: bool, progress: Callable[[str, int, int], None]
-    ) -> None:
-        self.config = config
-        self.settings = config.settings
-        self.strict = strict
-        self.progress = progress
-        self.started = time.perf_counter()
-        self.settings_hash = settings_hash(config.settings)
-        self.clean = clean
-        self.errors: list[HyperwebError] = []
-        self.reads: dict[str, list[str]] = {}
-        self.times: dict[str, int] = {}
-        self.report = BuildReport(site=config.name)
-
-    def run(self) -> BuildReport:
-        self._make_folders()
-        with only_build(self.config.state):
-            return self._run()
-
-    def _run(self) -> BuildReport:
-        config = self.config
-        graph = Graph() if self.clean else load_graph(config.state)
-        sources = _sources(config)
-        try:
-            files = sources.scan(fresh=self.clean)
-        except _core.SourceErrors as found:
-            raise BuildErrors([site_error(error, config.root) for error in found.errors]) from None
-        previous = None if self.clean else _open(config)
-        if previous is not None and graph.pack == previous.id and graph.settings == self.settings_hash:
-            if not sources.changed and not self.strict and config.public.is_dir():
-                # Files that were touched, but not changed, need not be read again the next time.
-                sources.save()
-                self.report.unchanged = True
-                return self._done()
-        else:
-            # Another version of hyperweb, other settings, or a dist from elsewhere: nothing of it is taken over.
-            previous = None
-        if graph.settings != self.settings_hash:
-            graph = Graph()
-        threads = self.settings.build.concurrency or len(os.sched_getaffinity(0))
-        renderer = Renderer(
-            config,
-            fingerprint=True,
-            minify=self.settings.build.minify,
-            drafts=self.settings.build.drafts,
-            memory=graph.memory,
-            threads=threads,
-        )
-        renderer.update(files)
-        self.errors += renderer.errors
-        routes = site_routes(config, renderer, self.errors)
-        self._check_links(renderer, routes.patterns)
-        if self.errors:
-            raise BuildErrors(self.errors)
-        try:
-            written = self._make_all(renderer, routes, previous, graph if previous else Graph(), threads)
-        except _core.SourceError as error:
-            raise BuildErrors([site_error(error, config.root)]) from None
-        made = make_graph(self.reads, renderer.values, settings=self.settings_hash, memory=renderer.memory)
-        made.pack = written.id
-        try:
-            save_graph(config.state, made)
-            sources.save()
-        except OSError as error:
-            raise BuildError(
-                f"what was built cannot be remembered: {error.strerror or error}",
-                file=config.state,
-                hint="check the space left on the disk and the folder's permissions; the site itself is built",
-            ) from None
-        self.report.pack_bytes = written.pack_bytes
-        self.report.source_bytes = written.source_bytes
-        self.report.files_written = written.files_written
-        self.report.files_removed = written.files_removed
-        return self._done()
-
-    def _make_all(
-        self, renderer: Renderer, routes: Routes, previous: _core.Pack | None, graph: Graph, threads: int
-    ) -> _core.Written:
-        self.writer = _core.SiteWriter(
-            str(self.config.out), previous, threads=threads, large_file=self.settings.build.large_file
-        )
-        try:
-            self._write(renderer, graph)
-            if self.errors:
-                raise BuildErrors(self.errors)
-            manifest = {
-                "version": __version__,
-                "assets": {name: renderer.assets.url(name) for name in renderer.assets.names()},
-                "routes": routes.described,
-            }
-            meta = {"title": self.settings.title, "base_url": self.settings.base_url, "hosts": self.settings.hosts}
-            self.progress("pack", 0, 1)
-            return self.writer.finish(routes.compiled(), msgspec.json.encode(manifest), msgspec.json.encode(meta))
-        finally:
-            del self.writer
-
-    def _done(self) -> BuildReport:
-        self.report.milliseconds = round((time.perf_counter() - self.started) * 1000)
-        return self.report
-
-    def _make_folders(self) -> None:
-        for folder in (self.config.state, self.config.out):
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise BuildError(
-                    f"the folder cannot be made: {error.strerror}", file=folder, hint="check its permissions"
-                ) from None
-
-    def _check_links(self, renderer: Renderer, patterns: list[str]) -> None:
-        for found in dead_links(renderer, patterns):
-            if self.strict:
-                self.errors.append(found)
-            else:
-                self.report.warnings.append(str(found))
-
-    def _write(self, renderer: Renderer, graph: Graph) -> None:
-        nodes = [renderer.nodes[url] for url in sorted(renderer.nodes)]
-        nodes = [node for node in nodes if node.render == "static"]
-        kept = graph.unchanged(renderer.values)
-        work = [node for node in nodes if not (node.url in kept and self.writer.has(node.url))]
-        fresh = {node.url for node in work}
-        total = len(work)
-        self.report.pages = sum(node.kind == "page" for node in nodes)
-        self.report.assets = len(nodes) - self.report.pages
-        self.report.reused = len(nodes) - total
-        done = 0
-        batch_end = 0
-        pages = [node for node in work if node.kind == "page"]
-        ready = 0
-        for node in nodes:
-            if node.url not in fresh:
-                self.writer.reuse(node.url)
-                self._reuse_content(node)
-                self.reads[node.url] = graph.reads(node.url)
-                continue
-            if node.kind == "page":
-                if ready == batch_end:
-                    renderer.forget_bodies()
-                    renderer.prepare(pages[batch_end : batch_end + _BATCH])
-                    batch_end += _BATCH
-                ready += 1
-            try:
-                self._make(renderer, node)
-            except SiteError as error:
-                self.errors.append(error)
-                if len(self.errors) >= _MOST_ERRORS:
-                    return
-            done += 1
-            if done % 50 == 0 or done == total:
-                self.progress("render", done, total)
-
-    def _make(self, renderer: Renderer, node: Node) -> None:
-        if node.kind == "page":
-            self._page(renderer, node)
-        elif node.kind == "alias":
-            self.reads[node.url] = ["settings", f"file:{node.source}"]
-            body = _moved(node.target, self.settings.base_url.rstrip("/"))
-            self._add(node, body, "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
-        elif node.kind == "asset":
-            body, kind = renderer.assets.make(node.target)
-            self.reads[node.url] = [
-                "settings",
-                *(f"asset:{name}" for name in renderer.assets.sources(node.target)),
-                *(f"file:assets/{name}" for name in renderer.assets.sources(node.target)),
-            ]
-            finish = "none" if is_transformed(node.target) or not self.settings.build.minify else finish_of(kind)
-            self._add(node, body, kind, caching=ASSET_CACHING, best=True, finish=finish)
-        else:
-            self.reads[node.url] = ["settings", f"file:{node.source}"]
-            kind = _core.media_type(node.url) or "application/octet-stream"
-            self.writer.add_file(
-                node.url,
-                str(self.config.root / node.source),
-                content_type=kind,
-                modified=self._modified(node),
-                headers=self._headers(PAGE_CACHING, kind),
-                best=True,
-            )
-
-    def _page(self, renderer: Renderer, node: Node) -> None:
-        rendered = renderer.render(node)
-        self.report.rendered += 1
-        self.reads[node.url] = sorted(rendered.reads)
-        kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
-        self._add(
-            node,
-            rendered.text.encode(),
-            kind,
-            status=404 if node.url == "/404.html" else 200,
-            finish=finish_of(kind) if self.settings.build.minify else "none",
-            best=self.settings.build.compression == "best",
-            tags=[f"page:{node.source}"],
-        )
-        if self._has_content(node):
-            self.writer.add(
-                content_url(node.url),
-                page_content(rendered.text, renderer.build_id()),
-                status=200,
-                content_type="application/json",
-                modified=self._modified(node),
-                headers=self._headers(PAGE_CACHING, "application/json"),
-                tags=[f"page:{node.source}"],
-                finish="none",
-                best=self.settings.build.compression == "best",
-                public=False,
-            )
-
-    def _has_content(self, node: Node) -> bool:
-        return self.settings.client.spa and node.kind == "page" and node.url.endswith("/")
-
-    def _reuse_content(self, node: Node) -> None:
-        if self._has_content(node):
-            self.writer.reuse(content_url(node.url), public=False)
-
-    def _add(
-        self,
-        node: Node,
-        body: bytes,
-        kind: str,
-        *,
-        status: int = 200,
-        caching: str = PAGE_CACHING,
-        headers: list[tuple[str, str]] | None = None,
-        finish: str = "none",
-        best: bool = False,
-        tags: list[str] | None = None,
-    ) -> None:
-        self.writer.add(
-            node.url,
-            body,
-            status=status,
-            content_type=kind,
-            modified=self._modified(node),
-            headers=self._headers(caching, kind) + (headers or []),
-            tags=tags or [],
-            finish=finish,
-            best=best,
-            public=True,
-        )
-
-    def _headers(self, caching: str, kind: str) -> list[tuple[str, str]]:
-        return [("cache-control", caching), *security_headers(self.settings, kind)]
-
-    def _modified(self, node: Node) -> int:
-        """The time of the newest of the files a response is made from, as seconds since 1970."""
-        newest = 0
-        for name in self.reads[node.url]:
-            kind, _, rest = name.partition(":")
-            path = {"file": rest, "page": rest, "template": f"templates/{rest}"}.get(kind)
-            if path is not None:
-                newest = max(newest, self._time_of(path))
-        return newest
-
-    def _time_of(self, path: str) -> int:
-        known = self.times.get(path)
-        if known is None:
-            try:
-                known = int((self.config.root / path).stat().st_mtime)
-            except OSError:
-                known = 0
-            self.times[path] = known
-        return known
-
-
-def _moved(target: str, base: str) -> bytes:
-    """Returns a page that leads on, for hosts that serve only plain files."""
-    url = html.escape(target, quote=True)
-    whole = url if "://" in target else f"{base}{url}"
-    return (
-        f'<!doctype html><meta charset="utf-8"><title>Moved</title><link rel="canonical" href="{whole}">'
-        f'<meta http-equiv="refresh" content="0;url={url}"><p>This page is now at <a href="{url}">{url}</a>.</p>\n'
-    ).encode()
-
-
-def finish_of(kind: str) -> str:
-    """Returns which minifier a media type takes."""
-    bare = kind.partition(";")[0]
-    if bare == "text/html":
-        return "html"
-    if bare == "image/svg+xml":
-        return "svg"
-    if bare in {"application/json", "application/manifest+json", "application/ld+json"}:
-        return "json"
-    if bare.endswith("xml"):
-        return "xml"
-    return "none"
-
-
-def content_url(url: str) -> str:
-    """Returns where the parts of a page are served from, for the script that swaps pages."""
-    return f"/api/content{url}"
-
-
-def page_content(text: str, build: str) -> bytes:
-    """Returns the parts of a page as JSON: title, head, body, assets, language and the set of assets it belongs to."""
-    parts: dict[str, Any] = _core.page_parts(text, "content")
-    return msgspec.json.encode({**parts, "build": build})

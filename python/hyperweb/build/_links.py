@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from hyperweb.site import SiteError
 
@@ -23,9 +24,11 @@ def dead_links(renderer: Renderer, patterns: list[str]) -> Iterator[SiteError]:
         patterns: The route patterns of what Python answers.
     """
     routes = [re.compile(_expression(pattern)) for pattern in patterns]
-    for source, reference in dict.fromkeys(renderer.links()):
-        path = reference.url.partition("#")[0].partition("?")[0]
-        if path in renderer.nodes or f"{path}/" in renderer.nodes or any(route.fullmatch(path) for route in routes):
+    nodes = renderer.nodes
+    found = [(source, reference) for source, reference in renderer.links() if reference.url not in nodes]
+    for source, reference in dict.fromkeys(found):
+        path = unquote(reference.url.partition("#")[0].partition("?")[0])
+        if path in nodes or f"{path}/" in nodes or any(route.fullmatch(path) for route in routes):
             continue
         yield SiteError(
             f"the link `{reference.url}` leads nowhere",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from hyperweb.build._explain import Explanation
+
 
 class BuildReport(msgspec.Struct, kw_only=True):
     """What a build did, for a person and, as JSON, for a program.
@@ -21,6 +23,7 @@ class BuildReport(msgspec.Struct, kw_only=True):
         files_removed: Files of public/ that were removed.
         warnings: What should be mended, but does not stop the build.
         milliseconds: How long it took.
+        explained: What was asked for with `explain`.
     """
 
     site: str
@@ -35,6 +38,7 @@ class BuildReport(msgspec.Struct, kw_only=True):
     files_removed: int = 0
     warnings: list[str] = []
     milliseconds: int = 0
+    explained: Explanation | None = None
 
     def text(self) -> str:
         """Returns the report in a line or two."""

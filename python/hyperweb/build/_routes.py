@@ -9,7 +9,6 @@ import msgspec
 from hyperweb import _core
 from hyperweb.serve._handlers import load_handlers
 from hyperweb.site import SiteError
-from hyperweb.web.errors import RouteError
 
 if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
@@ -34,6 +33,16 @@ class Routes(msgspec.Struct):
             self.patterns.append(pattern)
             self.described.append({"pattern": pattern, "source": source})
 
+    def rival(self, pattern: str) -> dict[str, str] | None:
+        """Returns the route that matches what `pattern` matches under other names of its parameters, or None."""
+        from hyperweb.web.pattern import pattern_shape
+
+        shape = pattern_shape(pattern)
+        for known in self.described:
+            if known["pattern"] != pattern and pattern_shape(known["pattern"]) == shape:
+                return known
+        return None
+
     def compiled(self) -> bytes:
         """Returns the compiled router for the pack; nothing where there are no routes."""
         return _core.compile_routes(self.patterns) if self.patterns else b""
@@ -42,13 +51,17 @@ class Routes(msgspec.Struct):
 def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebError]) -> Routes:
     """Returns the routes of a site; what is wrong with its handlers is added to `errors`."""
     routes = Routes()
-    reads: set[str] = set()  # paths that a handler answers to GET
+    reads: dict[str, str] = {}  # paths that a handler answers to GET, and where that is defined
     try:
         app = load_handlers(config.root)
     except SiteError as error:
         errors.append(error)
         return routes
     if app is not None:
+        # A site without handlers has no use for the rest of the framework.
+        from hyperweb.web.errors import RouteError
+        from hyperweb.web.route import described
+
         try:
             # What would keep a worker from starting is an error of the build.
             app.compile()
@@ -57,9 +70,22 @@ def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebErr
             return routes
         for pattern in app.patterns:
             routes.add(pattern, "handlers.py")
-        reads = {route.path for route in app.routes if "GET" in route.methods}
+        reads = {route.path: described(route) for route in app.routes if "GET" in route.methods}
     for node in renderer.nodes.values():
         if node.render != "static" and node.kind == "page":
+            rival = routes.rival(node.url)
+            if node.url in reads:
+                rival = {"pattern": node.url, "source": reads[node.url]}
+            if rival is not None:
+                errors.append(
+                    SiteError(
+                        f"the page's path {node.url} matches the same requests as {rival['pattern']} of "
+                        f"{reads.get(rival['pattern'], rival['source'])}",
+                        file=f"{config.name}/{node.source}",
+                        hint="give one of them another path; what stands in a parameter does not tell them apart",
+                    )
+                )
+                continue
             routes.add(node.url, node.source)
     for pattern in routes.patterns:
         if pattern in renderer.nodes and renderer.nodes[pattern].render == "static":

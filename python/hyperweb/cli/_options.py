@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 import rich_click as click
 
-from hyperweb.config import Settings, load_site
+from hyperweb.config import ConfigError, Settings, load_site
 from hyperweb.config._load import describe
 
 if TYPE_CHECKING:
@@ -49,7 +49,20 @@ def load_sites(paths: tuple[Path, ...], given: dict[str, Any]) -> list[SiteConfi
     for path in paths:
         below = sorted(one.parent for one in path.glob("*/site.toml")) if not (path / "site.toml").exists() else []
         found += [load_site(one, given) for one in (below or [path])]
+    _check_apart(found)
     return found
+
+
+def _check_apart(sites: list[SiteConfig]) -> None:
+    """Refuses sites that would be built one over the other."""
+    by_out: dict[Path, SiteConfig] = {}
+    for site in sites:
+        other = by_out.setdefault(site.out.resolve(), site)
+        if other.root != site.root:
+            raise ConfigError(
+                f"{other.root} and {site.root} would both be built into {site.out.resolve()}",
+                hint="give each site a folder of its own: `build.out` in its site.toml",
+            )
 
 
 @contextlib.contextmanager

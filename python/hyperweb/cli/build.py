@@ -20,9 +20,19 @@ from hyperweb.cli._options import encode, load_sites, only_json, overrides, sett
 @setting("client.spa")
 @click.option("--clean", is_flag=True, help="Forget what earlier builds know and make everything anew.")
 @click.option("--strict", is_flag=True, help="Fail on what is otherwise a warning, such as a link that leads nowhere.")
+@click.option("--explain", metavar="PATH", help="Say why a URL path was made anew, or what a source file reaches.")
 @click.option("--watch", is_flag=True, help="Build again whenever a file changes, until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def build(sites: tuple[Path, ...], *, clean: bool, strict: bool, watch: bool, as_json: bool, **given: Any) -> None:
+def build(
+    sites: tuple[Path, ...],
+    *,
+    clean: bool,
+    strict: bool,
+    explain: str | None,
+    watch: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
     """Build SITES (default: this folder) into their dist folders, doing only what changed."""
     from hyperweb.build import build_site
     from hyperweb.cli._progress import progress
@@ -33,7 +43,7 @@ def build(sites: tuple[Path, ...], *, clean: bool, strict: bool, watch: bool, as
     for config in load_sites(sites or (Path(),), overrides(given)):
         try:
             with only_json(wanted=as_json), progress(enabled=not as_json) as show:
-                report = build_site(config, clean=clean, strict=strict, progress=show)
+                report = build_site(config, clean=clean, strict=strict, explain=explain, progress=show)
         except HyperwebError as error:
             failed = True
             reports.append({"site": config.name, "error": str(error)})
@@ -45,6 +55,8 @@ def build(sites: tuple[Path, ...], *, clean: bool, strict: bool, watch: bool, as
             for warning in report.warnings:
                 click.echo(f"warning: {warning}", err=True)
             click.echo(report.text())
+            if report.explained is not None:
+                click.echo(report.explained.text())
     if as_json:
         click.echo(encode({"sites": reports}))
     if failed:

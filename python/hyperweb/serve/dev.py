@@ -200,7 +200,7 @@ class DevServer:
         return True
 
     def _content(self, path: str, proto: Any) -> bool:
-        from hyperweb.build._build import page_content
+        from hyperweb.build._make import page_content
 
         node = self._renderer.nodes.get(path)
         if node is None or node.kind != "page" or node.render != "static":

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import msgspec
 
 from hyperweb import __version__, _core
 from hyperweb.site._documents import beside, is_relative, site_error
 from hyperweb.site._errors import SiteError
+from hyperweb.site._urls import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,11 +138,11 @@ class Assets:
         if dot + ending in SCRIPTS:
             ending = "js"
         if not self._fingerprint:
-            return f"/{FOLDER}{stem}{dot}{ending}"
+            return encoded(f"/{FOLDER}{stem}{dot}{ending}")
         digest = hashlib.sha256(f"{__version__}{self._minify}".encode())
         for source in sorted(self.sources(name)):
             digest.update(f"{source}\0{self._files[source]}\0".encode())
-        return f"/{FOLDER}{stem}.{digest.hexdigest()[:10]}{dot}{ending}"
+        return encoded(f"/{FOLDER}{stem}.{digest.hexdigest()[:10]}{dot}{ending}")
 
     def _reached(self, name: str) -> list[str]:
         """Returns the assets that a browser is led to from the built form of `name`."""
@@ -163,9 +165,9 @@ class Assets:
 
     def _target(self, name: str, url: str) -> str | None:
         if url.startswith("/" + FOLDER):
-            target = url.removeprefix("/" + FOLDER).partition("?")[0].partition("#")[0]
+            target = unquote(url.removeprefix("/" + FOLDER).partition("?")[0].partition("#")[0])
         elif is_relative(url) and (name.endswith(STYLES) or url.startswith(".")):
-            target = beside(name, url)
+            target = beside(name, unquote(url.partition("?")[0].partition("#")[0]))
         else:
             return None
         for candidate in (target, *(target + ending for ending in SCRIPTS if name.endswith(SCRIPTS))):

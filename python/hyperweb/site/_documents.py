@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,8 +16,13 @@ from hyperweb.site._page import Heading, PageBody, PageMeta
 from hyperweb.site._urls import content_url, slugify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
+
+
+# Parsed at a time, and parsed bodies that are held: they bound what a build of a large site holds in memory.
+_BATCH = 1024
+_MOST_BODIES = 2048
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -26,11 +33,23 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct):
-    """What is kept of a document between builds: valid as long as the file's hash is the same."""
+    """What is kept of a document between builds: valid as long as the file's hash is the same.
+
+    Attributes:
+        hash: The hash of the file.
+        meta: What is known of its page without its body.
+        references: Its links and images.
+        page: The hash of its body, before its references are led anywhere.
+        summary: The hash of its summary.
+        toc: The hash of its headings.
+    """
 
     hash: str
     meta: PageMeta
     references: tuple[Reference, ...]
+    page: bytes
+    summary: bytes
+    toc: bytes
 
 
 class Documents:
@@ -60,7 +79,7 @@ class Documents:
         for path in changed:
             self.kept.pop(path, None)
             self._parsed.pop(path, None)
-        for path, document in self._parse(changed):
+        for path, document in self._parse_some(changed):
             try:
                 if isinstance(document, SiteError):
                     raise document
@@ -68,8 +87,16 @@ class Documents:
             except SiteError as error:
                 errors.append(error)
                 continue
-            self._parsed[path] = document
-            self.kept[path] = Kept(files[path], meta, references)
+            if len(self._parsed) < _MOST_BODIES:
+                self._parsed[path] = document
+            self.kept[path] = Kept(
+                files[path],
+                meta,
+                references,
+                page=_hash(document.html.encode()),
+                summary=_hash(document.summary.encode()),
+                toc=_hash(msgspec.msgpack.encode(document.toc)),
+            )
         return errors
 
     def prepare(self, paths: Iterable[str]) -> None:
@@ -99,7 +126,7 @@ class Documents:
         for reference in self.kept[path].references:
             target = resolve(path, reference)
             if target is not None and target != reference.url:
-                changes[reference.url] = target
+                changes[reference.url] = changes[_in_html(reference.url)] = target
         html, summary = document.html, document.summary
         if changes:
             html = _core.rewrite_urls(html, changes)
@@ -108,8 +135,13 @@ class Documents:
         return PageBody(html, summary, toc)
 
     def forget_bodies(self) -> None:
-        """Lets go of the parsed bodies: a build of a large site keeps only what it needs at a time."""
-        self._parsed.clear()
+        """Lets go of the parsed bodies where they are many: a build of a large site keeps what it needs at a time."""
+        if len(self._parsed) > _MOST_BODIES:
+            self._parsed.clear()
+
+    def _parse_some(self, paths: list[str]) -> Iterator[tuple[str, _core.Document | SiteError]]:
+        for at in range(0, len(paths), _BATCH):
+            yield from self._parse(paths[at : at + _BATCH])
 
     def _parse(self, paths: list[str]) -> list[tuple[str, _core.Document | SiteError]]:
         if not paths:
@@ -119,6 +151,15 @@ class Documents:
             (path, site_error(one, self._root) if isinstance(one, _core.SourceError) else one)
             for path, one in zip(paths, found, strict=True)
         ]
+
+
+def _in_html(url: str) -> str:
+    """Returns the destination of a link as the HTML of a document has it: percent-encoded as CommonMark shows it."""
+    return quote(url, safe="!#$%&'()*+,-./:;=?@_~").replace("'", "&#x27;")
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def site_error(error: _core.SourceError, root: Path) -> SiteError:
@@ -173,6 +214,5 @@ def is_relative(url: str) -> bool:
 
 
 def beside(path: str, url: str) -> str:
-    """Returns the file, relative to the site, that the relative `url` in the document `path` names."""
-    bare = url.partition("#")[0].partition("?")[0]
-    return posixpath.normpath(posixpath.join(posixpath.dirname(path), bare))
+    """Returns the file, relative to the site, that a relative path (decoded) in the document `path` names."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), url))

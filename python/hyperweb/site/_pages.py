@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -10,11 +11,12 @@ from hyperweb import _core
 from hyperweb.errors import source_frame
 from hyperweb.site._errors import SiteError
 from hyperweb.site._fence import fenced
-from hyperweb.site._front_matter import FrontMatter, read_front_matter
+from hyperweb.site._front_matter import FrontMatter, line_of_key, read_front_matter
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageBody, PageMeta
+from hyperweb.site._site import Section
 from hyperweb.site._toml import parse_toml
-from hyperweb.site._urls import fill, page_url, parameters, pattern, slugify
+from hyperweb.site._urls import encoded, fill, page_url, parameters, pattern, slugify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,11 +25,10 @@ if TYPE_CHECKING:
     from hyperweb.site._site import Site
 
 
-def content_nodes(pages: Iterable[Page], files: Mapping[str, str]) -> list[Node]:
+def content_nodes(pages: Iterable[tuple[PageMeta, Page]], files: Mapping[str, str]) -> list[Node]:
     """Returns the responses of content/: its pages, their aliases, and the other files beside them."""
     nodes = []
-    for page in pages:
-        meta = page.meta
+    for meta, page in pages:
         nodes.append(
             Node(
                 url=meta.url,
@@ -39,11 +40,16 @@ def content_nodes(pages: Iterable[Page], files: Mapping[str, str]) -> list[Node]
                 ttl=meta.ttl,
             )
         )
-        nodes += [Node(url=old, kind="alias", source=meta.path, target=meta.url) for old in meta.aliases]
+        nodes += aliases(meta.aliases, meta.path, meta.url)
     for path in files:
         if path.startswith("content/") and not path.endswith(".md"):
             nodes.append(Node(url="/" + path.removeprefix("content/"), kind="file", source=path))
     return nodes
+
+
+def aliases(paths: Iterable[str], source: str, url: str) -> list[Node]:
+    """Returns the responses at old paths of what is at `url` now."""
+    return [Node(url=unquote(old), kind="alias", source=source, target=encoded(url)) for old in paths]
 
 
 def file_nodes(files: Mapping[str, str]) -> list[Node]:
@@ -55,24 +61,29 @@ def file_nodes(files: Mapping[str, str]) -> list[Node]:
     ]
 
 
-def page_file_nodes(config: SiteConfig, files: Mapping[str, str], site: Site, errors: list[SiteError]) -> list[Node]:
+def page_file_nodes(
+    config: SiteConfig, files: Mapping[str, str], site: Site, errors: list[SiteError], *, drafts: bool
+) -> list[Node]:
     """Returns the responses of pages/: each file once, or once for each of what its front matter says."""
     nodes = []
     for path in files:
         if path.startswith("pages/"):
             try:
-                nodes += _page_file(config, path, site)
+                nodes += _page_file(config, path, site, drafts=drafts)
             except SiteError as error:
                 errors.append(error)
     return nodes
 
 
-def _page_file(config: SiteConfig, path: str, site: Site) -> list[Node]:
+def _page_file(config: SiteConfig, path: str, site: Site, *, drafts: bool) -> list[Node]:
     inner = path.removeprefix("pages/")
     front, extra = _front_matter(config, path)
+    if front.draft and not drafts:
+        return []
     names = parameters(inner)
     if not names:
-        return [_node(path, page_url(inner), front, extra, {})]
+        url = page_url(inner)
+        return [_node(path, url, front, extra, {}), *aliases(front.aliases, path, url)]
     if front.each is None and front.render != "static":
         return [_node(path, pattern(inner), front, extra, {})]
     if len(names) != 1 or front.each is None:
@@ -87,7 +98,7 @@ def _page_file(config: SiteConfig, path: str, site: Site) -> list[Node]:
         items: list[tuple[str, Any]] = [(tag.slug, tag) for tag in site.tags]
     else:
         sections = sorted({page.section for page in site.pages if page.section})
-        items = [(slugify(one), {"name": one, "slug": slugify(one), "pages": site.section(one)}) for one in sections]
+        items = [(slugify(one), Section(one, site)) for one in sections]
     return [_node(path, page_url(fill(inner, {name: slug})), front, extra, {name: item}) for slug, item in items]
 
 
@@ -102,10 +113,12 @@ def _node(path: str, url: str, front: FrontMatter, extra: dict[str, Any], variab
         tags=front.tags,
         description=front.description,
         template=path,
+        draft=front.draft,
+        order=front.order,
         render=front.render,
         extra=extra,
     )
-    page = Page(meta, _no_body, list)
+    page = Page(meta, _no_body)
     return Node(
         url=url,
         kind="page",
@@ -116,6 +129,13 @@ def _node(path: str, url: str, front: FrontMatter, extra: dict[str, Any], variab
         variables=variables,
         ttl=front.ttl,
     )
+
+
+_NOT_IN_PAGES = {
+    "slug": "a file of pages/ has its address by its name; rename it",
+    "template": "a file of pages/ is its own template; let it extend another",
+    "aliases": "a file with a parameter has many addresses; say it in `[aliases]` of site.toml",
+}
 
 
 def _no_body() -> PageBody:
@@ -140,6 +160,12 @@ def _front_matter(config: SiteConfig, path: str) -> tuple[FrontMatter, dict[str,
         return FrontMatter(), {}
     # The fence's line in front keeps the lines of errors right.
     found = parse_toml("\n" + front.inner, shown, text) if front.fence == "+++" else _yaml(front.inner, shown, text)
+    for key, why in _NOT_IN_PAGES.items():
+        if key not in found or (key == "aliases" and not parameters(path)):
+            continue
+        at = line_of_key(text, key)
+        frame = source_frame(text, at) if at else None
+        raise SiteError(f"front matter: `{key}` has no meaning here: {why}", file=shown, line=at, frame=frame)
     return read_front_matter(found, file=shown, text=text)
 
 

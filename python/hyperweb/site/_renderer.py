@@ -5,6 +5,7 @@ from __future__ import annotations
 import html as html_module
 import re
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -13,21 +14,24 @@ from hyperweb.site._assets import CLIENT, FOLDER, SCRIPTS, STYLES, Assets, Impor
 from hyperweb.site._data import read_data
 from hyperweb.site._documents import Documents, Kept, Reference, beside, is_relative, site_error
 from hyperweb.site._errors import SiteError
+from hyperweb.site._front_matter import line_of_key
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageMeta
 from hyperweb.site._pages import content_nodes, file_nodes, page_file_nodes
-from hyperweb.site._record import record, recording
+from hyperweb.site._record import record, recording, settled
 from hyperweb.site._site import Site
 from hyperweb.site._templates import make_environment
 from hyperweb.site._trouble import template_error
+from hyperweb.site._urls import encoded, encoded_reference, slugify
 from hyperweb.site._values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from hyperweb.config import SiteConfig
 
 _ASSET_IN_HTML = re.compile(r"[\"'(=\s,](/assets/[^\"'()<>\s?#,]+)")
+_NEVER_ASKED_FOR = re.compile(r"[\\\x00-\x1f\x7f]")
 # Where a reference can stand: in a tag, a style or a script, and not in the text between them.
 _CODE_IN_HTML = re.compile(r"<(?:style|script)\b.*?</(?:style|script)|<[a-zA-Z][^<>]*>", re.DOTALL)
 
@@ -81,7 +85,7 @@ class Renderer:
         self.nodes: dict[str, Node] = {}
         self.errors: list[SiteError] = []
         self.site = Site(settings, [], {})
-        self.values = Values(settings, {}, self.site, {}, self.assets)
+        self.values = Values(settings, files={}, site=self.site, pages={}, documents={}, assets=self.assets)
         self._pages: dict[str, Page] = {}
 
     def update(self, files: dict[str, str]) -> None:
@@ -91,8 +95,7 @@ class Renderer:
         """
         templates = {path for path in files if path.startswith(("templates/", "pages/"))}
         changed = any(files.get(path) != self.files.get(path) for path in templates | _templates(self.files))
-        if changed and self.environment.cache is not None:
-            self.environment.cache.clear()
+        self.environment.forget(templates=changed)
         self.files = files
         markdown = {
             path: found for path, found in files.items() if path.startswith("content/") and path.endswith(".md")
@@ -107,31 +110,61 @@ class Renderer:
             self.errors.append(error)
             data = {}
         kept = [one.meta for one in self._documents.kept.values() if self._drafts or not one.meta.draft]
-        self._pages = {meta.path: self._page(meta) for meta in kept}
-        self.site = Site(self.config.settings, self._pages.values(), data)
+        known = [(meta, self._page(meta)) for meta in kept]
+        self._pages = {meta.path: page for meta, page in known}
+        self.site = Site(self.config.settings, known, data)
         self.environment.globals["site"] = self.site
         self.nodes = {}
-        self.values = Values(self.config.settings, files, self.site, self._pages, self.assets)
-        for node in self._all_nodes():
+        self.values = Values(
+            self.config.settings,
+            files=files,
+            site=self.site,
+            pages=self._pages,
+            documents=self._documents.kept,
+            assets=self.assets,
+        )
+        for node in self._all_nodes(known):
             other = self.nodes.setdefault(node.url, node)
             if other is not node:
                 self.errors.append(self._clash(f"two files have the URL {node.url}", other, node))
+            if _NEVER_ASKED_FOR.search(node.url):
+                self.errors.append(
+                    SiteError(
+                        "its name has a backslash or a control character in it, which no request may have",
+                        file=f"{self.config.name}/{node.source}",
+                        hint="rename it",
+                    )
+                )
         self.errors += self._file_clashes()
+        self.errors += self._tag_clashes()
+
+    def _tag_clashes(self) -> Iterator[SiteError]:
+        for page, tag, other in self.site.clashes:
+            text = (self.config.root / page.path).read_text(encoding="utf-8", errors="replace")
+            yield SiteError(
+                f"the tags `{tag}` and `{other}` would both be at /tags/{slugify(tag)}/",
+                file=f"{self.config.name}/{page.path}",
+                line=line_of_key(text, "tags"),
+                hint="write one of them otherwise",
+            )
 
     def _file_clashes(self) -> Iterator[SiteError]:
         """Yields an error for each two responses that the plain files of `dist/public/` cannot both hold."""
-        files = {plain_file(url): node for url, node in self.nodes.items() if node.render == "static"}
+        files: dict[str, Node] = {}
+        folders: dict[str, Node] = {}
         for url, node in self.nodes.items():
             if node.render != "static":
                 continue
             path = plain_file(url)
-            if files[path] is not node:
-                yield self._clash(f"two files are {path} for a host that serves plain files", files[path], node)
+            other = files.setdefault(path, node)
+            if other is not node:
+                yield self._clash(f"two files are {path} for a host that serves plain files", other, node)
             folder = path.rpartition("/")[0]
-            while folder:
-                if folder in files:
-                    yield self._clash(f"{folder} would be a file and a folder", files[folder], node)
+            while folder and folder not in folders:
+                folders[folder] = node
                 folder = folder.rpartition("/")[0]
+        for folder in sorted(folders.keys() & files.keys()):
+            yield self._clash(f"{folder} would be a file and a folder", files[folder], folders[folder])
 
     def _clash(self, what: str, one: Node, other: Node) -> SiteError:
         return SiteError(
@@ -140,12 +173,12 @@ class Renderer:
             hint="rename one of them, or give it another `slug`",
         )
 
-    def prepare(self, nodes: list[Node]) -> None:
-        """Parses, all cores at work, the documents that rendering `nodes` will need."""
-        self._documents.prepare([node.source for node in nodes if node.page is not None])
+    def prepare(self, paths: Iterable[str]) -> None:
+        """Parses, all cores at work, the documents whose bodies will be needed."""
+        self._documents.prepare(paths)
 
     def forget_bodies(self) -> None:
-        """Lets go of the documents' parsed bodies."""
+        """Lets go of the documents' parsed bodies, where they are many."""
         self._documents.forget_bodies()
 
     def render(self, node: Node, **more: Any) -> Rendered:
@@ -163,10 +196,8 @@ class Renderer:
         with recording() as reads:
             record("settings")
             record(f"file:{node.source}")
-            if node.variables:
-                record("pages")
             text = self.template(node.template, page=node.page, **node.variables, **more)
-            return Rendered(text, reads)
+        return Rendered(text, settled(reads, node.source))
 
     def template(self, name: str, /, **variables: Any) -> str:
         """Returns the template `name` rendered, its references led to where they are served from.
@@ -189,8 +220,7 @@ class Renderer:
 
     def page_url(self, path: str) -> str:
         """Returns the URL of a file of content/ (the template function `page_url`)."""
-        record("pages")
-        page = self._pages.get(f"content/{path}")
+        page = self._page_of(f"content/{path}")
         if page is None:
             raise SiteError(f"there is no page `{path}` in content/", hint="check the name; a draft is no page")
         return page.url
@@ -202,14 +232,14 @@ class Renderer:
         except _core.SourceError as error:
             raise site_error(error, self.config.root) from None
 
-    def links(self) -> list[tuple[str, Reference]]:
-        """Returns the links of all pages to paths of this site, with the page they stand in."""
-        return [
-            (path, reference)
-            for path in self._pages
-            for reference in self._documents.kept[path].references
-            if reference.url.startswith("/") and not reference.url.startswith(("//", "/" + FOLDER))
-        ]
+    def links(self) -> Iterator[tuple[str, Reference]]:
+        """Yields the links of all pages to paths of this site, with the page they stand in."""
+        kept = self._documents.kept
+        for path in self._pages:
+            for reference in kept[path].references:
+                url = reference.url
+                if url[:1] == "/" and not url.startswith(("//", "/" + FOLDER)):
+                    yield path, reference
 
     def build_id(self) -> str:
         """Returns what names this set of scripts and styles: a page of another set is loaded anew."""
@@ -217,28 +247,28 @@ class Renderer:
         return self.values["assets"][:12]
 
     def _page(self, meta: PageMeta) -> Page:
-        path = meta.path
-        references = self._documents.kept[path].references
-        return Page(
-            meta,
-            lambda: self._documents.body(path, self._resolve),
-            lambda: [self._resolve(path, reference) for reference in references],
-        )
+        return Page(meta, lambda: self._documents.body(meta.path, self._resolve))
 
-    def _all_nodes(self) -> list[Node]:
-        nodes = content_nodes(self._pages.values(), self.files)
-        nodes += page_file_nodes(self.config, self.files, self.site, self.errors)
+    def _page_of(self, path: str) -> Page | None:
+        """Returns the page made from a file, for its URL."""
+        # Recorded also where there is none: the error goes away with the page's coming.
+        record(f"fact:url:{path}")
+        return self._pages.get(path)
+
+    def _all_nodes(self, pages: list[tuple[PageMeta, Page]]) -> list[Node]:
+        nodes = content_nodes(pages, self.files)
+        nodes += page_file_nodes(self.config, self.files, self.site, self.errors, drafts=self._drafts)
         nodes += file_nodes(self.files)
         for name in self.assets.names():
             try:
-                url = self.assets.url(name)
+                url = unquote(self.assets.url(name))
             except SiteError as error:
                 self.errors.append(error)
                 continue
             if name != CLIENT or self.config.settings.client.spa:
                 nodes.append(Node(url=url, kind="asset", source=FOLDER + name, target=name))
         nodes += [
-            Node(url=old, kind="alias", source="site.toml", target=new)
+            Node(url=unquote(old), kind="alias", source="site.toml", target=encoded_reference(new))
             for old, new in self.config.settings.aliases.items()
         ]
         return nodes
@@ -249,9 +279,9 @@ class Renderer:
         bare = url.partition("#")[0].partition("?")[0]
         rest = url[len(bare) :]
         if bare.startswith("/" + FOLDER):
-            target = bare[1:]
+            target = unquote(bare[1:])
         elif is_relative(url) and bare:
-            target = beside(path, bare)
+            target = beside(path, unquote(bare))
         else:
             return None
         where = f"{self.config.name}/{path}"
@@ -262,16 +292,15 @@ class Renderer:
                 raise SiteError(error.message, file=where, line=reference.line, hint=error.hint)
             return self.asset_url(name) + rest
         if target.endswith(".md"):
-            record("pages")
-            page = self._pages.get(target)
+            page = self._page_of(target)
             if page is None:
                 raise SiteError(
                     f"the link `{url}` leads to no page", file=where, line=reference.line, hint=f"no {target} here"
                 )
             return page.url + rest
-        record(f"file:{target}")
+        record(f"exists:{target}")
         if target in self.files:
-            return "/" + target.partition("/")[2] + rest
+            return encoded("/" + target.partition("/")[2]) + rest
         if _core.media_type(bare) is not None:
             raise SiteError(
                 f"`{url}` is missing: there is no file {target}", file=where, line=reference.line, hint="check the path"
@@ -284,7 +313,7 @@ class Renderer:
         built = None
         code = _CODE_IN_HTML.findall(text) if "/assets/" in text else []
         for url in dict.fromkeys(url for part in code for url in _ASSET_IN_HTML.findall(part)):
-            name = html_module.unescape(url).removeprefix("/" + FOLDER)
+            name = unquote(html_module.unescape(url)).removeprefix("/" + FOLDER)
             if name in self.assets:
                 changes[url] = self.asset_url(name)
                 continue

@@ -2,55 +2,91 @@
 
 from __future__ import annotations
 
-import datetime
+import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from hyperweb import __version__
 from hyperweb.site._record import record
-from hyperweb.site._urls import slugify
+from hyperweb.site._urls import encoded, slugify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hyperweb.config import Settings
-    from hyperweb.site._page import Page
+    from hyperweb.site._page import Page, PageMeta
 
 
 class Tag:
     """A tag with the pages that carry it, newest first."""
 
-    __slots__ = ("name", "pages", "slug")
+    __slots__ = ("_name", "_pages", "slug")
 
-    def __init__(self, name: str, pages: list[Page]) -> None:
-        self.name = name
-        self.slug = slugify(name)
-        self.pages = pages
+    def __init__(self, name: str, slug: str, pages: list[Page]) -> None:
+        self._name = name
+        self.slug = slug
+        self._pages = pages
+
+    @property
+    def name(self) -> str:
+        """The name, as its newest page writes it."""
+        record(f"tag-name:{self.slug}")
+        return self._name
+
+    @property
+    def pages(self) -> list[Page]:
+        """The pages that carry it, newest first."""
+        record(f"tag-pages:{self.slug}")
+        return self._pages
 
     @property
     def url(self) -> str:
         """Where its page is, if the site has one at pages/tags/[tag].html."""
-        return f"/tags/{self.slug}/"
+        return encoded(f"/tags/{self.slug}/")
 
     def __str__(self) -> str:
         return self.name
 
 
-class Site:
-    """A site: its settings, its pages and its data. What a template reads of it is recorded."""
+class Section:
+    """A folder below content/, as a page that is made once for each section sees it."""
 
-    def __init__(self, settings: Settings, pages: Iterable[Page], data: dict[str, Any]) -> None:
+    __slots__ = ("_site", "name", "slug")
+
+    def __init__(self, name: str, site: Site) -> None:
+        self.name = name
+        self.slug = slugify(name)
+        self._site = site
+
+    @property
+    def pages(self) -> list[Page]:
+        """Its pages, newest first, without the folder's own index."""
+        return self._site.section(self.name)
+
+
+class Site:
+    """A site: its settings, its pages and its data. What a template reads of it is recorded.
+
+    Attributes:
+        clashes: Tags that would have one address: the page, its tag, and the tag that has the address already.
+    """
+
+    def __init__(self, settings: Settings, pages: Iterable[tuple[PageMeta, Page]], data: dict[str, Any]) -> None:
         self._settings = settings
-        self._pages = sorted(pages, key=newest_first)
+        by_path = {meta.path: (meta, page) for meta, page in pages}
+        ordered = sorted(by_path.values(), key=newest_first)
+        self._pages = [page for _, page in ordered]
         self._data = data
         self._sections: dict[str, list[Page]] = {}
-        for page in self._pages:
-            self._sections.setdefault(page.section, []).append(page)
+        for meta, page in ordered:
+            self._sections.setdefault(meta.section, []).append(page)
         for section in self._sections.values():
             for index, page in enumerate(section):
                 older = section[index + 1] if index + 1 < len(section) else None
                 page.link(older, section[index - 1] if index else None)
-        self._tags = _tags(self._pages)
-        self._by_path = {page.path: page for page in self._pages}
+        self.clashes: list[tuple[Page, str, str]] = []
+        self._tags = _find_tags(ordered, self.clashes)
+        self._by_path = {path: page for path, (_, page) in by_path.items()}
 
     @property
     def title(self) -> str:
@@ -91,8 +127,8 @@ class Site:
     @property
     def tags(self) -> list[Tag]:
         """All tags by name."""
-        record("pages")
-        return self._tags
+        record("tags")
+        return list(self._tags.values())
 
     @property
     def data(self) -> _Data:
@@ -107,8 +143,13 @@ class Site:
 
     def page(self, path: str) -> Page | None:
         """Returns the page made from a file of content/ (`posts/a.md`), or None."""
-        record("pages")
+        record(f"fact:path:content/{path}")
         return self._by_path.get(f"content/{path}")
+
+    def tag(self, slug: str) -> Tag | None:
+        """Returns the tag of a slug, or None."""
+        record("tags")
+        return self._tags.get(slug)
 
 
 class _Data:
@@ -133,16 +174,30 @@ class _Data:
         return self._files[name]
 
 
-def newest_first(page: Page) -> tuple[int, int, str]:
+def newest_first(known: tuple[PageMeta, Page]) -> tuple[int, int, str]:
     """The order of pages: by `order`, then newest first, undated ones last, then by path."""
-    day = page.date or datetime.date.min
-    return (page.order, -day.toordinal(), page.path)
+    page = known[0]
+    return (page.order, -page.date.toordinal() if page.date is not None else -1, page.path)
 
 
-def _tags(pages: Iterable[Page]) -> list[Tag]:
+def _find_tags(pages: Iterable[tuple[PageMeta, Page]], clashes: list[tuple[Page, str, str]]) -> dict[str, Tag]:
+    slugs: dict[str, str] = {}
+    listed: dict[str, list[Page]] = {}
     found: dict[str, Tag] = {}
-    for page in pages:
-        for name in page.tags:
-            tag = found.setdefault(slugify(name), Tag(name, []))
-            tag.pages.append(page)
-    return [found[slug] for slug in sorted(found)]
+    for meta, page in pages:
+        for name in meta.tags:
+            slug = slugs.get(name)
+            if slug is None:
+                slug = slugs[name] = slugify(name)
+                if slug not in found:
+                    listed[slug] = []
+                    found[slug] = Tag(name, slug, listed[slug])
+                elif _plain(found[slug].name) != _plain(name):
+                    clashes.append((page, name, found[slug].name))
+            listed[slug].append(page)
+    return {slug: found[slug] for slug in sorted(found)}
+
+
+def _plain(tag: str) -> str:
+    """Returns a tag without what is one and the same tag spelled otherwise: its case, and how its words are parted."""
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", tag).casefold()).strip()

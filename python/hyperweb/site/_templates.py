@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from hyperweb.site._errors import SiteError
 from hyperweb.site._fence import fenced
-from hyperweb.site._record import record
-from hyperweb.site._urls import slugify
+from hyperweb.site._record import record, record_all, recording
+from hyperweb.site._urls import encoded_reference, slugify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -87,8 +87,45 @@ def hide_front_matter(text: str) -> str:
     return text if front is None else "{#" + "\n" * text.count("\n", 0, front.end) + "#}" + text[front.end :]
 
 
+class Template(jinja2.Template):
+    """Jinja2's template that records what an import of it read when it was first made.
+
+    What a template sets and defines is made once and then shared by all that import it; each of these depends on what
+    that read.
+    """
+
+    _module_reads: set[str] | None = None
+
+    def _get_default_module(self, ctx: jinja2.runtime.Context | None = None) -> Any:
+        if self._module_reads is not None:
+            record_all(self._module_reads)
+            return super()._get_default_module(ctx)
+        with recording() as reads:
+            module = super()._get_default_module(ctx)
+        if self._module is not None:
+            self._module_reads = reads
+        return module
+
+    def forget(self) -> None:
+        """Lets go of what imports share, for it was made from sources that changed."""
+        self._module = None
+        self._module_reads = None
+
+
 class Environment(jinja2.Environment):
     """Jinja2's environment that records which templates a render loads, those that are missing too."""
+
+    template_class = Template
+
+    def forget(self, *, templates: bool) -> None:
+        """Lets go of what was made from sources that changed; with `templates` of the templates too."""
+        if self.cache is None:
+            return
+        if templates:
+            self.cache.clear()
+        for template in self.cache.values():
+            if isinstance(template, Template):
+                template.forget()
 
     def _load_template(
         self,
@@ -115,7 +152,7 @@ def make_environment(root: Path, settings: Settings, context: Context) -> Enviro
     base = settings.base_url.rstrip("/")
 
     def absolute(path: str) -> str:
-        return path if "://" in path else f"{base}/{path.lstrip('/')}"
+        return encoded_reference(path if "://" in path else f"{base}/{path.lstrip('/')}")
 
     environment.globals.update(
         asset=context.asset_url,

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import quote
+
+# What may stand in a path as it is (RFC 3986, section 3.3), without what HTML, CSS or a `srcset` gives a meaning to.
+_PLAIN = "/!$*+;=:@~"
+# In a reference that somebody wrote, all that has a meaning keeps it.
+_WRITTEN = "/%?#[]@!$&'()*+,;=:~"
 
 
 def content_url(path: str, slug: str | None = None) -> str:
@@ -53,7 +59,25 @@ def pattern(path: str) -> str:
     return _BRACKET.sub(lambda found: "{" + found[1] + "}", page_url(path))
 
 
+def encoded(path: str) -> str:
+    """Returns a URL path as it is written in a link: percent-encoded where that is needed (RFC 3986, section 2.1)."""
+    return path if path.isascii() and _SIMPLE.fullmatch(path) else quote(path, safe=_PLAIN)
+
+
+def encoded_reference(reference: str) -> str:
+    """Returns a URL or path that somebody wrote, with what no URL may hold percent-encoded, and nothing else."""
+    return quote(reference, safe=_WRITTEN)
+
+
+_SIMPLE = re.compile(r"[A-Za-z0-9/._~-]*")
+_SIGNS = re.compile(r"(?<=\w)[+#]+(?!\w)")
+
+
 def slugify(text: str) -> str:
-    """Returns `text` in lower case with every run of other than letters and digits made one hyphen."""
+    """Returns `text` in lower case with every run of other than letters and digits made one hyphen.
+
+    `+` and `#` at the end of a word are its own: `C++` is `c-plus-plus`, `C#` is `c-sharp`, and `C` is `c`.
+    """
     text = unicodedata.normalize("NFKC", text).lower()
+    text = _SIGNS.sub(lambda found: found[0].replace("+", "-plus").replace("#", "-sharp"), text)
     return re.sub(r"[\W_]+", "-", text).strip("-")

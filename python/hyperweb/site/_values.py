@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,23 +17,37 @@ if TYPE_CHECKING:
 
     from hyperweb.config import Settings
     from hyperweb.site._assets import Assets
+    from hyperweb.site._documents import Kept
     from hyperweb.site._page import Page
     from hyperweb.site._site import Site
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_PARTS = frozenset({"page", "summary", "toc"})
 
 
 class Values:
-    """Answers what stands behind a dependency now. One instance is valid for one state of the sources."""
+    """Answers what stands behind a dependency now. One instance is valid for one state of the sources.
+
+    Attributes:
+        known: The answers given so far.
+    """
 
     def __init__(
-        self, settings: Settings, files: Mapping[str, str], site: Site, pages: Mapping[str, Page], assets: Assets
+        self,
+        settings: Settings,
+        *,
+        files: Mapping[str, str],
+        site: Site,
+        pages: Mapping[str, Page],
+        documents: Mapping[str, Kept],
+        assets: Assets,
     ) -> None:
         self._files = files
         self._site = site
         self._pages = pages
+        self._documents = documents
         self._assets = assets
-        self._known: dict[str, str] = {"settings": settings_hash(settings)}
+        self.known: dict[str, str] = {"settings": settings_hash(settings)}
         self._data = {
             path.rpartition("/")[2].rpartition(".")[0]: found
             for path, found in files.items()
@@ -41,9 +55,9 @@ class Values:
         }
 
     def __getitem__(self, dependency: str) -> str:
-        known = self._known.get(dependency)
+        known = self.known.get(dependency)
         if known is None:
-            known = self._known[dependency] = self._find(dependency)
+            known = self.known[dependency] = self._find(dependency)
         return known
 
     def all(self, dependencies: Iterable[str]) -> dict[str, str]:
@@ -56,14 +70,14 @@ class Values:
             return self._files.get(name if name.startswith(PAGES) else f"templates/{name}", "")
         if kind == "file":
             return self._files.get(name, "")
-        if kind == "page":
-            return self._body(name)
-        if kind == "nav":
-            return self._neighbours(name)
-        if kind == "pages":
-            return _metas(self._site.pages)
-        if kind == "section":
-            return _metas(self._site.section(name))
+        if kind == "exists":
+            return "1" if name in self._files else ""
+        if kind == "fact":
+            field, _, path = name.partition(":")
+            return self._fact(field, path)
+        if kind in _PARTS:
+            document = self._documents.get(name) if name in self._pages else None
+            return getattr(document, kind).hex() if document is not None else ""
         if kind == "data":
             return self._data.get(name, "")
         if kind == "asset":
@@ -73,33 +87,40 @@ class Values:
                 return ""
         if kind == "assets":
             return _hash("\n".join(sorted(self._assets.url(name) for name in self._assets.names())).encode())
+        return self._list(kind, name)
+
+    def _list(self, kind: str, name: str) -> str:
+        if kind == "facts":
+            return _hash(_encode([_field(page, name) for page in self._site.pages]))
+        if kind == "pages":
+            return _paths(self._site.pages)
+        if kind == "section":
+            return _paths(self._site.section(name))
+        if kind == "tags":
+            return _hash(_encode([tag.slug for tag in self._site.tags]))
+        if kind == "tag-name":
+            tag = self._site.tag(name)
+            return tag.name if tag is not None else ""
+        if kind == "tag-pages":
+            tag = self._site.tag(name)
+            return _paths(tag.pages) if tag is not None else ""
+        if kind in {"prev", "next"}:
+            page = self._pages.get(name)
+            other = getattr(page, kind) if page is not None else None
+            return other.path if other is not None else ""
         return ""
 
-    def _body(self, path: str) -> str:
-        # The references of a body stand for URLs that carry hashes of their own; the page changes when they do.
+    def _fact(self, field: str, path: str) -> str:
         page = self._pages.get(path)
-        if page is None:
-            return ""
-        from hyperweb.site._record import recording
-
-        try:
-            with recording() as read:
-                page.references()
-        except SiteError:
-            # One leads nowhere now: the page is made again, and says so.
-            return ""
-        behind = [self._files.get(path, ""), *sorted(f"{one}={self[one]}" for one in read if one != f"page:{path}")]
-        return _hash("\n".join(behind).encode())
-
-    def _neighbours(self, path: str) -> str:
-        page = self._pages.get(path)
-        if page is None:
-            return ""
-        return _metas([one for one in (page.prev, page.next) if one is not None])
+        return "" if page is None else _hash(_encode(_field(page, field)))
 
 
-def _metas(pages: Iterable[Page]) -> str:
-    return _hash(_encode([page.meta for page in pages]))
+def _field(page: Page, name: str) -> Any:
+    return getattr(page, name)
+
+
+def _paths(pages: Iterable[Page]) -> str:
+    return _hash("\n".join(page.path for page in pages).encode())
 
 
 def _hash(data: bytes) -> str:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from hyperweb.web._match import Matcher
 from hyperweb.web.errors import BadRequest, MethodNotAllowed, NotFound, RouteError
-from hyperweb.web.route import located
+from hyperweb.web.pattern import pattern_shape
+from hyperweb.web.route import described, located
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ class Table:
         self.tails: dict[str, Methods] = {}
         self._matcher: Matcher[Methods] = Matcher()
         self._patterns: dict[str, Methods] = {}
+        self._shapes: dict[str, Endpoint] = {}
 
     def add(self, endpoint: Endpoint) -> None:
         """Adds a route.
@@ -47,14 +49,25 @@ class Table:
         if methods is None:
             methods = store[route.path] = {}
             if not route.pattern.is_literal:
+                self._check_rival(endpoint)
                 self._matcher.add(route.pattern, methods)
         for method in route.methods:
             if method in methods:
                 error = RouteError(
-                    f"{method} {route.path} is defined twice: {methods[method].route.name}, {route.name}"
+                    f"{method} {route.path} is defined twice: {described(methods[method].route)}, {route.name}"
                 )
                 raise located(error, route.handler)
             methods[method] = endpoint
+
+    def _check_rival(self, endpoint: Endpoint) -> None:
+        route = endpoint.route
+        rival = self._shapes.setdefault(pattern_shape(route.path), endpoint).route
+        if rival.path != route.path:
+            error = RouteError(
+                f"{route.path} of {route.name} matches the same paths as {rival.path} of {described(rival)}",
+                hint="name the parameters of the two alike, or give one of them another path",
+            )
+            raise located(error, route.handler)
 
     def finish(self) -> None:
         """Answers HEAD wherever GET is answered (RFC 9110, section 9.3.2). Called once, after the last `add`."""

@@ -13,7 +13,8 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
     """How a response is kept.
 
     Browsers are told to ask again each time (`max-age=0`) unless `browser` says otherwise, because a purge reaches the
-    edge and not them.
+    edge and not them. For the same reason what is said of stale responses is said to the edge alone, in
+    CDN-Cache-Control (RFC 9213): in Cache-Control it would be a browser's leave as well (RFC 5861).
 
     Attributes:
         ttl: How long the edge answers without asking the handler, in seconds or as `10m`.
@@ -34,14 +35,21 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ValueError: One of the lengths of time cannot be read.
         """
+        return f"public, max-age={seconds(self.browser)}, s-maxage={seconds(self.ttl)}"
+
+    def edge_header(self) -> str | None:
+        """Returns the CDN-Cache-Control value (RFC 9213), None where it would say no more than `header`.
+
+        A cache that knows the field takes it in place of Cache-Control; the edge sends it to nobody.
+
+        Raises:
+            ValueError: One of the lengths of time cannot be read.
+        """
         ttl = seconds(self.ttl)
         swr = min(ttl // 10, _SWR_AT_MOST) if self.swr is None else seconds(self.swr)
-        parts = ["public", f"max-age={seconds(self.browser)}", f"s-maxage={ttl}"]
-        if swr:
-            parts.append(f"stale-while-revalidate={swr}")
-        if sie := seconds(self.sie):
-            parts.append(f"stale-if-error={sie}")
-        return ", ".join(parts)
+        graces = {"stale-while-revalidate": swr, "stale-if-error": seconds(self.sie)}
+        named = [f"{name}={length}" for name, length in graces.items() if length]
+        return ", ".join(["public", f"max-age={ttl}", *named]) if named else None
 
 
 def as_cache(value: str | float | Cache | None) -> Cache | None:

@@ -226,6 +226,7 @@ def _yields(handler: Callable[..., Any]) -> Any:
 # ---- making the response -------------------------------------------------------------------------------------------
 
 _Finish = Callable[[object, Sequence[str]], Response]
+_CACHING = frozenset({"cache-control", "cdn-cache-control"})
 
 
 def _finisher(app: App, route: Route) -> _Finish:
@@ -252,18 +253,24 @@ def _marked(response: Response, route: Route, lines: HeaderList) -> Response:
     # A response that sets a cookie is for one client, whatever the route says of its others.
     personal = find_header(response.headers, "set-cookie") is not None
     have = {name for name, _ in response.headers}
-    for name, value in lines:
-        if name == "cache-control" and personal:
-            value = "private, no-store"  # noqa: PLW2901 - the line in its place
-        if name not in have:
-            response.headers.append((name, value))
+    if have & _CACHING:
+        # One that says itself how it is kept says it to all caches.
+        have |= _CACHING
+    elif personal:
+        response.headers.append(("cache-control", "private, no-store"))
+        have |= _CACHING
+    response.headers += [(name, value) for name, value in lines if name not in have]
     merge_vary(response.headers, route.vary)
     return response
 
 
 def _cache_lines(route: Route) -> Callable[[Sequence[str]], HeaderList]:
-    """Returns what makes the Cache-Control and Cache-Tag lines; made once when no path parameter is in them."""
-    fixed: HeaderList = [] if route.cache is None else [("cache-control", route.cache.header())]
+    """Returns what makes the lines for caches and Cache-Tag; made once when no path parameter is in them."""
+    fixed: HeaderList = []
+    if route.cache is not None:
+        fixed.append(("cache-control", route.cache.header()))
+        if (edge := route.cache.edge_header()) is not None:
+            fixed.append(("cdn-cache-control", edge))
     names = route.pattern.params
     if any("{" in tag for tag in route.tags):
         templates = route.tags
@@ -287,7 +294,7 @@ def with_site_headers(app: App, response: Response) -> Response:
 
 
 def _json_headers(app: App, route: Route) -> Callable[[Sequence[str]], HeaderList]:
-    own = {"content-type", "cache-control", "vary", "cache-tag"}
+    own = {"content-type", "vary", "cache-tag", *_CACHING}
     head: HeaderList = [("content-type", JSON), *(pair for pair in app.headers if pair[0] not in own)]
     if route.vary:
         merge_vary(head, route.vary)

@@ -21,6 +21,11 @@ _CONSTRAINTS = {
 _PARAM = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
 
 
+def pattern_shape(pattern: str) -> str:
+    """Returns a pattern's text without its parameters' names: patterns of one shape match the same paths."""
+    return _PARAM.sub(lambda found: f"{{:{found[2] or 'str'}}}", pattern)
+
+
 class Segment(msgspec.Struct, frozen=True):
     """One part of a pattern between slashes.
 

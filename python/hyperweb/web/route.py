@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any, TypedDict
 
 import msgspec
@@ -89,6 +90,16 @@ def make_route(methods: Sequence[str], path: str, handler: Handler, options: Opt
         raise located(RouteError(f"route {path!r}: {error}"), handler) from None
 
 
+def described(route: Route) -> str:
+    """Returns a route's name with its handler's file and line, for an error that is about another place too."""
+    code = getattr(inspect.unwrap(route.handler), "__code__", None)
+    file = PurePath(code.co_filename) if code is not None else None
+    # A page has its file in its name, and no code but ours.
+    if code is None or file is None or file.is_relative_to(PurePath(__file__).parent):
+        return route.name
+    return f"{route.name} ({file.name}:{code.co_firstlineno})"
+
+
 def located(error: RouteError, handler: Handler) -> RouteError:
     """Returns the error with the file and line of the handler it is about."""
     code = getattr(inspect.unwrap(handler), "__code__", None)
@@ -104,7 +115,7 @@ def _checked(methods: Sequence[str], path: str, handler: Handler, options: Optio
         raise RouteError(f"route {path!r}: {', '.join(names) or 'nothing'} is not a list of methods")
     cache = as_cache(options.get("cache"))
     if cache is not None:
-        cache.header()
+        cache.header(), cache.edge_header()
         if not _KEPT.issuperset(names):
             raise RouteError(f"route {path!r}: cache= is for GET; the answer to {', '.join(names)} is not kept")
     tags, purge = _texts(options, "tags"), _texts(options, "purge")

@@ -4,10 +4,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use lightningcss::bundler::{Bundler, ResolveResult, SourceProvider};
+use lightningcss::declaration::DeclarationBlock;
 use lightningcss::dependencies::{Dependency, DependencyOptions};
 use lightningcss::error::{Error, ErrorLocation};
+use lightningcss::properties::Property;
+use lightningcss::properties::custom::{CustomProperty, CustomPropertyName, TokenList};
+use lightningcss::rules::{CssRule, CssRuleList};
 use lightningcss::stylesheet::{MinifyOptions, ParserFlags, ParserOptions, PrinterOptions, StyleSheet};
 use lightningcss::targets::{Browsers, Targets};
+use lightningcss::values::ident::DashedIdent;
 
 use crate::error::{SourceError, guarded};
 
@@ -70,21 +75,31 @@ pub fn transform(
     minify: bool,
 ) -> Result<String, SourceError> {
     guarded("the CSS compiler", entry, || {
-        let made = bundle(entry, sources, lead, minify, true)?;
-        // The compiler is known to lose `!important` when it merges rules that do not stand next to each other. What is
-        // printed without merging tells how many there should be.
-        if !minify || !made.contains("!important") && !sources.values().any(|text| text.contains("!important")) {
+        let made = bundle(entry, sources, lead, minify, Merging::Free)?;
+        // White space and comments may stand between the mark and the word.
+        if !sources.values().any(|text| text.contains('!')) {
             return Ok(made);
         }
-        let unmerged = bundle(entry, sources, lead, minify, false)?;
-        Ok(
-            if made.matches("!important").count() < unmerged.matches("!important").count() {
-                unmerged
-            } else {
-                made
-            },
-        )
+        let count = |text: &str| text.matches("!important").count();
+        let unmerged = bundle(entry, sources, lead, minify, Merging::None)?;
+        if count(&made) < count(&unmerged) {
+            return bundle(entry, sources, lead, minify, Merging::Guarded);
+        }
+        Ok(made)
     })
+}
+
+/// How rules are merged.
+///
+/// The compiler takes a rule for overridden by a later one of the same selectors and properties, and drops it, even where
+/// it alone is `!important`. What is printed without merging tells whether any was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Merging {
+    Free,
+    /// Rules with an `!important` declaration are told apart while it merges: each has a property of its own.
+    Guarded,
+    /// Not at all, and nothing is lowered that is lowered with it: only good for counting.
+    None,
 }
 
 fn bundle(
@@ -92,7 +107,7 @@ fn bundle(
     sources: &HashMap<String, String>,
     lead: &dyn Fn(&str, &str) -> Option<String>,
     minify: bool,
-    merge: bool,
+    merging: Merging,
 ) -> Result<String, SourceError> {
     let provider = Provider { sources };
     let options = ParserOptions {
@@ -106,13 +121,27 @@ fn bundle(
             let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str()).to_owned();
             located(&error, text(&file), &file)
         })?;
-    if merge {
+    if merging == Merging::Guarded {
+        let mut number = 0;
+        each_style(&mut sheet.rules, &mut |declarations| {
+            if !declarations.important_declarations.is_empty() {
+                number += 1;
+                declarations.declarations.push(mark(number));
+            }
+        });
+    }
+    if merging != Merging::None {
         sheet
             .minify(MinifyOptions {
                 targets: targets(),
                 ..MinifyOptions::default()
             })
             .map_err(|error| located(&error, text(entry), entry))?;
+    }
+    if merging == Merging::Guarded {
+        each_style(&mut sheet.rules, &mut |declarations| {
+            declarations.declarations.retain(|property| !is_mark(property));
+        });
     }
     let printed = sheet
         .to_css(PrinterOptions {
@@ -132,6 +161,43 @@ fn bundle(
         code = code.replace(&placeholder, &target.replace('"', "%22").replace('\n', ""));
     }
     Ok(code)
+}
+
+const MARK: &str = "--hyperweb-important-";
+
+fn mark<'a>(number: u32) -> Property<'a> {
+    Property::Custom(CustomProperty {
+        name: CustomPropertyName::Custom(DashedIdent(format!("{MARK}{number}").into())),
+        value: TokenList(Vec::new()),
+    })
+}
+
+fn is_mark(property: &Property<'_>) -> bool {
+    matches!(property, Property::Custom(custom) if custom.name.as_ref().starts_with(MARK))
+}
+
+/// Shows the declarations of every style rule, the nested ones too.
+fn each_style<'a>(rules: &mut CssRuleList<'a>, show: &mut impl FnMut(&mut DeclarationBlock<'a>)) {
+    for rule in &mut rules.0 {
+        match rule {
+            CssRule::Style(style) => {
+                show(&mut style.declarations);
+                each_style(&mut style.rules, show);
+            }
+            CssRule::Nesting(nesting) => {
+                show(&mut nesting.style.declarations);
+                each_style(&mut nesting.style.rules, show);
+            }
+            CssRule::Media(media) => each_style(&mut media.rules, show),
+            CssRule::Supports(supports) => each_style(&mut supports.rules, show),
+            CssRule::MozDocument(document) => each_style(&mut document.rules, show),
+            CssRule::LayerBlock(layer) => each_style(&mut layer.rules, show),
+            CssRule::Container(container) => each_style(&mut container.rules, show),
+            CssRule::Scope(scope) => each_style(&mut scope.rules, show),
+            CssRule::StartingStyle(starting) => each_style(&mut starting.rules, show),
+            _ => {}
+        }
+    }
 }
 
 fn parse<'a>(source: &'a str, filename: &str) -> Result<StyleSheet<'a>, SourceError> {
@@ -203,8 +269,12 @@ mod tests {
     use super::*;
 
     fn made(text: &str) -> String {
+        transformed(text, true)
+    }
+
+    fn transformed(text: &str, minify: bool) -> String {
         let sources = HashMap::from([("a.css".to_owned(), text.to_owned())]);
-        transform("a.css", &sources, &|_, _| None, true).unwrap()
+        transform("a.css", &sources, &|_, _| None, minify).unwrap()
     }
 
     #[test]
@@ -231,24 +301,37 @@ mod tests {
 
     #[test]
     fn important_declarations_are_never_lost() {
-        for text in [
-            ".a{color:red!important}.b{margin:0}.a{color:blue}",
-            ".a{color:red!important}.x{top:0}.a{color:red}",
-            ".a{margin:1px!important}.b{color:red}.a{margin:1px;padding:2px!important}",
+        for (text, wanted) in [
+            (".a{color:red!important}.b{margin:0}.a{color:blue}", 1),
+            (".a{color:red!important}.x{top:0}.a{color:red}", 1),
+            (".a{color:red ! important}.x{top:0}.a{color:red}", 1),
+            (".a{color:red!/**/IMPORTANT}.x{top:0}.a{color:red}", 1),
+            (
+                ".a{margin:1px!important}.b{color:red}.a{margin:1px;padding:2px!important}",
+                2,
+            ),
+            ("@media print{.a{color:red!important}.x{top:0}.a{color:red}}", 1),
+            ("@layer l{.p{.a{color:red!important}.x{top:0}.a{color:red}}}", 1),
         ] {
-            let wanted = made_unmerged(text).matches("!important").count();
-            assert_eq!(
-                made(text).matches("!important").count(),
-                wanted,
-                "{text} → {}",
-                made(text)
-            );
+            for minify in [true, false] {
+                let made = transformed(text, minify);
+                assert_eq!(made.matches("!important").count(), wanted, "{text} → {made}");
+                assert!(!made.contains(MARK), "{made}");
+            }
         }
     }
 
-    fn made_unmerged(text: &str) -> String {
-        let sources = HashMap::from([("a.css".to_owned(), text.to_owned())]);
-        bundle("a.css", &sources, &|_, _| None, true, false).unwrap()
+    #[test]
+    fn what_guards_important_declarations_keeps_nothing_from_being_lowered_or_merged() {
+        let lossy = ".a{color:red!important}.x{top:0}.a{color:red}";
+        let rest = "@custom-media --wide (min-width: 40em);@media (--wide){b{color:light-dark(#fff,#000)}}                    i{left:0}i{right:0}";
+        let (plain, guarded) = (made(rest), made(&format!("{lossy}{rest}")));
+        assert!(guarded.ends_with(&plain), "{guarded} does not end with {plain}");
+        assert!(
+            plain.contains("(width>=40em)") && plain.contains("i{left:0;right:0}"),
+            "{plain}"
+        );
+        assert!(plain.contains("var(--lightningcss-light,"), "{plain}");
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! Scripts, through oxc: TypeScript and JSX to JavaScript modules, minified.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 
 use oxc::allocator::Allocator;
+use oxc::ast::ast::{ExportAllDeclaration, ExportFromDeclaration, ImportDeclaration, ImportExpression, NewExpression};
+use oxc::ast_visit::{Visit, walk};
 use oxc::codegen::{Codegen, CodegenOptions, CommentOptions};
 use oxc::diagnostics::OxcDiagnostic;
 use oxc::minifier::{CompressOptions, MangleOptions, Minifier, MinifierOptions};
 use oxc::parser::{Parser, ParserReturn};
 use oxc::semantic::SemanticBuilder;
-use oxc::span::SourceType;
+use oxc::span::{GetSpan, SourceType, Span};
 use oxc::transformer::{TransformOptions, Transformer};
 
 use crate::error::{SourceError, guarded};
@@ -26,9 +30,9 @@ pub fn imports(source: &str, filename: &str) -> Result<Vec<String>, SourceError>
         let allocator = Allocator::default();
         let parsed = parse(&allocator, source, filename)?;
         let mut found: Vec<String> = Vec::new();
-        for (_, text) in specifiers(&parsed, source) {
-            if !found.contains(&text) {
-                found.push(text);
+        for one in specifiers(&parsed, source) {
+            if !found.contains(&one.text) {
+                found.push(one.text);
             }
         }
         Ok(found)
@@ -51,11 +55,11 @@ pub fn transform(
             let allocator = Allocator::default();
             let parsed = parse(&allocator, source, filename)?;
             let mut places = specifiers(&parsed, source);
-            places.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
-            for (range, text) in places {
-                if let Some(target) = lead(&text) {
+            places.sort_by_key(|one| std::cmp::Reverse(one.range.start));
+            for one in places {
+                if let Some(target) = lead(&one.text) {
                     let quoted = serde_json::to_string(&target).unwrap_or_default();
-                    led.replace_range(range, &quoted);
+                    led.replace_range(one.range, &format!("{quoted}{}", one.attributes));
                 }
             }
         }
@@ -115,52 +119,110 @@ fn parse<'a>(allocator: &'a Allocator, source: &'a str, filename: &str) -> Resul
     }
 }
 
-/// The places of all specifiers, quotes included, with their texts.
-fn specifiers(parsed: &ParserReturn<'_>, source: &str) -> Vec<(std::ops::Range<usize>, String)> {
-    let mut found = Vec::new();
-    let mut add = |start: u32, end: u32| {
-        let range = start as usize..end as usize;
-        let Some(literal) = source.get(range.clone()) else {
+/// A reference to another file, as it stands in the text.
+struct Specifier {
+    /// Its place, quotes included.
+    range: Range<usize>,
+    text: String,
+    /// What has to stand behind it: a browser takes JSON for a module only where the import says so.
+    attributes: &'static str,
+}
+
+/// All references, in no particular order.
+fn specifiers(parsed: &ParserReturn<'_>, source: &str) -> Vec<Specifier> {
+    let mut seen = Seen {
+        source,
+        found: Vec::new(),
+        bare: HashMap::new(),
+    };
+    seen.visit_program(&parsed.program);
+    for requests in parsed.module_record.requested_modules.values() {
+        for request in requests.iter().filter(|request| !request.is_type) {
+            seen.add(request.span);
+        }
+    }
+    for import in &parsed.module_record.dynamic_imports {
+        seen.add(import.module_request);
+    }
+    let Seen { mut found, bare, .. } = seen;
+    for one in found.iter_mut().filter(|one| is_json(&one.text)) {
+        one.attributes = bare.get(&one.range.start).copied().unwrap_or("");
+    }
+    found
+}
+
+fn is_json(specifier: &str) -> bool {
+    let path = specifier.split(['?', '#']).next().unwrap_or("");
+    path.ends_with(".json")
+}
+
+/// What only the syntax tree tells.
+struct Seen<'s> {
+    source: &'s str,
+    found: Vec<Specifier>,
+    /// Where the specifiers of imports without attributes begin, and what would be their attribute.
+    bare: HashMap<usize, &'static str>,
+}
+
+impl Seen<'_> {
+    fn add(&mut self, span: Span) {
+        let range = span.start as usize..span.end as usize;
+        let Some(literal) = self.source.get(range.clone()) else {
             return;
         };
         let quote = literal.chars().next().filter(|quote| matches!(quote, '"' | '\'' | '`'));
         let inner = quote.and_then(|quote| literal.strip_prefix(quote)?.strip_suffix(quote));
         if let Some(text) = inner.filter(|text| !text.contains(['\\', '$', '\n'])) {
-            found.push((range, text.to_owned()));
+            self.found.push(Specifier {
+                range,
+                text: text.to_owned(),
+                attributes: "",
+            });
         }
-    };
-    for requests in parsed.module_record.requested_modules.values() {
-        for request in requests.iter().filter(|request| !request.is_type) {
-            add(request.span.start, request.span.end);
+    }
+
+    fn text(&self, span: Span) -> &str {
+        self.source.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
+    fn static_import(&mut self, source: Span, has_attributes: bool) {
+        if !has_attributes {
+            self.bare.insert(source.start as usize, " with{type:\"json\"}");
         }
     }
-    for import in &parsed.module_record.dynamic_imports {
-        add(import.module_request.start, import.module_request.end);
-    }
-    for (start, end) in asset_urls(source) {
-        add(
-            u32::try_from(start).unwrap_or(u32::MAX),
-            u32::try_from(end).unwrap_or(u32::MAX),
-        );
-    }
-    found
 }
 
-/// The places of the first argument of each `new URL("./x", import.meta.url)`.
-fn asset_urls(source: &str) -> Vec<(usize, usize)> {
-    let mut found = Vec::new();
-    for (at, opening) in source.match_indices("new URL(") {
-        let start = at + opening.len();
-        let rest = source.get(start..).unwrap_or("");
-        let Some(end) = rest.find(',') else { continue };
-        let argument = rest.get(..end).unwrap_or("").trim();
-        let after = rest.get(end + 1..).unwrap_or("").trim_start();
-        if argument.len() > 2 && argument.get(1..2) == Some(".") && after.starts_with("import.meta.url") {
-            let offset = start + rest.find(argument).unwrap_or(0);
-            found.push((offset, offset + argument.len()));
-        }
+impl<'a> Visit<'a> for Seen<'_> {
+    fn visit_import_declaration(&mut self, it: &ImportDeclaration<'a>) {
+        self.static_import(it.source.span, it.with_clause.is_some());
     }
-    found
+
+    fn visit_export_from_declaration(&mut self, it: &ExportFromDeclaration<'a>) {
+        self.static_import(it.source.span, it.with_clause.is_some());
+    }
+
+    fn visit_export_all_declaration(&mut self, it: &ExportAllDeclaration<'a>) {
+        self.static_import(it.source.span, it.with_clause.is_some());
+    }
+
+    fn visit_import_expression(&mut self, it: &ImportExpression<'a>) {
+        if it.options.is_none() {
+            let start = it.source.span().start as usize;
+            self.bare.insert(start, ",{with:{type:\"json\"}}");
+        }
+        walk::walk_import_expression(self, it);
+    }
+
+    /// `new URL("./x", import.meta.url)`.
+    fn visit_new_expression(&mut self, it: &NewExpression<'a>) {
+        if let ([url, base], "URL") = (it.arguments.as_slice(), self.text(it.callee.span()))
+            && self.text(base.span()) == "import.meta.url"
+            && self.text(url.span()).get(1..2) == Some(".")
+        {
+            self.add(url.span());
+        }
+        walk::walk_new_expression(self, it);
+    }
 }
 
 fn located(error: &OxcDiagnostic, source: &str, filename: &str) -> SourceError {
@@ -203,6 +265,38 @@ mod tests {
         for part in ["/n/b", "/n/c", "/n/d.png"] {
             assert!(made.contains(part), "{made}");
         }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_reference_is_left_alone() {
+        let source = "// new URL('./a.png', import.meta.url)\n/* import('./b') */\nconst s = \"new URL('./c.png', import.meta.url)\";\nconst t = `new URL('./d.png', import.meta.url)`;\nconst u = new URL( /* here */ './e.png' , import.meta.url );\nconst v = new URL('./f.png', base); export { s, t, u, v };";
+        assert_eq!(imports(source, "a.js").unwrap(), ["./e.png"]);
+        let made = transform(source, "a.js", &|_| Some("/N".to_owned()), false).unwrap();
+        assert!(made.contains("new URL('./c.png', import.meta.url)"), "{made}");
+        assert!(made.contains("\"/N\"") && made.contains("./f.png"), "{made}");
+    }
+
+    #[test]
+    fn imports_of_json_say_that_they_are() {
+        let lead = |name: &str| name.starts_with("./").then(|| format!("/n{}", &name[1..]));
+        let with = "with{type:\"json\"}";
+        for (source, wanted) in [
+            ("import a from './d.json'; console.log(a)", 1),
+            ("import a from './d.json' with { type: 'json' }; console.log(a)", 1),
+            ("export { default as a } from './d.json'", 1),
+            ("import a from './d.js'; console.log(a)", 0),
+        ] {
+            let made = transform(source, "a.ts", &lead, true).unwrap();
+            assert_eq!(made.matches(with).count(), wanted, "{made}");
+            assert!(made.contains("\"/n/d.js"), "{made}");
+        }
+        let made = transform("console.log(await import('./d.json'))", "a.js", &lead, true).unwrap();
+        assert!(made.contains("{with:{type:`json`}}"), "{made}");
+        let source = "console.log(await import('./d.json', { with: { type: 'json' } }))";
+        let made = transform(source, "a.mjs", &lead, true).unwrap();
+        assert_eq!(made.matches("with:").count(), 1, "{made}");
+        let made = transform("new Worker(new URL('./d.json', import.meta.url))", "a.js", &lead, true).unwrap();
+        assert!(!made.contains("with"), "{made}");
     }
 
     #[test]

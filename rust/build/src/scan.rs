@@ -29,6 +29,13 @@ struct Stat {
     inode: u64,
 }
 
+impl Stat {
+    /// The time of the last change, in whole seconds since 1970, as a Last-Modified field has it.
+    fn seconds(&self) -> u64 {
+        u64::try_from(self.modified / 1_000_000_000).unwrap_or(0)
+    }
+}
+
 /// The source files of a site.
 #[derive(Debug)]
 pub struct Sources {
@@ -38,6 +45,7 @@ pub struct Sources {
     known: HashMap<String, (Stat, Hash)>,
     found: BTreeMap<String, (Stat, Hash)>,
     changed: bool,
+    redated: Vec<String>,
 }
 
 impl Sources {
@@ -54,6 +62,7 @@ impl Sources {
             known,
             found: BTreeMap::new(),
             changed: true,
+            redated: Vec::new(),
         }
     }
 
@@ -88,6 +97,11 @@ impl Sources {
         let same =
             |(path, (_, hash)): (&String, &(Stat, Hash))| self.known.get(path).is_some_and(|(_, other)| other == hash);
         self.changed = self.found.len() != self.known.len() || !self.found.iter().all(same);
+        let redated = |(path, (stat, _)): (&String, &(Stat, Hash))| {
+            let before = self.known.get(path).map(|(before, _)| before.seconds());
+            (before != Some(stat.seconds())).then(|| path.clone())
+        };
+        self.redated = self.found.iter().filter_map(redated).collect();
         let hashes = self
             .found
             .iter()
@@ -100,6 +114,17 @@ impl Sources {
     /// Whether the last scan found anything but what was known before it.
     pub const fn changed(&self) -> bool {
         self.changed
+    }
+
+    /// The files that the last scan found with another time of change, in whole seconds, than was known before it.
+    pub fn redated(&self) -> &[String] {
+        &self.redated
+    }
+
+    /// The time of the last change of each file that the last scan found, in seconds since 1970.
+    pub fn times(&self) -> impl Iterator<Item = (&str, u64)> {
+        let found = self.found.iter();
+        found.map(|(path, (stat, _))| (path.as_str(), stat.seconds()))
     }
 
     /// Whether all files are as they were at the last scan that was kept, by sizes and times alone.
@@ -393,6 +418,25 @@ mod tests {
             fs::write(root.join(path), text).unwrap();
         }
         (folder, root)
+    }
+
+    #[test]
+    fn a_file_saved_again_without_a_change_has_another_date_and_no_other_hash() {
+        let (_folder, root) = site();
+        let state = root.join("state");
+        let scan = |seconds: u64, nanoseconds: u32| {
+            let time = std::time::UNIX_EPOCH + std::time::Duration::new(seconds, nanoseconds);
+            let file = File::options().append(true).open(root.join("content/a.md")).unwrap();
+            file.set_modified(time).unwrap();
+            let mut sources = Sources::new(&root, &state, 1000);
+            sources.scan(false).unwrap();
+            sources.save().unwrap();
+            let time = sources.times().find(|(path, _)| *path == "content/a.md").unwrap().1;
+            (sources.changed(), sources.redated().to_vec(), time)
+        };
+        assert_eq!(scan(1000, 0).1.len(), 3);
+        assert_eq!(scan(1000, 5), (false, vec![], 1000));
+        assert_eq!(scan(2000, 5), (false, vec!["content/a.md".to_owned()], 2000));
     }
 
     #[test]

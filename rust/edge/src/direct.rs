@@ -72,6 +72,10 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
                     }
                     break;
                 }
+                Ok(Next::HandOver) if has_fragment(bytes) => {
+                    let _ = write_all(&stream, BAD, &[], &limits).await;
+                    return;
+                }
                 Ok(Next::HandOver) => return hand_over(state, stream, Bytes::copy_from_slice(bytes), peer).await,
                 Ok(Next::Refuse(response)) => {
                     // The client may have gone, which is what it is told to do.
@@ -104,6 +108,15 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
             Some(count) => end += count,
         }
     }
+}
+
+/// Whether the request line has a fragment in it, which no target has (RFC 9112, section 3.2). Hyper drops one without a
+/// word, so it is refused before hyper sees it.
+fn has_fragment(bytes: &[u8]) -> bool {
+    bytes
+        .iter()
+        .take_while(|byte| **byte != b'\n')
+        .any(|byte| *byte == b'#')
 }
 
 /// Reads what there is, or waits for it; none when the time is over.

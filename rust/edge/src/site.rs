@@ -90,8 +90,10 @@ impl Sites {
             .iter()
             .map(|config| Site::open(config, threads))
             .collect::<Result<Vec<_>, _>>()?;
-        let (all, unverified): (Vec<_>, Vec<_>) =
-            opened.into_iter().map(|(site, bodies)| (Arc::new(site), bodies)).unzip();
+        let (all, unverified): (Vec<_>, Vec<_>) = opened
+            .into_iter()
+            .map(|(site, bodies)| (Arc::new(site), bodies))
+            .unzip();
         let first = all
             .first()
             .cloned()

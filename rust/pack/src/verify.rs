@@ -117,7 +117,11 @@ pub(crate) fn verify_sections(
     header: &Header,
     sections: &[Section],
 ) -> Result<(), PackError> {
-    let rows = || sections.iter().map(|section| (*section as usize, &header.rows[*section as usize]));
+    let rows = || {
+        sections
+            .iter()
+            .map(|section| (*section as usize, &header.rows[*section as usize]))
+    };
     let jobs: Vec<(usize, u64, usize)> = rows().flat_map(|(number, row)| chunks(number, row)).collect();
     let hashes = hash_chunks(file, path, &jobs)?;
     for ((number, row), section) in rows().zip(sections) {

@@ -67,7 +67,7 @@ impl SiteWriter {
         self.inner.as_ref().is_some_and(|writer| writer.has(path))
     }
 
-    #[pyo3(signature = (path, body, *, status, content_type, modified, headers, tags, finish, best, public))]
+    #[pyo3(signature = (path, body, *, source, status, content_type, modified, headers, tags, finish, best, public))]
     #[expect(
         clippy::too_many_arguments,
         reason = "each is a fact of the one response that is added"
@@ -77,6 +77,7 @@ impl SiteWriter {
         py: Python<'_>,
         path: String,
         body: Vec<u8>,
+        source: String,
         status: u16,
         content_type: String,
         modified: u64,
@@ -91,6 +92,7 @@ impl SiteWriter {
         let level = if best { Level::Best } else { Level::Fast };
         let output = Output {
             path,
+            source,
             status,
             content_type,
             last_modified: modified,
@@ -104,13 +106,14 @@ impl SiteWriter {
         self.with(py, |writer| writer.add(output))
     }
 
-    #[pyo3(signature = (path, source, *, content_type, modified, headers, best))]
+    #[pyo3(signature = (path, source, *, name, content_type, modified, headers, best))]
     #[expect(clippy::too_many_arguments, reason = "each is a fact of the one file that is added")]
     fn add_file(
         &mut self,
         py: Python<'_>,
         path: String,
         source: &str,
+        name: String,
         content_type: String,
         modified: u64,
         headers: Vec<(String, String)>,
@@ -118,6 +121,7 @@ impl SiteWriter {
     ) -> PyResult<()> {
         let output = Output {
             path,
+            source: name,
             status: 200,
             content_type,
             last_modified: modified,
@@ -131,9 +135,9 @@ impl SiteWriter {
         self.with(py, |writer| writer.add_file(output, Path::new(source)))
     }
 
-    #[pyo3(signature = (path, *, public=true))]
-    fn reuse(&mut self, py: Python<'_>, path: &str, public: bool) -> PyResult<()> {
-        self.with(py, |writer| writer.reuse(path, public))
+    #[pyo3(signature = (path, *, public=true, modified=None))]
+    fn reuse(&mut self, py: Python<'_>, path: &str, public: bool, modified: Option<u64>) -> PyResult<()> {
+        self.with(py, |writer| writer.reuse(path, public, modified))
     }
 
     fn finish(&mut self, py: Python<'_>, router: Vec<u8>, manifest: Vec<u8>, meta: Vec<u8>) -> PyResult<Written> {

@@ -36,6 +36,16 @@ impl Sources {
         self.inner.changed()
     }
 
+    #[getter]
+    fn redated(&self) -> Vec<String> {
+        self.inner.redated().to_vec()
+    }
+
+    #[getter]
+    fn times(&self) -> BTreeMap<&str, u64> {
+        self.inner.times().collect()
+    }
+
     fn is_current(&self, py: Python<'_>) -> bool {
         py.detach(|| self.inner.is_current())
     }

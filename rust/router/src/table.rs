@@ -18,6 +18,26 @@ struct Node {
 #[derive(Debug, Default)]
 pub struct RouteTable {
     root: Node,
+    /// The patterns without the names of their parameters, which no path tells apart, each with its id and itself.
+    shapes: BTreeMap<Vec<Shape>, (u32, String)>,
+}
+
+/// What of a segment decides which paths it matches.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Shape {
+    Literal(String),
+    Param(Kind),
+    Rest,
+}
+
+impl From<Segment<'_>> for Shape {
+    fn from(segment: Segment<'_>) -> Self {
+        match segment {
+            Segment::Literal(text) => Self::Literal(text.to_owned()),
+            Segment::Param(_, kind) => Self::Param(kind),
+            Segment::Rest(_) => Self::Rest,
+        }
+    }
 }
 
 impl RouteTable {
@@ -35,22 +55,23 @@ impl RouteTable {
         if id == NONE {
             return Err(fail("has an id that is not allowed"));
         }
+        let segments = segments(pattern)?;
+        let shape: Vec<Shape> = segments.iter().copied().map(Shape::from).collect();
+        if let Some((other, other_pattern)) = self.shapes.get(&shape) {
+            return Err(RouterError::Duplicate {
+                pattern: pattern.to_owned(),
+                other: *other,
+                other_pattern: other_pattern.clone(),
+            });
+        }
         let mut node = &mut self.root;
-        for segment in segments(pattern)? {
+        for segment in segments {
             node = match segment {
                 Segment::Literal(text) => node.literals.entry(text.to_owned()).or_default(),
-                Segment::Param(name, kind) => {
-                    // Of two parameters of one kind at one place only the name differs: they match the same.
-                    node.params.entry((kind, name.to_owned())).or_default()
-                }
+                Segment::Param(name, kind) => node.params.entry((kind, name.to_owned())).or_default(),
                 Segment::Rest(name) => {
-                    if let Some((other, _)) = &node.rest {
-                        return Err(RouterError::Duplicate {
-                            pattern: pattern.to_owned(),
-                            other: *other,
-                        });
-                    }
                     node.rest = Some((id, name.to_owned()));
+                    self.shapes.insert(shape, (id, pattern.to_owned()));
                     return Ok(());
                 }
             };
@@ -58,13 +79,8 @@ impl RouteTable {
                 return Err(fail("is one of too many in one place"));
             }
         }
-        if let Some(other) = node.route {
-            return Err(RouterError::Duplicate {
-                pattern: pattern.to_owned(),
-                other,
-            });
-        }
         node.route = Some(id);
+        self.shapes.insert(shape, (id, pattern.to_owned()));
         Ok(())
     }
 

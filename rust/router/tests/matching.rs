@@ -86,9 +86,18 @@ fn bad_patterns_are_refused() {
         table.add("/x/{a}", 2),
         Err(RouterError::Duplicate {
             pattern: "/x/{a}".into(),
-            other: 1
+            other: 1,
+            other_pattern: "/x/{a}".into()
         })
     );
+    // Names do not tell paths apart; kinds do, and so does what stands behind.
+    let error = table.add("/x/{b}", 2).unwrap_err();
+    assert!(error.to_string().contains("`/x/{b}`") && error.to_string().contains("`/x/{a}`"));
+    table.add("/x/{b:int}", 3).unwrap();
+    table.add("/x/{b}/y", 4).unwrap();
+    assert!(table.add("/x/{a}/y", 5).is_err());
+    table.add("/x/{a:path}", 6).unwrap();
+    assert!(table.add("/x/{b:path}", 7).is_err());
     let many: String = (0..17).fold(String::new(), |all, number| all + &format!("/{{p{number}}}"));
     assert!(table.add(&many, 3).is_err());
 }

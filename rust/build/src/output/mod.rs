@@ -2,6 +2,7 @@
 
 mod finish;
 mod public;
+mod redate;
 mod writer;
 
 pub use finish::Finish;

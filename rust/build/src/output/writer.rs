@@ -14,6 +14,7 @@ use crate::compress::Level;
 use crate::error::SourceError;
 use crate::output::finish::{Body, Finish};
 use crate::output::public::{Public, public_path};
+use crate::output::redate::redated;
 
 /// Responses that wait to be written, for each thread: what bounds the memory.
 const AHEAD: usize = 16;
@@ -22,6 +23,8 @@ const AHEAD: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Output {
     pub path: String,
+    /// The file it comes from, relative to the site, for errors.
+    pub source: String,
     pub status: u16,
     pub content_type: String,
     pub last_modified: u64,
@@ -48,8 +51,8 @@ pub struct Written {
 enum Pending {
     /// A response that a thread works on, by its number.
     Made(usize),
-    /// A response of the previous pack.
-    Kept(String),
+    /// A response of the previous pack, and when its sources were last changed where that is another time now.
+    Kept(String, Option<u64>),
     /// A file that stays a file.
     Large {
         output: Output,
@@ -156,15 +159,16 @@ impl SiteWriter {
         self.write_ready(self.most_ahead)
     }
 
-    /// Takes a response over from the previous pack. With `public` its plain file is kept too.
+    /// Takes a response over from the previous pack, dated anew where `modified` says when its sources were last
+    /// changed, in seconds since 1970. With `public` its plain file is kept too.
     ///
     /// # Errors
     /// An earlier response cannot be written.
-    pub fn reuse(&mut self, path: &str, public: bool) -> Result<(), SourceError> {
+    pub fn reuse(&mut self, path: &str, public: bool, modified: Option<u64>) -> Result<(), SourceError> {
         if !public {
             self.no_public.insert(path.to_owned());
         }
-        self.pending.push_back(Pending::Kept(path.to_owned()));
+        self.pending.push_back(Pending::Kept(path.to_owned(), modified));
         self.write_ready(self.most_ahead)
     }
 
@@ -213,7 +217,7 @@ impl SiteWriter {
                         return Ok(());
                     }
                 }
-                Pending::Kept(path) => self.write_kept(&path)?,
+                Pending::Kept(path, modified) => self.write_kept(&path, modified)?,
                 Pending::Large {
                     output,
                     source,
@@ -265,7 +269,9 @@ impl SiteWriter {
     fn write_large(&mut self, output: &Output, source: &Path, size: u64, hash: [u8; 32]) -> Result<(), SourceError> {
         self.source_bytes += size;
         let Some(path) = public_path(&output.path) else {
-            return Err(SourceError::new(format!("the path {} cannot be a file", output.path)));
+            return Err(
+                SourceError::new(format!("the path {} cannot be a file", output.path)).in_file(output.source.clone())
+            );
         };
         let variants = [VariantIn {
             encoding: Encoding::Identity,
@@ -281,11 +287,15 @@ impl SiteWriter {
             .map_err(|(path, error)| not_written(&path, &error))
     }
 
-    fn write_kept(&mut self, path: &str) -> Result<(), SourceError> {
+    fn write_kept(&mut self, path: &str, modified: Option<u64>) -> Result<(), SourceError> {
         let Some(entry) = self.previous.as_ref().and_then(|pack| pack.get(path.as_bytes())) else {
             return Err(SourceError::new(format!("the last build has nothing at {path}")).hint("build with --clean"));
         };
-        self.pack.add_entry(&entry).map_err(|error| packed(&error))?;
+        match modified.filter(|modified| *modified != entry.last_modified()) {
+            Some(modified) => redated(&mut self.pack, &entry, modified),
+            None => self.pack.add_entry(&entry),
+        }
+        .map_err(|error| packed(&error))?;
         let Some(variant) = entry.variant(Encoding::Identity) else {
             return Ok(());
         };
@@ -328,7 +338,12 @@ fn add(pack: &mut PackWriter, output: &Output, variants: &[VariantIn<'_>]) -> Re
         tags: &tags,
         variants,
     };
-    pack.add(&response).map_err(|error| packed(&error))
+    pack.add(&response).map_err(|error| match error {
+        PackError::Response { .. } => SourceError::new(error.to_string())
+            .in_file(output.source.clone())
+            .hint("rename the file, or change the header fields and tags that it is served with"),
+        _ => packed(&error),
+    })
 }
 
 fn worker(work: Arc<Mutex<Receiver<(usize, Output)>>>, results: Sender<Done>) -> JoinHandle<()> {

@@ -1,0 +1,363 @@
+"""Makes a site: what changed is rendered, transformed and compressed, and the rest taken over from the last build."""
+
+from __future__ import annotations
+
+import gc
+import html
+import itertools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from hyperweb import __version__, _core
+from hyperweb.build._caching import ASSET_CACHING, PAGE_CACHING
+from hyperweb.build._errors import BuildError, BuildErrors
+from hyperweb.build._explain import explain
+from hyperweb.build._graph import Graph, load_graph, make_graph, save_graph
+from hyperweb.build._head import Head
+from hyperweb.build._links import dead_links
+from hyperweb.build._report import BuildReport
+from hyperweb.build._routes import Routes, site_routes
+from hyperweb.config import SiteConfig
+from hyperweb.config._headers import security_headers
+from hyperweb.site import SiteError
+from hyperweb.site._documents import site_error
+from hyperweb.site._renderer import Renderer, is_transformed
+from hyperweb.site._templates import PAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hyperweb.errors import HyperwebError
+    from hyperweb.site._node import Node
+
+# Bodies parsed ahead of rendering: bounds what a build of a large site holds in memory at a time.
+_BATCH = 512
+# The dependencies, beside templates, whose whole text goes into a response.
+_BODIES = frozenset({"page", "summary", "toc"})
+_TEXTS = frozenset({"file", "page", "summary"})
+# After so many errors the rest are no help.
+_MOST_ERRORS = 50
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One build that has something to do.
+
+    Attributes:
+        config: The site.
+        settings_hash: The hash of its settings.
+        sources: The scan of its files.
+        files: Their hashes, by path.
+        previous: The pack that unchanged responses are taken from, if it is of use.
+        remembers: Whether what the last build knew of the sources is of use.
+        strict: Whether warnings are errors.
+        explain: What the report explains.
+        progress: Told how far the build is.
+        report: Where what was done is counted.
+    """
+
+    config: SiteConfig
+    settings_hash: str
+    sources: _core.Sources
+    files: dict[str, str]
+    previous: _core.Pack | None
+    remembers: bool
+    strict: bool
+    explain: str | None
+    progress: Callable[[str, int, int], None]
+    report: BuildReport
+
+
+def make_site(task: Task) -> None:
+    """Does a build.
+
+    Raises:
+        BuildErrors: Something is wrong with the site; the last good `dist/` is as it was.
+    """
+    # What is read at the start lives until the build ends: looking for garbage among it would find nothing.
+    gc.disable()
+    try:
+        _Making(task).run()
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+
+class _Making:
+    # Held here alone: a frame that an error remembers would keep what was written aside from being cleared away.
+    writer: _core.SiteWriter
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.config = task.config
+        self.settings = task.config.settings
+        self.times = task.sources.times
+        self.redated = set(task.sources.redated)
+        self.errors: list[HyperwebError] = []
+        # None stands for what was taken over, which reads what it read.
+        self.reads: dict[str, list[str] | None] = {}
+        self.changed: list[str] | None = None
+
+    def run(self) -> None:
+        config, task = self.config, self.task
+        graph = load_graph(config.state) if task.remembers else Graph()
+        threads = self.settings.build.concurrency or len(os.sched_getaffinity(0))
+        renderer = Renderer(
+            config,
+            fingerprint=True,
+            minify=self.settings.build.minify,
+            drafts=self.settings.build.drafts,
+            memory=graph.memory,
+            threads=threads,
+        )
+        renderer.update(task.files)
+        self.errors += renderer.errors
+        gc.freeze()
+        gc.enable()
+        routes = site_routes(config, renderer, self.errors)
+        self._check_links(renderer, routes.patterns)
+        if self.errors:
+            raise BuildErrors(self.errors)
+        last = graph if task.previous else Graph()
+        try:
+            written = self._make_all(renderer, routes, last, threads)
+        except _core.SourceError as error:
+            raise BuildErrors([site_error(error, config.root)]) from None
+        made = make_graph(last, self.reads, renderer.values)
+        made.memory = renderer.memory
+        try:
+            save_graph(config.state, Head(pack=written.id, settings=task.settings_hash), made)
+            task.sources.save()
+        except OSError as error:
+            raise BuildError(
+                f"what was built cannot be remembered: {error.strerror or error}",
+                file=config.state,
+                hint="check the space left on the disk and the folder's permissions; the site itself is built",
+            ) from None
+        if task.explain is not None:
+            anew = {url for url, reads in self.reads.items() if reads is not None}
+            task.report.explained = explain(task.explain, config.root, made, made=anew, changed=self.changed)
+        task.report.pack_bytes = written.pack_bytes
+        task.report.source_bytes = written.source_bytes
+        task.report.files_written = written.files_written
+        task.report.files_removed = written.files_removed
+
+    def _make_all(self, renderer: Renderer, routes: Routes, graph: Graph, threads: int) -> _core.Written:
+        self.writer = _core.SiteWriter(
+            str(self.config.out), self.task.previous, threads=threads, large_file=self.settings.build.large_file
+        )
+        try:
+            self._write(renderer, graph)
+            if self.errors:
+                raise BuildErrors(self.errors)
+            manifest = {
+                "version": __version__,
+                "assets": {name: renderer.assets.url(name) for name in renderer.assets.names()},
+                "routes": routes.described,
+            }
+            meta = {"title": self.settings.title, "base_url": self.settings.base_url, "hosts": self.settings.hosts}
+            self.task.progress("pack", 0, 1)
+            return self.writer.finish(routes.compiled(), msgspec.json.encode(manifest), msgspec.json.encode(meta))
+        finally:
+            del self.writer
+
+    def _check_links(self, renderer: Renderer, patterns: list[str]) -> None:
+        for found in dead_links(renderer, patterns):
+            if self.task.strict:
+                self.errors.append(found)
+            else:
+                self.task.report.warnings.append(str(found))
+
+    def _write(self, renderer: Renderer, graph: Graph) -> None:
+        nodes = [renderer.nodes[url] for url in sorted(renderer.nodes)]
+        nodes = [node for node in nodes if node.render == "static"]
+        changed = graph.changed(renderer.values)
+        kept = graph.unaffected(changed)
+        if graph.nodes:
+            self.changed = [graph.names[number] for number in changed]
+        # Those whose files were saved again without a change that matters to them: only their date is new.
+        same_date = graph.unaffected({n for n, name in enumerate(graph.names) if _file_of(name) in self.redated})
+        work = [node for node in nodes if not (node.url in kept and self.writer.has(node.url))]
+        fresh = {node.url for node in work}
+        total = len(work)
+        self.task.report.pages = sum(node.kind == "page" for node in nodes)
+        self.task.report.assets = len(nodes) - self.task.report.pages
+        self.task.report.reused = len(nodes) - total
+        done = 0
+        batch_end = 0
+        pages = [node for node in work if node.kind == "page"]
+        ready = 0
+        for node in nodes:
+            if node.url not in fresh:
+                modified = None if node.url in same_date else self._modified(graph.reads(node.url))
+                self.writer.reuse(node.url, modified=modified)
+                if self._has_content(node):
+                    self.writer.reuse(content_url(node.url), public=False, modified=modified)
+                self.reads[node.url] = None
+                continue
+            if node.kind == "page":
+                if ready == batch_end:
+                    renderer.forget_bodies()
+                    batch = pages[batch_end : batch_end + _BATCH]
+                    renderer.prepare(dict.fromkeys([node.source for node in batch] + _bodies(batch, graph)))
+                    batch_end += _BATCH
+                ready += 1
+            try:
+                self._make(renderer, node)
+            except SiteError as error:
+                self.errors.append(error)
+                if len(self.errors) >= _MOST_ERRORS:
+                    return
+            done += 1
+            if done % 50 == 0 or done == total:
+                self.task.progress("render", done, total)
+
+    def _make(self, renderer: Renderer, node: Node) -> None:
+        if node.kind == "page":
+            self._page(renderer, node)
+        elif node.kind == "alias":
+            self.reads[node.url] = ["settings", f"file:{node.source}"]
+            body = _moved(node.target, self.settings.base_url.rstrip("/"))
+            self._add(node, body, "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
+        elif node.kind == "asset":
+            body, kind = renderer.assets.make(node.target)
+            self.reads[node.url] = [
+                "settings",
+                *(f"asset:{name}" for name in renderer.assets.sources(node.target)),
+                *(f"file:assets/{name}" for name in renderer.assets.sources(node.target)),
+            ]
+            finish = "none" if is_transformed(node.target) or not self.settings.build.minify else finish_of(kind)
+            self._add(node, body, kind, caching=ASSET_CACHING, best=True, finish=finish)
+        else:
+            self.reads[node.url] = ["settings", f"file:{node.source}"]
+            kind = _core.media_type(node.url) or "application/octet-stream"
+            self.writer.add_file(
+                node.url,
+                str(self.config.root / node.source),
+                name=self._shown(node),
+                content_type=kind,
+                modified=self._modified(self.reads[node.url] or ()),
+                headers=self._headers(PAGE_CACHING, kind),
+                best=True,
+            )
+
+    def _page(self, renderer: Renderer, node: Node) -> None:
+        rendered = renderer.render(node)
+        self.task.report.rendered += 1
+        self.reads[node.url] = list(rendered.reads)
+        kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
+        self._add(
+            node,
+            rendered.text.encode(),
+            kind,
+            status=404 if node.url == "/404.html" else 200,
+            finish=finish_of(kind) if self.settings.build.minify else "none",
+            best=self.settings.build.compression == "best",
+            tags=[f"page:{node.source}"],
+        )
+        if self._has_content(node):
+            self.writer.add(
+                content_url(node.url),
+                page_content(rendered.text, renderer.build_id()),
+                source=self._shown(node),
+                status=200,
+                content_type="application/json",
+                modified=self._modified(rendered.reads),
+                headers=self._headers(PAGE_CACHING, "application/json"),
+                tags=[f"page:{node.source}"],
+                finish="none",
+                best=self.settings.build.compression == "best",
+                public=False,
+            )
+
+    def _has_content(self, node: Node) -> bool:
+        return self.settings.client.spa and node.kind == "page" and node.url.endswith("/")
+
+    def _add(
+        self,
+        node: Node,
+        body: bytes,
+        kind: str,
+        *,
+        status: int = 200,
+        caching: str = PAGE_CACHING,
+        headers: list[tuple[str, str]] | None = None,
+        finish: str = "none",
+        best: bool = False,
+        tags: list[str] | None = None,
+    ) -> None:
+        self.writer.add(
+            node.url,
+            body,
+            source=self._shown(node),
+            status=status,
+            content_type=kind,
+            modified=self._modified(self.reads[node.url] or ()),
+            headers=self._headers(caching, kind) + (headers or []),
+            tags=tags or [],
+            finish=finish,
+            best=best,
+            public=True,
+        )
+
+    def _headers(self, caching: str, kind: str) -> list[tuple[str, str]]:
+        return [("cache-control", caching), *security_headers(self.settings, kind)]
+
+    def _modified(self, reads: Iterable[str]) -> int:
+        """Returns when the newest of the files a response is made from was changed, as seconds since 1970."""
+        return max((self.times.get(_file_of(name), 0) for name in reads), default=0)
+
+    def _shown(self, node: Node) -> str:
+        """Returns the source of a response as errors name it: the assets hyperweb brings are no files of the site."""
+        return node.source if node.source in self.times else "site.toml"
+
+
+def _bodies(nodes: list[Node], graph: Graph) -> list[str]:
+    """Returns the documents whose bodies `nodes` showed the last time, a batch of them at most."""
+    found = (name.partition(":") for node in nodes for name in graph.reads(node.url))
+    return list(itertools.islice((path for kind, _, path in found if kind in _BODIES), _BATCH))
+
+
+def _file_of(dependency: str) -> str:
+    """Returns the file whose text a dependency puts into a response, or an empty string."""
+    kind, _, name = dependency.partition(":")
+    if kind == "template":
+        return name if name.startswith(PAGES) else f"templates/{name}"
+    return name if kind in _TEXTS else ""
+
+
+def _moved(target: str, base: str) -> bytes:
+    """Returns a page that leads on, for hosts that serve only plain files."""
+    url = html.escape(target, quote=True)
+    whole = url if "://" in target else f"{base}{url}"
+    return (
+        f'<!doctype html><meta charset="utf-8"><title>Moved</title><link rel="canonical" href="{whole}">'
+        f'<meta http-equiv="refresh" content="0;url={url}"><p>This page is now at <a href="{url}">{url}</a>.</p>\n'
+    ).encode()
+
+
+def finish_of(kind: str) -> str:
+    """Returns which minifier a media type takes."""
+    bare = kind.partition(";")[0]
+    if bare == "text/html":
+        return "html"
+    if bare == "image/svg+xml":
+        return "svg"
+    if bare in {"application/json", "application/manifest+json", "application/ld+json"}:
+        return "json"
+    if bare.endswith("xml"):
+        return "xml"
+    return "none"
+
+
+def content_url(url: str) -> str:
+    """Returns where the parts of a page are served from, for the script that swaps pages."""
+    return f"/api/content{url}"
+
+
+def page_content(text: str, build: str) -> bytes:
+    """Returns the parts of a page as JSON: title, head, body, assets, language and the set of assets it belongs to."""
+    parts: dict[str, Any] = _core.page_parts(text, "content")
+    return msgspec.json.encode({**parts, "build": build})
