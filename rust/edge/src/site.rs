@@ -54,7 +54,10 @@ impl Site {
             checked?;
             // Static texts have no counts that all threads would write for each response. A site is opened once.
             let (name, value) = (name.to_ascii_lowercase().leak(), value.clone().leak());
-            Ok((http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
+            Ok((
+                http::HeaderName::from_static(name),
+                http::HeaderValue::from_static(value),
+            ))
         });
         let site = Self {
             name: config.name.clone(),

@@ -277,10 +277,12 @@ fn bodies_are_side_by_side_by_coding() {
     writer.finish().unwrap();
     let pack = Pack::open(&dest).unwrap();
     let places = |encoding| {
-        let bodies = pack.iter().map(move |entry| match entry.variant(encoding).unwrap().body() {
-            Body::Bytes(bytes) => bytes.as_ptr() as usize,
-            Body::File { .. } => panic!("a small body is in the pack"),
-        });
+        let bodies = pack
+            .iter()
+            .map(move |entry| match entry.variant(encoding).unwrap().body() {
+                Body::Bytes(bytes) => bytes.as_ptr() as usize,
+                Body::File { .. } => panic!("a small body is in the pack"),
+            });
         bodies.collect::<Vec<_>>()
     };
     assert!(places(Encoding::Identity).iter().max() < places(Encoding::Br).iter().min());

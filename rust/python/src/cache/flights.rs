@@ -68,7 +68,9 @@ impl Flights {
         retries: u32,
     ) -> PyResult<Answer> {
         let time = |seconds: Option<f64>| -> PyResult<Option<Duration>> {
-            seconds.map(|_| millis(seconds, 0).map(Duration::from_millis)).transpose()
+            seconds
+                .map(|_| millis(seconds, 0).map(Duration::from_millis))
+                .transpose()
         };
         let limits = FlightLimits {
             age: time(age)?,
@@ -90,10 +92,7 @@ impl Flights {
         let joined = with_key(key, |bytes| self.flights.join_callback_within(bytes, limits, call))?;
         match joined {
             Subscribed::Now(joined) => answer(py, joined),
-            Subscribed::Later(waits) => Ok((
-                "waiting",
-                Py::new(py, Waiting(Mutex::new(Some(waits))))?.into_any(),
-            )),
+            Subscribed::Later(waits) => Ok(("waiting", Py::new(py, Waiting(Mutex::new(Some(waits))))?.into_any())),
         }
     }
 
@@ -145,7 +144,9 @@ impl Flights {
                     std::thread::sleep(BEAT);
                 }
             };
-            std::thread::Builder::new().name("cache-flights".to_owned()).spawn(work)?;
+            std::thread::Builder::new()
+                .name("cache-flights".to_owned())
+                .spawn(work)?;
             *watched = true;
         }
         Ok(())

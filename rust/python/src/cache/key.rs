@@ -68,13 +68,18 @@ pub(super) fn decode<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     let broken = || PyTypeError::new_err("these bytes are no key");
     let (kind, rest) = match bytes {
         [NO_TEXT, kind, rest @ ..] => (kind, rest),
-        text => return Ok(PyString::new(py, std::str::from_utf8(text)?).into_any()),
+        text => {
+            let text = std::str::from_utf8(text).map_err(|_| broken())?;
+            return Ok(PyString::new(py, text).into_any());
+        }
     };
     Ok(match kind {
         b'b' => PyBytes::new(py, rest).into_any(),
         b'n' => py.None().into_bound(py),
         b't' | b'f' => PyBool::new(py, *kind == b't').to_owned().into_any(),
-        b'i' => py.get_type::<PyInt>().call1((std::str::from_utf8(rest)?,))?,
+        b'i' => py
+            .get_type::<PyInt>()
+            .call1((std::str::from_utf8(rest).map_err(|_| broken())?,))?,
         b'd' => PyFloat::new(py, f64::from_le_bytes(rest.try_into().map_err(|_| broken())?)).into_any(),
         b'u' => {
             let mut parts = Vec::new();

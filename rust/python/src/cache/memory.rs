@@ -1,12 +1,15 @@
 //! The memory tier, holding Python objects.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyperweb_cache::{Cache, Config, FillToken, Governor, Inserted, Options, Policy, SizeWatch, SizingConfig, SystemReader};
+use hyperweb_cache::{
+    Cache, Config, FillToken, Governor, Inserted, Options, Policy, SizeWatch, SizingConfig, SystemReader,
+};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyModule, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyModule};
 
 use super::key::{decode, with_key};
 
@@ -42,9 +45,14 @@ pub(super) fn now() -> u64 {
 pub(super) fn millis(seconds: Option<f64>, otherwise: u64) -> PyResult<u64> {
     let Some(seconds) = seconds else { return Ok(otherwise) };
     if seconds.is_nan() || seconds < 0.0 {
-        return Err(PyValueError::new_err(format!("{seconds} is no length of time in seconds")));
+        return Err(PyValueError::new_err(format!(
+            "{seconds} is no length of time in seconds"
+        )));
     }
-    Ok(u64::try_from(Duration::try_from_secs_f64(seconds).map_or(u128::from(FOR_EVER), |time| time.as_millis())).unwrap_or(FOR_EVER))
+    Ok(
+        u64::try_from(Duration::try_from_secs_f64(seconds).map_or(u128::from(FOR_EVER), |time| time.as_millis()))
+            .unwrap_or(FOR_EVER),
+    )
 }
 
 impl MemoryCache {
@@ -78,10 +86,15 @@ impl MemoryCache {
             ))
         })?;
         if !shards.is_power_of_two() {
-            return Err(PyValueError::new_err(format!("{shards} shards: their number must be a power of two")));
+            return Err(PyValueError::new_err(format!(
+                "{shards} shards: their number must be a power of two"
+            )));
         }
         let reader = SystemReader::default();
-        let sizing = SizingConfig { share, ..SizingConfig::default() };
+        let sizing = SizingConfig {
+            share,
+            ..SizingConfig::default()
+        };
         let mut governor = Governor::new(sizing);
         let limit_bytes = limit.unwrap_or_else(|| governor.decide(0, &reader.read()).0);
         let cache = Arc::new(Objects::new(Config {
@@ -119,7 +132,9 @@ impl MemoryCache {
 
     #[pyo3(signature = (key, default = None, /))]
     fn get(&self, py: Python<'_>, key: &Bound<'_, PyAny>, default: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
-        Ok(self.fresh(py, key)?.unwrap_or_else(|| default.unwrap_or_else(|| py.None())))
+        Ok(self
+            .fresh(py, key)?
+            .unwrap_or_else(|| default.unwrap_or_else(|| py.None())))
     }
 
     /// The value of a key and whether it is fresh, or none.
@@ -136,7 +151,10 @@ impl MemoryCache {
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         with_key(key, |bytes| {
             let now = now();
-            self.cache.pin().get(bytes, now).is_some_and(|entry| entry.is_fresh(now))
+            self.cache
+                .pin()
+                .get(bytes, now)
+                .is_some_and(|entry| entry.is_fresh(now))
         })
     }
 
@@ -234,14 +252,18 @@ impl MemoryCache {
     /// Hides all entries with a tag that a condition holds for, and returns how many tags that were.
     #[pyo3(name = "_purge_tags_where")]
     fn purge_tags_where(&self, condition: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let mut failure = None;
+        let failure = RefCell::new(None);
         let count = self.cache.purge_tags_where(|tag| {
-            if failure.is_some() {
+            if failure.borrow().is_some() {
                 return false;
             }
-            false_on_error(condition.call1((tag,)).and_then(|found| found.is_truthy()), &mut failure)
+            let found = condition.call1((tag,)).and_then(|found| found.is_truthy());
+            found.unwrap_or_else(|error| {
+                failure.replace(Some(error));
+                false
+            })
         });
-        failure.map_or(Ok(count), Err)
+        failure.into_inner().map_or(Ok(count), Err)
     }
 
     #[getter]
@@ -300,13 +322,6 @@ impl MemoryCache {
         }
         Ok(table)
     }
-}
-
-fn false_on_error(found: PyResult<bool>, failure: &mut Option<PyErr>) -> bool {
-    found.unwrap_or_else(|error| {
-        *failure = Some(error);
-        false
-    })
 }
 
 /// Bytes an object takes: what it says of itself, and what a plain list, tuple, dict or set of it holds is not counted.

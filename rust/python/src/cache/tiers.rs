@@ -111,8 +111,12 @@ impl Tiers {
         let Some(record) = py.detach(|| self.inner.get(&key, now, reach)) else {
             return Ok(None);
         };
-        let left = |until: u64| (until != FOR_EVER).then(|| Duration::from_millis(until.saturating_sub(now)).as_secs_f64());
-        let tags = record.tags().map(|tag| String::from_utf8_lossy(tag).into_owned()).collect();
+        let left =
+            |until: u64| (until != FOR_EVER).then(|| Duration::from_millis(until.saturating_sub(now)).as_secs_f64());
+        let tags = record
+            .tags()
+            .map(|tag| String::from_utf8_lossy(tag).into_owned())
+            .collect();
         let times = record.times;
         Ok(Some((
             PyBytes::new(py, record.value()),

@@ -26,13 +26,7 @@ fn read_log(py: Python<'_>, path: PathBuf) -> PyResult<(Vec<(String, u64)>, u64,
 /// Calls `fetch` with each number below `count` in turn, at most `rate` times a second and slower the higher `load`
 /// returns, from 0 to 1. Returns how many it said were fetched, were not, and were left.
 #[pyfunction]
-fn warm_up(
-    py: Python<'_>,
-    count: usize,
-    rate: f64,
-    load: Py<PyAny>,
-    fetch: Py<PyAny>,
-) -> PyResult<(u64, u64, u64)> {
+fn warm_up(py: Python<'_>, count: usize, rate: f64, load: Py<PyAny>, fetch: Py<PyAny>) -> PyResult<(u64, u64, u64)> {
     let stop = AtomicBool::new(false);
     let failure: Mutex<Option<PyErr>> = Mutex::new(None);
     let fail = |error: PyErr| {

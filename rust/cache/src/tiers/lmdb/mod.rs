@@ -83,7 +83,10 @@ struct Keeper {
 enum Found {
     /// The record, where it was wanted.
     Alive(Option<Record>),
-    Dead { hash: u64, place: u64 },
+    Dead {
+        hash: u64,
+        place: u64,
+    },
     Nothing,
 }
 
