@@ -229,6 +229,7 @@ impl Order {
     fn settle(&mut self, records: &impl Records, limit: u64, window: u16) {
         let most = window_bytes(limit, window);
         while self.lists[WINDOW as usize].bytes > most
+            && self.lists[WINDOW as usize].len > 1
             && let Some(oldest) = self.lists[WINDOW as usize].oldest()
             && self.main_bytes() + records.weight(oldest) <= limit - most
         {
@@ -307,7 +308,8 @@ impl Order {
     }
 
     fn evict_tiny_lfu(&mut self, records: &impl Records, limit: u64, incoming: u64, window: u16) -> Option<u32> {
-        let most = window_bytes(limit, window);
+        // The window has room for what comes, however small it is.
+        let most = window_bytes(limit, window).max(incoming);
         while self.lists[WINDOW as usize].bytes + incoming > most
             && let Some(candidate) = self.lists[WINDOW as usize].oldest()
         {
@@ -351,5 +353,5 @@ impl Order {
 }
 
 fn window_bytes(limit: u64, window: u16) -> u64 {
-    (limit / 1000 * u64::from(window)).max(limit.min(1))
+    limit / 1000 * u64::from(window)
 }
