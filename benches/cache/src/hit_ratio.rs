@@ -120,7 +120,13 @@ pub fn table(traces: &[Trace], peers: bool) -> String {
                 ratio(&trace.keys, |key| fifo.access(key)),
                 ratio(&trace.keys, |key| tiny.access(key)),
             ];
-            let mut line = format!("| {} | {} % | {:.2} | {:.2}", trace.name, size as f64 / 10.0, exact[0], exact[1]);
+            let mut line = format!(
+                "| {} | {} % | {:.2} | {:.2}",
+                trace.name,
+                size as f64 / 10.0,
+                exact[0],
+                exact[1]
+            );
             let (mut best, mut auto, mut chose) = (0.0_f64, 0.0, Policy::Auto);
             for (_, policy) in OURS {
                 let (found, now) = ours(trace, capacity, policy);

@@ -83,10 +83,17 @@ pub fn generated(part: f64) -> Vec<Trace> {
     }
     traces.push(Trace::new("scans", keys));
     let looped = count(20_000) as u64;
-    traces.push(Trace::new("loop", (0..count(500_000) as u64).map(|place| place % looped).collect()));
+    traces.push(Trace::new(
+        "loop",
+        (0..count(500_000) as u64).map(|place| place % looped).collect(),
+    ));
     let (zipf, mut random) = (Zipf::new(count(20_000), 0.9), Random(13));
     let keys = (0..count(800_000) as u64).map(|place| {
-        if place % 2 == 0 { zipf.next(&mut random) } else { 1 << 40 | place / 2 % looped }
+        if place % 2 == 0 {
+            zipf.next(&mut random)
+        } else {
+            1 << 40 | place / 2 % looped
+        }
     });
     traces.push(Trace::new("loop + zipf", keys.collect()));
     traces
@@ -127,10 +134,17 @@ fn read_ranges(path: &Path) -> Option<Vec<u64>> {
 /// Big-endian numbers of four bytes.
 fn read_numbers(path: &Path) -> Option<Vec<u64>> {
     let file = std::fs::File::open(path).ok()?;
-    let mut unpacked = Command::new("xz").arg("-dc").stdin(file).stdout(Stdio::piped()).spawn().ok()?;
+    let mut unpacked = Command::new("xz")
+        .arg("-dc")
+        .stdin(file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
     let mut bytes = Vec::new();
     unpacked.stdout.take()?.read_to_end(&mut bytes).ok()?;
     unpacked.wait().ok()?;
-    let numbers = bytes.chunks_exact(4).map(|four| u64::from(u32::from_be_bytes([four[0], four[1], four[2], four[3]])));
+    let numbers = bytes
+        .chunks_exact(4)
+        .map(|four| u64::from(u32::from_be_bytes([four[0], four[1], four[2], four[3]])));
     Some(numbers.collect())
 }

@@ -50,7 +50,11 @@ impl WTinyLfu {
         self.count(key);
         if let Some((segment, _)) = self.places.get(&key).copied() {
             self.leave(key);
-            let to = if segment == Segment::Window { Segment::Window } else { Segment::Protected };
+            let to = if segment == Segment::Window {
+                Segment::Window
+            } else {
+                Segment::Protected
+            };
             self.enter(key, to);
             if self.protected.by_time.len() > self.protected_most
                 && let Some(oldest) = self.protected.oldest()

@@ -10,13 +10,13 @@ use crate::node::{MOST_USES, NONE};
 
 /// Records of a simulation before its sample is halved.
 const LARGEST: usize = 4096;
-/// Hits are compared after this many accesses for each record, and this many at least.
-const ROUND: u64 = 4;
-const SHORTEST_ROUND: u64 = 512;
-/// A rule must have so many thousandths of all accesses more hits than the one in force.
-const MARGIN: f64 = 0.002;
-/// What a round counts for after the next.
-const FADE: f64 = 0.8;
+/// Hits are compared after an access for every second record, and this many at least.
+const SHORTEST_ROUND: u64 = 128;
+/// To change the rule costs hits until what is kept is what the new one would keep: about one for this many records,
+/// and some at least. Where another rule would have had so many more by now, it is worth it (as one who skis now and then
+/// buys skis when the rent has come to their price; Karlin et al., "Competitive snoopy caching", 1988).
+const RECORDS_TO_A_HIT: u64 = 8;
+const LEAST_COST: u64 = 16;
 
 #[derive(Debug, Default)]
 struct Record {
@@ -77,9 +77,10 @@ struct Shadow {
     free: Vec<u32>,
     places: HashMap<u64, u32, foldhash::fast::RandomState>,
     bytes: u64,
+    /// Hits of this round.
     hits: u64,
-    /// Hits of this round and, fading, of those before.
-    score: f64,
+    /// Hits it had more than the rule in force, since it was last level with it.
+    ahead: u64,
 }
 
 impl Shadow {
@@ -91,7 +92,7 @@ impl Shadow {
             places: HashMap::default(),
             bytes: 0,
             hits: 0,
-            score: 0.0,
+            ahead: 0,
         }
     }
 
@@ -156,7 +157,6 @@ pub(crate) struct Shadows {
     mask: u64,
     shift: u32,
     accesses: u64,
-    weight: f64,
     chosen: usize,
 }
 
@@ -167,7 +167,6 @@ impl Shadows {
             mask: 0,
             shift: 0,
             accesses: 0,
-            weight: 0.0,
             chosen: 0,
         }
     }
@@ -189,8 +188,8 @@ impl Shadows {
             if most > LARGEST {
                 self.thin_out();
             }
-            if self.accesses >= (ROUND * most as u64).max(SHORTEST_ROUND) {
-                self.judge();
+            if self.accesses >= (most as u64 / 2).max(SHORTEST_ROUND) {
+                self.judge(most as u64);
             }
         }
         Rule::ALL[self.chosen]
@@ -205,19 +204,19 @@ impl Shadows {
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of one round")]
-    fn judge(&mut self) {
-        self.weight = self.weight * FADE + self.accesses as f64;
+    fn judge(&mut self, records: u64) {
         self.accesses = 0;
+        let in_force = self.shadows[self.chosen].hits;
         for shadow in &mut self.shadows {
-            shadow.score = shadow.score * FADE + shadow.hits as f64;
+            shadow.ahead = (shadow.ahead + shadow.hits).saturating_sub(in_force);
             shadow.hits = 0;
         }
-        let best = (0..self.shadows.len()).max_by(|a, b| self.shadows[*a].score.total_cmp(&self.shadows[*b].score));
+        let best = (0..self.shadows.len()).max_by_key(|number| self.shadows[*number].ahead);
         if let Some(best) = best
-            && self.shadows[best].score > self.shadows[self.chosen].score + MARGIN * self.weight
+            && self.shadows[best].ahead > (records / RECORDS_TO_A_HIT).max(LEAST_COST)
         {
             self.chosen = best;
+            self.shadows.iter_mut().for_each(|shadow| shadow.ahead = 0);
         }
     }
 }
