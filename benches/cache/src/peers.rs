@@ -4,28 +4,24 @@ use hyperweb_cache::{Cache, Config, Options, Policy};
 
 /// A cache of numbers by keys of eight bytes.
 pub trait Peer: Send + Sync {
-    fn name(&self) -> &'static str;
     fn get(&self, key: u64) -> Option<u64>;
     fn put(&self, key: u64, value: u64);
 }
 
-pub struct Hyperweb(pub Cache<u64>, pub &'static str);
+struct Hyperweb(Cache<u64>);
 
 impl Hyperweb {
-    pub fn new(entries: usize, policy: Policy, name: &'static str) -> Self {
+    fn new(entries: usize, policy: Policy) -> Self {
         let config = Config {
             limit_bytes: entries as u64 * 80,
             policy,
             ..Config::default()
         };
-        Self(Cache::new(config), name)
+        Self(Cache::new(config))
     }
 }
 
 impl Peer for Hyperweb {
-    fn name(&self) -> &'static str {
-        self.1
-    }
     fn get(&self, key: u64) -> Option<u64> {
         self.0.pin().get(&key.to_le_bytes(), 0).map(|entry| *entry.value)
     }
@@ -43,9 +39,6 @@ impl Peer for Hyperweb {
 struct Moka(moka::sync::Cache<u64, u64>);
 
 impl Peer for Moka {
-    fn name(&self) -> &'static str {
-        "moka"
-    }
     fn get(&self, key: u64) -> Option<u64> {
         self.0.get(&key)
     }
@@ -57,9 +50,6 @@ impl Peer for Moka {
 struct QuickCache(quick_cache::sync::Cache<u64, u64>);
 
 impl Peer for QuickCache {
-    fn name(&self) -> &'static str {
-        "quick_cache"
-    }
     fn get(&self, key: u64) -> Option<u64> {
         self.0.get(&key)
     }
@@ -71,9 +61,6 @@ impl Peer for QuickCache {
 struct TinyUfo(tinyufo::TinyUfo<u64, u64>);
 
 impl Peer for TinyUfo {
-    fn name(&self) -> &'static str {
-        "TinyUFO"
-    }
     fn get(&self, key: u64) -> Option<u64> {
         self.0.get(&key)
     }
@@ -85,9 +72,6 @@ impl Peer for TinyUfo {
 struct Foyer(foyer::Cache<u64, u64>);
 
 impl Peer for Foyer {
-    fn name(&self) -> &'static str {
-        "foyer"
-    }
     fn get(&self, key: u64) -> Option<u64> {
         self.0.get(&key).map(|entry| *entry.value())
     }
@@ -112,8 +96,8 @@ pub fn make(name: &str, entries: usize) -> Box<dyn Peer> {
         "quick_cache" => Box::new(QuickCache(quick_cache::sync::Cache::new(entries))),
         "TinyUFO" => Box::new(TinyUfo(tinyufo::TinyUfo::new(entries, entries))),
         "foyer" => Box::new(Foyer(foyer::CacheBuilder::new(entries).build())),
-        "hyperweb auto" => Box::new(Hyperweb::new(entries, Policy::Auto, "hyperweb auto")),
-        "hyperweb w-tinylfu" => Box::new(Hyperweb::new(entries, Policy::TinyLfu, "hyperweb w-tinylfu")),
-        _ => Box::new(Hyperweb::new(entries, Policy::S3Fifo, "hyperweb s3-fifo")),
+        "hyperweb auto" => Box::new(Hyperweb::new(entries, Policy::Auto)),
+        "hyperweb w-tinylfu" => Box::new(Hyperweb::new(entries, Policy::TinyLfu)),
+        _ => Box::new(Hyperweb::new(entries, Policy::S3Fifo)),
     }
 }

@@ -162,7 +162,8 @@ impl Order {
             let bytes: u64 = self.lists.iter().map(|list| list.bytes).sum();
             let mean = (bytes / self.len.max(1) as u64).max(1);
             let capacity = usize::try_from(limit / mean).unwrap_or(usize::MAX);
-            self.sketch.make_room(self.len, if self.len < 16 { 16 } else { capacity });
+            self.sketch
+                .make_room(self.len, if self.len < 16 { 16 } else { capacity });
         }
     }
 

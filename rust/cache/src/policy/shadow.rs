@@ -12,11 +12,15 @@ use crate::node::{MOST_USES, NONE};
 const LARGEST: usize = 4096;
 /// Hits are compared after an access for every second record, and this many at least.
 const SHORTEST_ROUND: u64 = 128;
-/// To change the rule costs hits until what is kept is what the new one would keep: about one for this many records,
-/// and some at least. Where another rule would have had so many more by now, it is worth it (as one who skis now and then
+/// To change the rule costs hits until what is kept is what the new one would keep: one for each record, shifted right by
+/// the price, and some at least. Where another rule would have had so many more by now, it is worth it (as one who skis now and then
 /// buys skis when the rent has come to their price; Karlin et al., "Competitive snoopy caching", 1988).
-const RECORDS_TO_A_HIT: u64 = 8;
-const LEAST_COST: u64 = 16;
+///
+/// Each change raises the price, so that rules which take turns are not chased; it sinks again in quiet times.
+const LOWEST_PRICE: u32 = 3;
+const HIGHEST_PRICE: u32 = 1;
+const QUIET_ROUNDS: u32 = 128;
+const LEAST_PRICE: u64 = 16;
 
 #[derive(Debug, Default)]
 struct Record {
@@ -158,6 +162,8 @@ pub(crate) struct Shadows {
     shift: u32,
     accesses: u64,
     chosen: usize,
+    price: u32,
+    quiet: u32,
 }
 
 impl Shadows {
@@ -168,6 +174,8 @@ impl Shadows {
             shift: 0,
             accesses: 0,
             chosen: 0,
+            price: LOWEST_PRICE,
+            quiet: 0,
         }
     }
 
@@ -213,10 +221,17 @@ impl Shadows {
         }
         let best = (0..self.shadows.len()).max_by_key(|number| self.shadows[*number].ahead);
         if let Some(best) = best
-            && self.shadows[best].ahead > (records / RECORDS_TO_A_HIT).max(LEAST_COST)
+            && self.shadows[best].ahead > (records >> self.price).max(LEAST_PRICE)
         {
             self.chosen = best;
+            self.price = (self.price - 1).max(HIGHEST_PRICE);
+            self.quiet = 0;
             self.shadows.iter_mut().for_each(|shadow| shadow.ahead = 0);
+        }
+        self.quiet += 1;
+        if self.quiet >= QUIET_ROUNDS {
+            self.quiet = 0;
+            self.price = (self.price + 1).min(LOWEST_PRICE);
         }
     }
 }
