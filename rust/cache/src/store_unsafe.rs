@@ -35,7 +35,6 @@ impl<V> Index<V> {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "masked by the number of shards")]
     fn number(&self, hash: u64) -> usize {
         (hash >> 32) as usize & (self.shards.len() - 1)
     }

@@ -48,6 +48,7 @@ impl Table {
 
     fn new(capacity: usize) -> Self {
         let layout = Self::layout(capacity);
+        #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to the head")]
         // SAFETY: the layout has a head at least. Zeros are a head and empty slots.
         let memory = unsafe { alloc_zeroed(layout) }.cast::<Head>();
         let Some(head) = NonNull::new(memory) else {
@@ -265,10 +266,6 @@ impl Drop for Shard {
 
 /// The slot a search begins at: a fair share of the capacity for each of the low 32 bits' values.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the product is below the capacity after the shift"
-)]
 const fn start(hash: u64, capacity: usize) -> usize {
     (((hash & 0xffff_ffff) * capacity as u64) >> 32) as usize
 }

@@ -156,7 +156,7 @@ impl Shadow {
 /// The simulations.
 #[derive(Debug)]
 pub(crate) struct Shadows {
-    shadows: Vec<Shadow>,
+    trials: Vec<Shadow>,
     /// Keys whose hash has none of these bits are in the sample.
     mask: u64,
     shift: u32,
@@ -169,7 +169,7 @@ pub(crate) struct Shadows {
 impl Shadows {
     pub(crate) fn new() -> Self {
         Self {
-            shadows: Rule::ALL.into_iter().map(Shadow::new).collect(),
+            trials: Rule::ALL.into_iter().map(Shadow::new).collect(),
             mask: 0,
             shift: 0,
             accesses: 0,
@@ -188,11 +188,11 @@ impl Shadows {
     pub(crate) fn access(&mut self, hash: u64, weight: u32, limit: u64) -> Rule {
         if hash & self.mask == 0 {
             let limit = limit >> self.shift;
-            for shadow in &mut self.shadows {
+            for shadow in &mut self.trials {
                 shadow.access(hash, weight, limit);
             }
             self.accesses += 1;
-            let most = self.shadows.iter().map(|shadow| shadow.places.len()).max().unwrap_or(0);
+            let most = self.trials.iter().map(|shadow| shadow.places.len()).max().unwrap_or(0);
             if most > LARGEST {
                 self.thin_out();
             }
@@ -207,26 +207,26 @@ impl Shadows {
         self.shift += 1;
         // High bits, which choose neither the shard nor the slot.
         self.mask |= 1 << (63 - self.shift.min(15));
-        for shadow in &mut self.shadows {
+        for shadow in &mut self.trials {
             shadow.keep_only(self.mask);
         }
     }
 
     fn judge(&mut self, records: u64) {
         self.accesses = 0;
-        let in_force = self.shadows[self.chosen].hits;
-        for shadow in &mut self.shadows {
+        let in_force = self.trials[self.chosen].hits;
+        for shadow in &mut self.trials {
             shadow.ahead = (shadow.ahead + shadow.hits).saturating_sub(in_force);
             shadow.hits = 0;
         }
-        let best = (0..self.shadows.len()).max_by_key(|number| self.shadows[*number].ahead);
+        let best = (0..self.trials.len()).max_by_key(|number| self.trials[*number].ahead);
         if let Some(best) = best
-            && self.shadows[best].ahead > (records >> self.price).max(LEAST_PRICE)
+            && self.trials[best].ahead > (records >> self.price).max(LEAST_PRICE)
         {
             self.chosen = best;
             self.price = (self.price - 1).max(HIGHEST_PRICE);
             self.quiet = 0;
-            self.shadows.iter_mut().for_each(|shadow| shadow.ahead = 0);
+            self.trials.iter_mut().for_each(|shadow| shadow.ahead = 0);
         }
         self.quiet += 1;
         if self.quiet >= QUIET_ROUNDS {

@@ -1,5 +1,5 @@
 //! How often keys were asked for lately, roughly: a count-min sketch of four bits a counter that fades (Einziger,
-//! Friedman and Manes, "TinyLFU", ACM Transactions on Storage 2017).
+//! Friedman and Manes, "`TinyLFU`", ACM Transactions on Storage 2017).
 
 const ROWS: u32 = 4;
 const SEEDS: [u64; ROWS as usize] = [
@@ -45,9 +45,7 @@ impl Sketch {
 
     fn place(&self, hash: u64, row: u32) -> (usize, u32) {
         let mixed = (hash ^ hash >> 32).wrapping_mul(SEEDS[row as usize]);
-        #[expect(clippy::cast_possible_truncation, reason = "masked by the length")]
         let word = (mixed >> 32) as usize & (self.words.len() - 1);
-        #[expect(clippy::cast_possible_truncation, reason = "two bits")]
         let group = (hash >> 40 & 3) as u32;
         (word, (group * ROWS + row) * 4)
     }
