@@ -12,6 +12,8 @@ use crate::wheel::Wheel;
 
 /// Pieces out of sight before it is tried to free them.
 const LIMBO: usize = 64;
+/// Replaced tables before that.
+const TABLES: usize = 2;
 /// And of the limit, as one part of this many.
 const LIMBO_PART: u64 = 64;
 /// Entries evicted for one insert, besides those that its own size asks for.
@@ -373,7 +375,7 @@ impl<V> Partition<V> {
     /// Whether it is worth while to look for memory that can be freed.
     pub(crate) fn has_to_free(&self, limit: u64) -> bool {
         let (count, bytes) = self.store.limbo();
-        count >= LIMBO || bytes > limit / LIMBO_PART
+        count >= LIMBO || bytes > limit / LIMBO_PART || self.store.replaced_tables() >= TABLES
     }
 
     /// Frees what nobody can see any more. The values are to be dropped without the lock.

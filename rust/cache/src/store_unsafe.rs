@@ -116,6 +116,11 @@ impl<V> Store<V> {
         (self.limbo.len(), self.limbo_bytes)
     }
 
+    /// Tables that were replaced and are kept for readers who may be in them.
+    pub(crate) fn replaced_tables(&self) -> usize {
+        self.tables.len()
+    }
+
     pub(crate) fn find(&self, index: &Index<V>, hash: u64, key: &[u8]) -> Option<Piece<'_, V>> {
         let shard = self.shard(index, hash)?;
         // SAFETY: whoever has the store holds the lock of its partition (1), and nothing is emptied without `&mut`.
