@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::peers::{NAMES, make};
 
-const READS: u64 = 200_000;
+const READS: u64 = 2_000_000;
 
 /// Reads one cache so often, for callgrind to count.
 pub fn read(name: &str, reads: u64) {
