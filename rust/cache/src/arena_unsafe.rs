@@ -15,6 +15,7 @@ use crate::node::{FREE, NONE, Node};
 /// Pieces of a chunk, at most; a handle's low six bits tell them apart.
 const PIECES: usize = 64;
 const PIECE_BITS: u32 = 6;
+const PIECE_MASK: u32 = (1 << PIECE_BITS) - 1;
 /// The length that says the real one is in the tail.
 const LONG: u16 = u16::MAX;
 /// Larger pieces come one a chunk.
@@ -180,7 +181,7 @@ impl<V> Arena<V> {
 
     fn pointer(&self, handle: u32) -> Option<NonNull<Node>> {
         let chunk = self.chunks.get((handle >> PIECE_BITS) as usize)?;
-        let piece = (handle & (PIECES as u32 - 1)) as usize;
+        let piece = (handle & PIECE_MASK) as usize;
         if chunk.base.is_null() || piece >= usize::from(chunk.pieces) {
             return None;
         }
@@ -284,7 +285,7 @@ impl<V> Arena<V> {
             node.next.store(free, std::sync::atomic::Ordering::Relaxed);
         }
         let chunk = &mut self.chunks[number as usize];
-        chunk.free = handle & (PIECES as u32 - 1);
+        chunk.free = handle & PIECE_MASK;
         chunk.used -= 1;
         let class = Self::class(chunk.size as usize);
         self.population[class] -= 1;

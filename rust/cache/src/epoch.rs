@@ -5,7 +5,7 @@
 
 use parking_lot::Mutex;
 
-use crate::barrier_unsafe as barrier;
+use crate::barrier_unsafe;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// The lowest bit of a note says that there is one.
@@ -37,7 +37,7 @@ impl Note {
         if depth == 0 {
             let epoch = domain.epoch.load(Ordering::Acquire);
             self.state.store(epoch << 1 | ACTIVE, Ordering::Relaxed);
-            barrier::light();
+            barrier_unsafe::light();
         }
     }
 
@@ -77,7 +77,7 @@ impl Domain {
 
     /// Gives out a note that no other thread has.
     pub(crate) fn register(&self) -> &'static Note {
-        barrier::prepare();
+        barrier_unsafe::prepare();
         let mut notes = self.notes.lock();
         if let Some(free) = notes.iter().find(|note| note.taken.load(Ordering::Acquire) == 0) {
             free.taken.store(1, Ordering::Relaxed);
@@ -112,7 +112,7 @@ impl Domain {
             return self.epoch.load(Ordering::Acquire);
         };
         let epoch = self.epoch.load(Ordering::SeqCst);
-        barrier::heavy();
+        barrier_unsafe::heavy();
         let all_here = notes.iter().all(|note| {
             let state = note.state.load(Ordering::Acquire);
             state & ACTIVE == 0 || state >> 1 == epoch

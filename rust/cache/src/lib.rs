@@ -7,7 +7,10 @@
 
 #[expect(unsafe_code, reason = "memory of entries, handed out in pieces")]
 mod arena_unsafe;
-#[cfg_attr(target_os = "linux", expect(unsafe_code, reason = "a system call"))]
+#[cfg_attr(
+    all(target_os = "linux", not(miri), not(loom)),
+    expect(unsafe_code, reason = "a system call")
+)]
 mod barrier_unsafe;
 mod cache;
 mod coalescer;

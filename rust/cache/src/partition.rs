@@ -12,6 +12,8 @@ use crate::wheel::Wheel;
 
 /// Pieces out of sight before it is tried to free them.
 const LIMBO: usize = 64;
+/// Replaced tables before that.
+const TABLES: usize = 2;
 /// And of the limit, as one part of this many.
 const LIMBO_PART: u64 = 64;
 /// Entries evicted for one insert, besides those that its own size asks for.
@@ -115,8 +117,12 @@ impl<V> Partition<V> {
     pub(crate) fn note(&mut self, common: &Common<V>, hash: u64, limit: u64) -> Option<Rule> {
         let store = &self.store;
         let node = store.find_similar(&common.index, hash)?.node();
+        let counts_hits = self.shadows.as_ref().is_some_and(|shadows| shadows.mask() == 0);
+        self.order.set_counts_hits(counts_hits);
         if node.kind() < LOOSE && self.order.rule().wants_hits() {
             self.order.hit(&Live { store, common }, node.handle());
+        } else if counts_hits {
+            self.order.count(hash);
         }
         Some(self.shadows.as_mut()?.access(hash, node.weight(), limit))
     }
@@ -369,7 +375,7 @@ impl<V> Partition<V> {
     /// Whether it is worth while to look for memory that can be freed.
     pub(crate) fn has_to_free(&self, limit: u64) -> bool {
         let (count, bytes) = self.store.limbo();
-        count >= LIMBO || bytes > limit / LIMBO_PART
+        count >= LIMBO || bytes > limit / LIMBO_PART || self.store.replaced_tables() >= TABLES
     }
 
     /// Frees what nobody can see any more. The values are to be dropped without the lock.

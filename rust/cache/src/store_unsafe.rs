@@ -35,7 +35,6 @@ impl<V> Index<V> {
     }
 
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "masked by the number of shards")]
     fn number(&self, hash: u64) -> usize {
         (hash >> 32) as usize & (self.shards.len() - 1)
     }
@@ -115,6 +114,11 @@ impl<V> Store<V> {
     /// Entries out of sight whose memory is kept, and what they weigh.
     pub(crate) fn limbo(&self) -> (usize, u64) {
         (self.limbo.len(), self.limbo_bytes)
+    }
+
+    /// Tables that were replaced and are kept for readers who may be in them.
+    pub(crate) fn replaced_tables(&self) -> usize {
+        self.tables.len()
     }
 
     pub(crate) fn find(&self, index: &Index<V>, hash: u64, key: &[u8]) -> Option<Piece<'_, V>> {

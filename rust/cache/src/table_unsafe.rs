@@ -5,6 +5,7 @@
 //! full, a new one is put in its place and the old one kept for as long as readers may be in it.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::Cell;
 use std::ptr::NonNull;
 
 use crate::node::Node;
@@ -29,8 +30,8 @@ const fn tag(hash: u64) -> usize {
 struct Head {
     capacity: usize,
     /// Slots that are not empty, those that were emptied again among them; of the writer alone.
-    used: usize,
-    live: usize,
+    used: Cell<usize>,
+    live: Cell<usize>,
 }
 
 /// A table: a head and its slots in one piece of memory.
@@ -47,6 +48,7 @@ impl Table {
 
     fn new(capacity: usize) -> Self {
         let layout = Self::layout(capacity);
+        #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to the head")]
         // SAFETY: the layout has a head at least. Zeros are a head and empty slots.
         let memory = unsafe { alloc_zeroed(layout) }.cast::<Head>();
         let Some(head) = NonNull::new(memory) else {
@@ -191,23 +193,23 @@ impl Shard {
             }
             place = (place + 1) % slots.len();
         }
-        // SAFETY: the counts are of the holder of the lock alone, and nothing else refers to them.
-        let head = unsafe { &mut *table.0.as_ptr() };
-        head.live += 1;
+        // SAFETY: the counts are of the holder of the lock alone, and the capacity does not change.
+        let head = unsafe { table.0.as_ref() };
+        head.live.set(head.live.get() + 1);
         if let Some(free) = free {
             slots[free].store(tagged, Ordering::Release);
             return None;
         }
-        if (head.used + 1) * 5 <= slots.len() * 4 {
-            head.used += 1;
+        if (head.used.get() + 1) * 5 <= slots.len() * 4 {
+            head.used.set(head.used.get() + 1);
             slots[place].store(tagged, Ordering::Release);
             return None;
         }
-        let larger = Table::new((head.live * 5 / 3).max(LEAST));
+        let larger = Table::new((head.live.get() * 5 / 3).max(LEAST));
         // SAFETY: nobody else knows the new table yet.
-        let (new, fresh) = unsafe { (&mut *larger.0.as_ptr(), larger.slots()) };
-        new.live = head.live;
-        new.used = head.live;
+        let (new, fresh) = unsafe { (larger.0.as_ref(), larger.slots()) };
+        new.live.set(head.live.get());
+        new.used.set(head.live.get());
         for slot in slots {
             let slot = slot.load(Ordering::Relaxed);
             if let Some(found) = untagged(slot) {
@@ -236,12 +238,12 @@ impl Shard {
             }
             let after = (place + 1) % slots.len();
             if untagged(slot) == Some(node) {
-                // SAFETY: the counts are of the holder of the lock alone, and nothing else refers to them.
-                let head = unsafe { &mut *table.0.as_ptr() };
-                head.live -= 1;
+                // SAFETY: the counts are of the holder of the lock alone, and the capacity does not change.
+                let head = unsafe { table.0.as_ref() };
+                head.live.set(head.live.get() - 1);
                 if slots[after].load(Ordering::Relaxed).is_null() {
                     // Nothing lies behind, so nobody has to be led on.
-                    head.used -= 1;
+                    head.used.set(head.used.get() - 1);
                     slots[place].store(std::ptr::null_mut(), Ordering::Release);
                 } else {
                     slots[place].store(std::ptr::without_provenance_mut(GONE), Ordering::Release);
@@ -264,10 +266,6 @@ impl Drop for Shard {
 
 /// The slot a search begins at: a fair share of the capacity for each of the low 32 bits' values.
 #[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the product is below the capacity after the shift"
-)]
 const fn start(hash: u64, capacity: usize) -> usize {
     (((hash & 0xffff_ffff) * capacity as u64) >> 32) as usize
 }

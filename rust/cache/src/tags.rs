@@ -26,7 +26,7 @@ pub(crate) struct Tag {
 #[derive(Debug, Default)]
 struct Names {
     numbers: HashMap<Arc<str>, u32, foldhash::fast::RandomState>,
-    names: Vec<Option<Arc<str>>>,
+    by_number: Vec<Option<Arc<str>>>,
     free: Vec<u32>,
 }
 
@@ -98,14 +98,14 @@ impl Tags {
         }
         let name: Arc<str> = name.into();
         let number = names.free.pop().unwrap_or_else(|| {
-            names.names.push(None);
-            u32::try_from(names.names.len() - 1).unwrap_or(u32::MAX)
+            names.by_number.push(None);
+            u32::try_from(names.by_number.len() - 1).unwrap_or(u32::MAX)
         });
         let tag = self.cell(number);
         for field in [&tag.purged, &tag.softened, &tag.softened_at] {
             field.store(0, Ordering::Release);
         }
-        if let Some(place) = names.names.get_mut(number as usize) {
+        if let Some(place) = names.by_number.get_mut(number as usize) {
             *place = Some(Arc::clone(&name));
         }
         names.numbers.insert(name, number);
@@ -122,7 +122,9 @@ impl Tags {
     /// The names of tags.
     pub(crate) fn names(&self, numbers: &[u32]) -> Vec<Arc<str>> {
         let names = self.names.read();
-        let found = numbers.iter().filter_map(|number| names.names.get(*number as usize));
+        let found = numbers
+            .iter()
+            .filter_map(|number| names.by_number.get(*number as usize));
         found.flatten().cloned().collect()
     }
 
@@ -179,7 +181,7 @@ impl Tags {
         }
         let Names {
             numbers,
-            names: by_number,
+            by_number,
             free,
         } = names;
         numbers.retain(|_, number| {

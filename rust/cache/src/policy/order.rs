@@ -92,6 +92,8 @@ pub(crate) struct Order {
     is_mixed: bool,
     /// Whether frequencies are counted although the rule does not ask for them.
     keeps_frequency: bool,
+    /// Whether all hits are counted as they happen, so that uses noted at a record are not counted again.
+    counts_hits: bool,
     sketch: Sketch,
     ghosts: Ghosts,
 }
@@ -104,6 +106,7 @@ impl Order {
             len: 0,
             is_mixed: false,
             keeps_frequency,
+            counts_hits: false,
             sketch: Sketch::new(),
             ghosts: Ghosts::new(),
         }
@@ -120,6 +123,11 @@ impl Order {
     pub(crate) fn set_rule(&mut self, rule: Rule) {
         self.is_mixed |= rule != self.rule;
         self.rule = rule;
+    }
+
+    /// Says whether every hit is told, whatever the rule.
+    pub(crate) fn set_counts_hits(&mut self, counts_hits: bool) {
+        self.counts_hits = counts_hits;
     }
 
     /// How often a key was asked for lately, as far as is known.
@@ -141,16 +149,28 @@ impl Order {
         self.push(records, id, kind);
     }
 
-    fn count(&mut self, hash: u64) {
+    /// Counts that a key was asked for.
+    pub(crate) fn count(&mut self, hash: u64) {
         if self.rule.wants_frequency() || self.keeps_frequency {
-            self.sketch.make_room(self.len);
             self.sketch.add(hash);
+        }
+    }
+
+    /// Tells the sketch how many entries there are and will be, where that may have changed.
+    fn measure(&mut self, limit: u64) {
+        if (self.rule.wants_frequency() || self.keeps_frequency) && self.len.is_multiple_of(16) {
+            let bytes: u64 = self.lists.iter().map(|list| list.bytes).sum();
+            let mean = (bytes / self.len.max(1) as u64).max(1);
+            let capacity = usize::try_from(limit / mean).unwrap_or(usize::MAX);
+            self.sketch
+                .make_room(self.len, if self.len < 16 { 16 } else { capacity });
         }
     }
 
     /// Takes a new record; `limit` is the most bytes that all of them may have.
     pub(crate) fn insert(&mut self, records: &impl Records, id: u32, limit: u64) {
         let hash = records.hash(id);
+        self.measure(limit);
         self.count(hash);
         let kind = match self.rule {
             Rule::S3Fifo if self.ghosts.take(hash, self.ghost_capacity()) => MAIN,
@@ -229,6 +249,7 @@ impl Order {
     fn settle(&mut self, records: &impl Records, limit: u64, window: u16) {
         let most = window_bytes(limit, window);
         while self.lists[WINDOW as usize].bytes > most
+            && self.lists[WINDOW as usize].len > 1
             && let Some(oldest) = self.lists[WINDOW as usize].oldest()
             && self.main_bytes() + records.weight(oldest) <= limit - most
         {
@@ -300,14 +321,15 @@ impl Order {
 
     /// Counts uses that were noted at the record alone.
     fn fold(&mut self, records: &impl Records, id: u32, uses: u8) {
-        if self.keeps_frequency {
+        if self.keeps_frequency && !self.counts_hits {
             let hash = records.hash(id);
             (0..uses).for_each(|_| self.count(hash));
         }
     }
 
     fn evict_tiny_lfu(&mut self, records: &impl Records, limit: u64, incoming: u64, window: u16) -> Option<u32> {
-        let most = window_bytes(limit, window);
+        // The window has room for what comes, however small it is.
+        let most = window_bytes(limit, window).max(incoming);
         while self.lists[WINDOW as usize].bytes + incoming > most
             && let Some(candidate) = self.lists[WINDOW as usize].oldest()
         {
@@ -351,5 +373,5 @@ impl Order {
 }
 
 fn window_bytes(limit: u64, window: u16) -> u64 {
-    (limit / 1000 * u64::from(window)).max(limit.min(1))
+    limit / 1000 * u64::from(window)
 }

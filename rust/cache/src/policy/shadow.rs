@@ -10,13 +10,17 @@ use crate::node::{MOST_USES, NONE};
 
 /// Records of a simulation before its sample is halved.
 const LARGEST: usize = 4096;
-/// Hits are compared after this many accesses for each record, and this many at least.
-const ROUND: u64 = 4;
-const SHORTEST_ROUND: u64 = 512;
-/// A rule must have so many thousandths of all accesses more hits than the one in force.
-const MARGIN: f64 = 0.002;
-/// What a round counts for after the next.
-const FADE: f64 = 0.8;
+/// Hits are compared after an access for every second record, and this many at least.
+const SHORTEST_ROUND: u64 = 128;
+/// To change the rule costs hits until what is kept is what the new one would keep: one for each record, shifted right by
+/// the price, and some at least. Where another rule would have had so many more by now, it is worth it (as one who skis now and then
+/// buys skis when the rent has come to their price; Karlin et al., "Competitive snoopy caching", 1988).
+///
+/// Each change raises the price, so that rules which take turns are not chased; it sinks again in quiet times.
+const LOWEST_PRICE: u32 = 3;
+const HIGHEST_PRICE: u32 = 1;
+const QUIET_ROUNDS: u32 = 128;
+const LEAST_PRICE: u64 = 16;
 
 #[derive(Debug, Default)]
 struct Record {
@@ -77,9 +81,10 @@ struct Shadow {
     free: Vec<u32>,
     places: HashMap<u64, u32, foldhash::fast::RandomState>,
     bytes: u64,
+    /// Hits of this round.
     hits: u64,
-    /// Hits of this round and, fading, of those before.
-    score: f64,
+    /// Hits it had more than the rule in force, since it was last level with it.
+    ahead: u64,
 }
 
 impl Shadow {
@@ -91,7 +96,7 @@ impl Shadow {
             places: HashMap::default(),
             bytes: 0,
             hits: 0,
-            score: 0.0,
+            ahead: 0,
         }
     }
 
@@ -151,24 +156,26 @@ impl Shadow {
 /// The simulations.
 #[derive(Debug)]
 pub(crate) struct Shadows {
-    shadows: Vec<Shadow>,
+    trials: Vec<Shadow>,
     /// Keys whose hash has none of these bits are in the sample.
     mask: u64,
     shift: u32,
     accesses: u64,
-    weight: f64,
     chosen: usize,
+    price: u32,
+    quiet: u32,
 }
 
 impl Shadows {
     pub(crate) fn new() -> Self {
         Self {
-            shadows: Rule::ALL.into_iter().map(Shadow::new).collect(),
+            trials: Rule::ALL.into_iter().map(Shadow::new).collect(),
             mask: 0,
             shift: 0,
             accesses: 0,
-            weight: 0.0,
             chosen: 0,
+            price: LOWEST_PRICE,
+            quiet: 0,
         }
     }
 
@@ -181,16 +188,16 @@ impl Shadows {
     pub(crate) fn access(&mut self, hash: u64, weight: u32, limit: u64) -> Rule {
         if hash & self.mask == 0 {
             let limit = limit >> self.shift;
-            for shadow in &mut self.shadows {
+            for shadow in &mut self.trials {
                 shadow.access(hash, weight, limit);
             }
             self.accesses += 1;
-            let most = self.shadows.iter().map(|shadow| shadow.places.len()).max().unwrap_or(0);
+            let most = self.trials.iter().map(|shadow| shadow.places.len()).max().unwrap_or(0);
             if most > LARGEST {
                 self.thin_out();
             }
-            if self.accesses >= (ROUND * most as u64).max(SHORTEST_ROUND) {
-                self.judge();
+            if self.accesses >= (most as u64 / 2).max(SHORTEST_ROUND) {
+                self.judge(most as u64);
             }
         }
         Rule::ALL[self.chosen]
@@ -200,24 +207,31 @@ impl Shadows {
         self.shift += 1;
         // High bits, which choose neither the shard nor the slot.
         self.mask |= 1 << (63 - self.shift.min(15));
-        for shadow in &mut self.shadows {
+        for shadow in &mut self.trials {
             shadow.keep_only(self.mask);
         }
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of one round")]
-    fn judge(&mut self) {
-        self.weight = self.weight * FADE + self.accesses as f64;
+    fn judge(&mut self, records: u64) {
         self.accesses = 0;
-        for shadow in &mut self.shadows {
-            shadow.score = shadow.score * FADE + shadow.hits as f64;
+        let in_force = self.trials[self.chosen].hits;
+        for shadow in &mut self.trials {
+            shadow.ahead = (shadow.ahead + shadow.hits).saturating_sub(in_force);
             shadow.hits = 0;
         }
-        let best = (0..self.shadows.len()).max_by(|a, b| self.shadows[*a].score.total_cmp(&self.shadows[*b].score));
+        let best = (0..self.trials.len()).max_by_key(|number| self.trials[*number].ahead);
         if let Some(best) = best
-            && self.shadows[best].score > self.shadows[self.chosen].score + MARGIN * self.weight
+            && self.trials[best].ahead > (records >> self.price).max(LEAST_PRICE)
         {
             self.chosen = best;
+            self.price = (self.price - 1).max(HIGHEST_PRICE);
+            self.quiet = 0;
+            self.trials.iter_mut().for_each(|shadow| shadow.ahead = 0);
+        }
+        self.quiet += 1;
+        if self.quiet >= QUIET_ROUNDS {
+            self.quiet = 0;
+            self.price = (self.price + 1).min(LOWEST_PRICE);
         }
     }
 }

@@ -1,5 +1,5 @@
 //! How often keys were asked for lately, roughly: a count-min sketch of four bits a counter that fades (Einziger,
-//! Friedman and Manes, "TinyLFU", ACM Transactions on Storage 2017).
+//! Friedman and Manes, "`TinyLFU`", ACM Transactions on Storage 2017).
 
 const ROWS: u32 = 4;
 const SEEDS: [u64; ROWS as usize] = [
@@ -10,8 +10,9 @@ const SEEDS: [u64; ROWS as usize] = [
 ];
 /// Counts are halved after this many additions for each entry there is room for.
 const SAMPLE: u64 = 10;
+/// With fewer entries there are twice as many counters for each.
+const FEW: usize = 1 << 15;
 const HALF: u64 = 0x7777_7777_7777_7777;
-const ONES: u64 = 0x1111_1111_1111_1111;
 const MOST: u64 = 15;
 
 #[derive(Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Sketch {
     /// A power of two of words with sixteen counters each.
     words: Vec<u64>,
     additions: u64,
-    entries: usize,
+    capacity: usize,
 }
 
 impl Sketch {
@@ -27,51 +28,46 @@ impl Sketch {
         Self {
             words: vec![0; 16],
             additions: 0,
-            entries: 16,
+            capacity: 16,
         }
     }
 
-    /// Makes room for this many entries. Counts are kept: a table twice as long begins as two copies.
-    pub(crate) fn make_room(&mut self, entries: usize) {
-        self.entries = self.entries.max(entries);
-        while self.words.len() < self.entries {
+    /// Makes room for the entries there are, and sets how fast counts fade by how many there will be. Counts are kept: a
+    /// table twice as long begins as two copies.
+    pub(crate) fn make_room(&mut self, entries: usize, capacity: usize) {
+        self.capacity = capacity.max(16);
+        // Where few entries share it, so do few other costs: counts may as well collide less.
+        let words = if entries < FEW { entries * 2 } else { entries };
+        while self.words.len() < words {
             self.words.extend_from_within(..);
         }
     }
 
     fn place(&self, hash: u64, row: u32) -> (usize, u32) {
         let mixed = (hash ^ hash >> 32).wrapping_mul(SEEDS[row as usize]);
-        #[expect(clippy::cast_possible_truncation, reason = "masked by the length")]
         let word = (mixed >> 32) as usize & (self.words.len() - 1);
-        #[expect(clippy::cast_possible_truncation, reason = "two bits")]
         let group = (hash >> 40 & 3) as u32;
         (word, (group * ROWS + row) * 4)
     }
 
     pub(crate) fn add(&mut self, hash: u64) {
-        let mut was_added = false;
         for row in 0..ROWS {
             let (word, shift) = self.place(hash, row);
             if self.words[word] >> shift & MOST < MOST {
                 self.words[word] += 1 << shift;
-                was_added = true;
             }
         }
-        if was_added {
-            self.additions += 1;
-            if self.additions >= SAMPLE * self.entries as u64 {
-                self.fade();
-            }
+        self.additions += 1;
+        if self.additions >= SAMPLE * self.capacity as u64 {
+            self.fade();
         }
     }
 
     fn fade(&mut self) {
-        let mut odd = 0;
         for word in &mut self.words {
-            odd += u64::from((*word & ONES).count_ones());
             *word = *word >> 1 & HALF;
         }
-        self.additions = (self.additions - odd / u64::from(ROWS)) / 2;
+        self.additions /= 2;
     }
 
     /// At most 15.
@@ -95,7 +91,7 @@ mod tests {
         for _ in 0..6 {
             sketch.add(hash(1));
         }
-        sketch.make_room(5000);
+        sketch.make_room(5000, 5000);
         assert_eq!((sketch.estimate(hash(1)), sketch.estimate(hash(2))), (6, 0));
         for key in 10..60_010 {
             sketch.add(hash(key));

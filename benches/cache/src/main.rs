@@ -1,0 +1,61 @@
+//! Measures the memory tier of the cache beside its peers, and writes what it found as Markdown.
+//!
+//! `hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]`, `throughput [--smoke]`, `memory [--smoke]`,
+//! `instructions`, `purge [--smoke]`, or `smoke` for a short run of all.
+
+mod hit_ratio;
+mod instructions;
+mod memory;
+mod peers;
+mod purge;
+mod reference;
+mod throughput;
+mod traces;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let is_smoke = has("--smoke");
+    let folder = arguments
+        .iter()
+        .position(|argument| argument == "--traces")
+        .and_then(|place| arguments.get(place + 1).cloned())
+        .or_else(|| std::env::var("HYPERWEB_CACHE_TRACES").ok());
+    let short = is_smoke || has("smoke");
+    let time = Duration::from_millis(if short { 5 } else { 250 });
+    let number = |place: usize| arguments.get(place).and_then(|word| word.parse().ok()).unwrap_or(0);
+    match arguments.first().map(String::as_str) {
+        Some("hit-ratio") => {
+            let mut all = folder
+                .map(|folder| traces::recorded(&PathBuf::from(folder)))
+                .unwrap_or_default();
+            all.extend(traces::generated(if is_smoke { 0.02 } else { 1.0 }));
+            if let Some(only) = arguments.iter().position(|argument| argument == "--only") {
+                let only = arguments.get(only + 1).cloned().unwrap_or_default();
+                all.retain(|trace| only.split(',').any(|name| name == trace.name));
+            }
+            println!("{}", hit_ratio::table(&all, has("--peers")));
+        }
+        Some("throughput") => println!("{}", throughput::table(time)),
+        Some("memory") => println!("{}", memory::table(if short { 50_000 } else { 1_000_000 })),
+        Some("memory-of") => memory::one(&arguments[1], number(2) as usize),
+        Some("instructions") => println!("{}", instructions::table()),
+        Some("read") => instructions::read(&arguments[1], number(2)),
+        Some("purge") => println!("{}", purge::table(if short { 3 } else { 21 })),
+        Some("smoke") => {
+            println!("{}", hit_ratio::table(&traces::generated(0.02), true));
+            println!("{}", throughput::table(time));
+            println!("{}", memory::table(50_000));
+            println!("{}", purge::table(3));
+        }
+        _ => {
+            eprintln!(
+                "usage: throughput | memory | instructions | purge | smoke | hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]"
+            );
+            std::process::exit(2);
+        }
+    }
+}
