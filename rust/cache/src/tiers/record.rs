@@ -126,8 +126,16 @@ pub struct Record {
 /// What was made here is in parts; what was read is in one piece, which costs one allocation and not three.
 #[derive(Clone)]
 enum Body {
-    Parts { key: Bytes, tags: Tags, value: Bytes },
-    Stored { bytes: Bytes, key_end: usize, tags_end: usize },
+    Parts {
+        key: Bytes,
+        tags: Tags,
+        value: Bytes,
+    },
+    Stored {
+        bytes: Bytes,
+        key_end: usize,
+        tags_end: usize,
+    },
 }
 
 impl Record {
@@ -161,7 +169,9 @@ impl Record {
     pub fn into_value(self) -> Bytes {
         match self.body {
             Body::Parts { value, .. } => value,
-            Body::Stored { mut bytes, tags_end, .. } => {
+            Body::Stored {
+                mut bytes, tags_end, ..
+            } => {
                 bytes.advance(tags_end);
                 bytes
             }

@@ -54,6 +54,6 @@ impl Checked {
 
     fn slot(&self, hash: u64) -> &AtomicU64 {
         // There is a power of two of slots, so the index is always inside.
-        &self.slots[usize::try_from(hash >> 48).unwrap_or(0) & (SLOTS - 1)]
+        &self.slots[usize::try_from(hash >> 32).unwrap_or(0) & (SLOTS - 1)]
     }
 }

@@ -38,7 +38,7 @@ use super::record::{Damage, Record, RecordView, Slot};
 use super::stats::{Counters, TierStats};
 use super::tier::{News, Origin, PurgeOrder, Tier};
 use checked::Checked;
-use layout::split_place;
+use layout::{record_key, split_place};
 use store::{Store, View};
 use sweep::Sweep;
 use trouble::Trouble;
@@ -83,7 +83,10 @@ struct Keeper {
 enum Found {
     /// The record, where it was wanted.
     Alive(Option<Record>),
-    Dead { hash: u64, place: u64 },
+    Dead {
+        hash: u64,
+        place: u64,
+    },
     Nothing,
 }
 
@@ -232,8 +235,8 @@ impl LmdbTier {
     fn read(&self, store: &Store, key: &[u8], now: u64, copy: bool) -> Result<Found, Trouble> {
         let txn = begin(store)?;
         self.learn(store, &txn)?;
-        let hash = key_hash(key);
-        let Some(stored) = store.tables.records.get(&txn, &hash)? else {
+        let hash = record_key(key_hash(key));
+        let Some(stored) = store.tables.records.get(&txn, hash)? else {
             return Ok(Found::Nothing);
         };
         let (place, bytes) = split_place(stored);
@@ -433,13 +436,13 @@ impl Tier for LmdbTier {
                     Origin::Sent(number) => {
                         let heard = number <= state.heard;
                         if !heard {
-                            store.tables.sent.put(&mut txn, &number, &[])?;
+                            store.tables.sent.put(&mut txn, number, &[])?;
                         }
                         heard
                     }
                     Origin::Heard(number) => {
-                        let obeyed = number <= state.heard || store.tables.sent.get(&txn, &number)?.is_some();
-                        store.tables.sent.delete_range(&mut txn, &(..=number))?;
+                        let obeyed = number <= state.heard || store.tables.sent.get(&txn, number)?.is_some();
+                        store.tables.sent.delete_upto(&mut txn, number)?;
                         state.heard = state.heard.max(number);
                         obeyed
                     }
