@@ -78,7 +78,7 @@ fn compare(smoke: bool) -> Result<String, Failure> {
     let (turns, duration) = if smoke {
         (1, Duration::from_millis(50))
     } else {
-        (5, Duration::from_millis(400))
+        (5, Duration::from_millis(250))
     };
     let server = Server::start()?;
     let mut table = String::new();
@@ -139,15 +139,17 @@ fn fill(folder: &Path, load: Load, server: &Server) -> Result<(), Failure> {
         let mut stamp = Stamp::default();
         stamp.set(tier.slot(), tier.generation());
         let now = wall_clock();
-        for index in 0..load.keys {
-            let times = Times {
-                fresh_until: now + 3_600_000,
-                dead_at: now + 3_600_000,
-            };
-            let tags = Tags::new([format!("article:{index}").as_str(), "articles"]);
-            let record = Record::new(Load::key(index).into(), load.value(index), tags, times, stamp);
-            tier.write(&[record], now, &mut |_| ());
-        }
+        let times = Times {
+            fresh_until: now + 3_600_000,
+            dead_at: now + 3_600_000,
+        };
+        let records: Vec<_> = (0..load.keys)
+            .map(|index| {
+                let tags = Tags::new([format!("article:{index}").as_str(), "articles"]);
+                Record::new(Load::key(index).into(), load.value(index), tags, times, stamp)
+            })
+            .collect();
+        tier.write(&records, now, &mut |_| ());
         if side == "tier-purged" {
             let orders: Vec<_> = (0..1000)
                 .map(|number| PurgeOrder {
@@ -162,17 +164,15 @@ fn fill(folder: &Path, load: Load, server: &Server) -> Result<(), Failure> {
         }
     }
     let (env, table) = open_raw(&folder.join("raw"))?;
-    let mut connection = server.connection()?;
+    let mut txn = env.write_txn()?;
+    let mut batch = redis::pipe();
     for index in 0..load.keys {
         let (key, value) = (Load::key(index), load.value(index));
-        let mut txn = env.write_txn()?;
         table.put(&mut txn, &xxh3_64(&key), &value)?;
-        txn.commit()?;
-        redis::cmd("SET")
-            .arg(key)
-            .arg(&value[..])
-            .query::<()>(&mut connection)?;
+        batch.cmd("SET").arg(key).arg(&value[..]).ignore();
     }
+    txn.commit()?;
+    batch.query::<()>(&mut server.connection()?)?;
     Ok(())
 }
 
