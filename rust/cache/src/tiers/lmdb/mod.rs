@@ -49,7 +49,7 @@ const SUSPECTS: usize = 1024;
 /// How long readers have to leave an environment that is given up.
 const LEAVING: Duration = Duration::from_secs(1);
 /// Times room is made for a batch before the environment is made anew.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 10;
 /// How long a call of `maintain` looks for what is dead.
 const SWEEPING: Duration = Duration::from_millis(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
@@ -308,7 +308,7 @@ impl LmdbTier {
         outcome.demoted.into_iter().for_each(evicted);
     }
 
-    /// Runs a transaction that writes, and makes room for it where there is none. False where it could not be done.
+    /// Runs a transaction that writes, and makes room for it where there is none.
     fn persist<T>(
         &self,
         now: u64,
@@ -337,16 +337,19 @@ impl LmdbTier {
             };
             self.faults.note(FaultKind::Full, || detail.clone());
             attempt += 1;
-            // Pages that a dead reader still holds are the first to come back.
+            if attempt > ATTEMPTS {
+                let why = "it was full, and nothing could be removed";
+                *self.discard.lock() = Some(why.to_owned());
+                self.leave(why);
+                return Err(Trouble::Full(detail));
+            }
+            // Pages that a dead reader still holds are the first to come back. Those of a living one come back when it has
+            // read, which the system may delay.
             let _ = store.env.clear_stale_readers();
-            match writer.make_room(bytes.max(1 << 16) << attempt) {
-                Ok(outcome) if attempt < ATTEMPTS => self.count(outcome, evicted),
-                Ok(_) | Err(Trouble::Full(_)) if attempt >= 2 => {
-                    let why = "it was full, and nothing could be removed";
-                    *self.discard.lock() = Some(why.to_owned());
-                    self.leave(why);
-                    return Err(Trouble::Full(detail));
-                }
+            if attempt > 2 {
+                std::thread::sleep(Duration::from_millis(1 << (attempt - 2).min(6)));
+            }
+            match writer.make_room(bytes.max(1 << 16) * u64::from(attempt.min(4))) {
                 Ok(outcome) => self.count(outcome, evicted),
                 Err(Trouble::Full(_)) => {}
                 Err(trouble) => {
