@@ -85,7 +85,7 @@ fn compare(smoke: bool) -> Result<String, Failure> {
     for load in loads {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
         fill(folder.path(), load, &server)?;
-        let mut rates: Vec<Vec<f64>> = vec![Vec::new(); SIDES.len()];
+        let mut rates: Vec<Vec<Rate>> = vec![Vec::new(); SIDES.len()];
         for _ in 0..turns {
             for (side, rates) in SIDES.iter().zip(&mut rates) {
                 rates.push(measure(side, folder.path(), &server, load, duration)?);
@@ -96,7 +96,8 @@ fn compare(smoke: bool) -> Result<String, Failure> {
     Ok(format!(
         "# The tier in shared memory, beside LMDB and Redis ({})\n\n{}\n\n\
          {READERS} processes read at once, {turns} turns of {} ms for each side. Thousand reads per second of both \
-         together (median of the turns); ratios are medians of the turns' own.\n\n\
+         together (median of the turns); ratios are medians of the turns' own, those to LMDB by CPU time of the readers, that \
+         to Redis by the clock.\n\n\
          | value, bytes | keys | LMDB, value looked at in place | LMDB, value copied out | tier | tier, all tags to be \
          looked up | Redis GET | tier ÷ LMDB copied | tier ÷ LMDB in place | tier, looked up ÷ LMDB copied | tier ÷ \
          Redis |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n{table}\n\
@@ -112,22 +113,28 @@ fn compare(smoke: bool) -> Result<String, Failure> {
     ))
 }
 
-fn row(table: &mut String, load: Load, rates: &[Vec<f64>]) -> Result<(), Failure> {
+fn row(table: &mut String, load: Load, rates: &[Vec<Rate>]) -> Result<(), Failure> {
     let [raw, copied, tier, purged, redis] = rates else {
         return Err("a side is missing".into());
     };
-    let ratio = |one: &[f64], other: &[f64]| median(one.iter().zip(other).map(|(one, other)| one / other).collect());
+    let ratio = |one: &[Rate], other: &[Rate], of: fn(&Rate) -> f64| {
+        median(one.iter().zip(other).map(|(one, other)| of(one) / of(other)).collect())
+    };
     write!(table, "| {} | {} ", load.size, load.keys)?;
     for rates in rates {
-        write!(table, "| {:.0} ", median(rates.clone()) / 1000.0)?;
+        write!(
+            table,
+            "| {:.0} ",
+            median(rates.iter().map(Rate::wall).collect()) / 1000.0
+        )?;
     }
     writeln!(
         table,
         "| {:.2} | {:.2} | {:.2} | {:.1} |",
-        ratio(tier, copied),
-        ratio(tier, raw),
-        ratio(purged, copied),
-        ratio(tier, redis),
+        ratio(tier, copied, Rate::cpu),
+        ratio(tier, raw, Rate::cpu),
+        ratio(purged, copied, Rate::cpu),
+        ratio(tier, redis, Rate::wall),
     )?;
     Ok(())
 }
@@ -196,7 +203,7 @@ fn open_raw(folder: &Path) -> Result<(Env, Table), Failure> {
 }
 
 /// Reads per second of both processes together.
-fn measure(side: &str, folder: &Path, server: &Server, load: Load, duration: Duration) -> Result<f64, Failure> {
+fn measure(side: &str, folder: &Path, server: &Server, load: Load, duration: Duration) -> Result<Rate, Failure> {
     let begin = wall_clock() + 100;
     let readers: Vec<Child> = (0..READERS)
         .map(|number| {
@@ -210,10 +217,13 @@ fn measure(side: &str, folder: &Path, server: &Server, load: Load, duration: Dur
                 .spawn()
         })
         .collect::<Result<_, _>>()?;
-    let mut rate = 0.0;
+    let mut rate = Rate { wall: 0.0, cpu: 0.0 };
     for reader in readers {
         let output = reader.wait_with_output()?;
-        rate += String::from_utf8(output.stdout)?.trim().parse::<f64>()?;
+        let printed = String::from_utf8(output.stdout)?;
+        let (wall, cpu) = printed.trim().split_once(' ').ok_or("a reader failed")?;
+        rate.wall += wall.parse::<f64>()?;
+        rate.cpu += cpu.parse::<f64>()?;
     }
     Ok(rate)
 }
@@ -268,7 +278,7 @@ fn read(arguments: &[String]) -> Result<(), Failure> {
     if length != size {
         return Err(format!("a value has {length} bytes").into());
     }
-    println!("{rate}");
+    println!("{} {}", rate.wall, rate.cpu);
     Ok(())
 }
 
@@ -281,14 +291,14 @@ struct Pace<'a> {
 
 impl Pace<'_> {
     /// Reads for as long as it is to, and returns reads per second and the length of the last value.
-    fn run(&self, mut read: impl FnMut(&[u8]) -> Result<usize, Failure>) -> Result<(f64, usize), Failure> {
+    fn run(&self, mut read: impl FnMut(&[u8]) -> Result<usize, Failure>) -> Result<(Rate, usize), Failure> {
         for key in self.keys {
             read(key)?;
         }
         while wall_clock() < self.begin {
             std::hint::spin_loop();
         }
-        let began = Instant::now();
+        let (began, cpu) = (Instant::now(), cpu_time()?);
         let (mut state, mut count, mut length) = (self.seed, 0_u32, 0);
         while began.elapsed() < self.duration {
             for _ in 0..64 {
@@ -300,7 +310,11 @@ impl Pace<'_> {
             }
             count += 64;
         }
-        Ok((f64::from(count) / began.elapsed().as_secs_f64(), length))
+        let rate = Rate {
+            wall: f64::from(count) / began.elapsed().as_secs_f64(),
+            cpu: f64::from(count) / cpu_time()?.saturating_sub(cpu).as_secs_f64(),
+        };
+        Ok((rate, length))
     }
 }
 
@@ -344,6 +358,32 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Reads per second.
+#[derive(Clone, Copy)]
+struct Rate {
+    /// Of the clock.
+    wall: f64,
+    /// That the processes which read were running, which a busy machine does not change.
+    cpu: f64,
+}
+
+impl Rate {
+    const fn wall(&self) -> f64 {
+        self.wall
+    }
+
+    const fn cpu(&self) -> f64 {
+        self.cpu
+    }
+}
+
+/// How long this thread was running, by the scheduler's account.
+fn cpu_time() -> Result<Duration, Failure> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = text.split_whitespace().next().ok_or("no time")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
 }
 
 fn median(mut numbers: Vec<f64>) -> f64 {

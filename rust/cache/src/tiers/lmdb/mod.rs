@@ -5,7 +5,6 @@
 //! when a process is killed while it writes, the next writer is told, and what the dead one had not committed is not
 //! there.
 
-mod checked;
 mod config;
 #[expect(
     unsafe_code,
@@ -14,6 +13,7 @@ mod config;
 mod env_unsafe;
 mod folder;
 mod inspect;
+mod lately;
 mod layout;
 mod store;
 mod sweep;
@@ -32,12 +32,11 @@ use parking_lot::Mutex;
 pub use config::{Durability, LmdbConfig};
 
 use super::fault::{Fault, FaultKind, Faults};
-use super::heat::Heat;
 use super::key_hash;
 use super::record::{Damage, Record, RecordView, Slot};
 use super::stats::{Counters, TierStats};
 use super::tier::{News, Origin, PurgeOrder, Tier};
-use checked::Checked;
+use lately::Lately;
 use layout::{record_key, split_place};
 use store::{Store, View};
 use sweep::Sweep;
@@ -59,13 +58,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct LmdbTier {
     config: LmdbConfig,
     view: View,
-    heat: Heat,
     counters: Counters,
     faults: Faults,
     store: ArcSwapOption<Store>,
     /// The last transaction whose purges are all known.
     seen: AtomicUsize,
-    checked: Checked,
+    lately: Lately,
     suspects: Mutex<Vec<(u64, u64)>>,
     sweep: Mutex<Sweep>,
     keeper: Mutex<Keeper>,
@@ -98,12 +96,11 @@ impl LmdbTier {
         let tier = Self {
             config,
             view: View::new(),
-            heat: Heat::new(),
             counters: Counters::default(),
             faults,
             store: ArcSwapOption::empty(),
             seen: AtomicUsize::new(0),
-            checked: Checked::new(),
+            lately: Lately::new(),
             suspects: Mutex::new(Vec::new()),
             sweep: Mutex::new(Sweep::new()),
             keeper: Mutex::new(Keeper {
@@ -141,7 +138,7 @@ impl LmdbTier {
                 }
                 let store = opened.store;
                 self.seen.store(0, Ordering::Release);
-                self.checked.next_round();
+                self.lately.clear();
                 let loaded = begin(&store).and_then(|txn| self.learn(&store, &txn));
                 match loaded {
                     Ok(()) => {
@@ -262,7 +259,6 @@ impl LmdbTier {
         if !copy {
             return Ok(Found::Alive(None));
         }
-        self.heat.touch(hash);
         Ok(Found::Alive(Some(record.to_record())))
     }
 
@@ -270,9 +266,9 @@ impl LmdbTier {
     /// all the rest for large values.
     fn judge<'a>(&self, bytes: &'a [u8], hash: u64, place: u64) -> Result<RecordView<'a>, Damage> {
         let record = RecordView::unchecked(bytes)?;
-        if self.config.check_every.is_zero() || !self.checked.has(hash, place) {
+        if !self.lately.visit(hash, place) || self.config.check_every.is_zero() {
             record.check()?;
-            self.checked.add(hash, place);
+            self.lately.confirm(hash, place);
         }
         Ok(record)
     }
@@ -295,7 +291,7 @@ impl LmdbTier {
             store,
             view: &self.view,
             config: &self.config,
-            heat: &self.heat,
+            lately: &self.lately,
             now,
         }
     }
@@ -493,7 +489,7 @@ impl Tier for LmdbTier {
             self.leave_and_wait("its files were replaced or cut short");
         }
         self.recover(&mut self.keeper.lock());
-        self.checked.forget(now, self.config.check_every);
+        self.lately.forget(now, self.config.check_every);
         let suspects = std::mem::take(&mut *self.suspects.lock());
         if !suspects.is_empty() {
             // What cannot be removed now is met again, or swept.

@@ -3,10 +3,10 @@
 
 use heed::RwTxn;
 
-use super::super::heat::Heat;
 use super::super::key_hash;
 use super::super::record::{Record, RecordView, Slot, Stamp};
 use super::config::LmdbConfig;
+use super::lately::Lately;
 use super::layout::{State, order_entry, read_order_entry, record_key, split_place};
 use super::store::{Store, View};
 use super::trouble::Trouble;
@@ -14,7 +14,7 @@ use super::trouble::Trouble;
 /// Second chances in one batch: what is read by all must not keep the writer from finding room.
 const CHANCES: usize = 32;
 /// Reads since it was last considered that give a record its second chance.
-const HOT: u8 = 2;
+const HOT: u64 = 2;
 
 /// What a batch did, to be counted when it is committed.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(super) struct Writer<'a> {
     pub(super) store: &'a Store,
     pub(super) view: &'a View,
     pub(super) config: &'a LmdbConfig,
-    pub(super) heat: &'a Heat,
+    pub(super) lately: &'a Lately,
     pub(super) now: u64,
 }
 
@@ -169,7 +169,7 @@ impl Writer<'_> {
                 .get(txn, hash)?
                 .filter(|stored| split_place(stored).0 == place);
             let again = match stored {
-                Some(stored) if chances > 0 && self.heat.get(hash) >= HOT && self.is_alive(stored) => {
+                Some(stored) if chances > 0 && self.lately.uses(hash, place) >= HOT && self.is_alive(stored) => {
                     let mut stored = stored.to_vec();
                     stored[..8].copy_from_slice(&state.next.to_ne_bytes());
                     Some(stored)
@@ -191,7 +191,6 @@ impl Writer<'_> {
             self.remove(txn, state, hash, Some(place))?;
             if let Some(stored) = again {
                 chances -= 1;
-                self.heat.cool(hash);
                 self.place(txn, state, hash, counted, &stored)?;
             } else {
                 outcome.evicted += 1;
