@@ -310,11 +310,10 @@ fn processes_killed_at_any_moment() {
     let folder = shared_folder();
     let tier = open(folder.path());
     let mut others: Vec<_> = (0..3).map(|_| Other::start("churn", folder.path())).collect();
-    let kills = AtomicUsize::new(0);
     let hits = AtomicUsize::new(0);
     let rounds = 60;
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let killer = scope.spawn(|| {
             for kill in 0..rounds {
                 std::thread::sleep(Duration::from_millis(20 + (kill * 37) % 60));
                 let number = usize::try_from(kill).unwrap() % others.len();
@@ -324,11 +323,10 @@ fn processes_killed_at_any_moment() {
                 );
                 others[number].kill();
                 others[number] = Other::start("churn", folder.path());
-                kills.fetch_add(1, Ordering::Release);
             }
         });
         let mut round = 0;
-        while kills.load(Ordering::Acquire) < usize::try_from(rounds).unwrap() {
+        while !killer.is_finished() {
             round += 1;
             for key in 0..400_u64 {
                 if let Some(found) = read(&tier, &key.to_string()) {

@@ -123,7 +123,12 @@ fn a_disk_is_found_again_by_the_next_process() {
 #[test]
 fn a_purge_wins_over_fills_promotions_and_demotions_under_way() {
     let folders = Folders::new();
-    let cache = folders.cache();
+    let config = TieredConfig {
+        // A disk that others keep busy is no fault here.
+        purge_patience: Duration::from_mins(1),
+        ..TieredConfig::default()
+    };
+    let cache = TieredCache::new(folders.tiers(), config, nobody());
     // The version of a value is in it; a reader must never see one that was purged before its read began.
     let purged = AtomicU64::new(0);
     let current = AtomicU64::new(1);
@@ -161,17 +166,28 @@ fn a_purge_wins_over_fills_promotions_and_demotions_under_way() {
                 }
             }
         });
+        // The others end, whatever happens here.
+        let _done = SetWhenDropped(&done);
         for version in 1..150 {
             std::thread::sleep(Duration::from_millis(10));
             current.store(version + 1, Ordering::Release);
-            assert!(cache.purge(&[Purge::tag("t")]).owed.is_empty());
+            let outcome = cache.purge(&[Purge::tag("t")]);
+            assert!(outcome.owed.is_empty(), "{outcome:?} {:?}", cache.stats());
             purged.store(version, Ordering::Release);
         }
-        done.store(true, Ordering::Release);
     });
     let stats = cache.stats();
     assert!(seen.load(Ordering::Relaxed) > 100, "{stats:?}");
     assert!(stats.tiers[0].1.outrun + stats.tiers[0].1.purged > 0, "{stats:?}");
+    assert!(stats.tiers.iter().all(|(_, tier)| tier.recreated == 0), "{stats:?}");
+}
+
+struct SetWhenDropped<'a>(&'a AtomicBool);
+
+impl Drop for SetWhenDropped<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// A tier that does not come to an end with its first write until it is let.

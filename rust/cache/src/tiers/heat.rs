@@ -40,20 +40,6 @@ impl Heat {
         least
     }
 
-    pub(crate) fn get(&self, hash: u64) -> u8 {
-        self.rows(hash)
-            .map(|cell| cell.load(Ordering::Relaxed))
-            .min()
-            .unwrap_or(0)
-    }
-
-    /// Halves the count of one key: it has had its second chance.
-    pub(crate) fn cool(&self, hash: u64) {
-        for cell in self.rows(hash) {
-            cell.store(cell.load(Ordering::Relaxed) / 2, Ordering::Relaxed);
-        }
-    }
-
     fn age(&self) {
         self.counted.store(0, Ordering::Relaxed);
         for cell in &self.cells {

@@ -15,9 +15,16 @@
 //! before a lower tier is read; so a value that was read below before a purge and is promoted after it carries an older
 //! number than the purge of the tier above, and stays hidden.
 
+#![cfg_attr(
+    not(all(feature = "lmdb", feature = "redis")),
+    allow(dead_code, reason = "some of what tiers share is used by one of them only")
+)]
+
+#[cfg(feature = "redis")]
 mod breaker;
 mod fault;
 mod heat;
+#[cfg(any(feature = "lmdb", feature = "redis"))]
 mod ledger;
 #[cfg(feature = "lmdb")]
 mod lmdb;

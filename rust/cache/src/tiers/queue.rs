@@ -51,25 +51,41 @@ pub(crate) struct Work {
 /// Where one waits for a purge.
 #[derive(Debug, Default)]
 pub(crate) struct Ticket {
-    numbers: Mutex<Option<u64>>,
-    done: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Waiting,
+    Done(u64),
+    /// It failed, and is tried again without anyone waiting.
+    Owed,
 }
 
 impl Ticket {
     pub(crate) fn complete(&self, number: u64) {
-        *self.numbers.lock() = Some(number);
-        self.done.notify_all();
+        self.set(State::Done(number));
+    }
+
+    fn set(&self, state: State) {
+        *self.state.lock() = state;
+        self.changed.notify_all();
     }
 
     /// The number the purge got, or none where it has not been obeyed by then.
     pub(crate) fn wait(&self, until: Instant) -> Option<u64> {
-        let mut number = self.numbers.lock();
-        while number.is_none() {
-            if self.done.wait_until(&mut number, until).timed_out() {
+        let mut state = self.state.lock();
+        while *state == State::Waiting {
+            if self.changed.wait_until(&mut state, until).timed_out() {
                 break;
             }
         }
-        *number
+        match *state {
+            State::Done(number) => Some(number),
+            State::Waiting | State::Owed => None,
+        }
     }
 }
 
@@ -132,6 +148,11 @@ impl Queue {
             let origin = heard.max().map_or(Origin::Here, Origin::Heard);
             let purge = Some(Purge::All);
             purges = vec![(PurgeOrder { purge, origin }, None)];
+        }
+        for (_, ticket) in &purges {
+            if let Some(ticket) = ticket {
+                ticket.set(State::Owed);
+            }
         }
         inner.purges = purges;
         inner.purges_not_before = Some(Instant::now() + pause);

@@ -20,6 +20,8 @@ use super::worker::Worker;
 const TICK: Duration = Duration::from_millis(50);
 /// How long a purge that failed waits until it is tried again.
 const PURGE_PAUSE: Duration = Duration::from_millis(50);
+/// How long tiers may take to open before purges of other machines are heard without them.
+const OPENING: Duration = Duration::from_secs(5);
 /// How long what waits may still be written when a cache is dropped.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -123,6 +125,8 @@ struct Level {
     tier: Arc<dyn Tier>,
     rules: TierRules,
     queue: Queue,
+    /// It could not be opened when purges of other machines began to be heard: it may have missed some.
+    late: AtomicBool,
 }
 
 struct Shared {
@@ -158,6 +162,7 @@ impl TieredCache {
                     tier,
                     rules,
                     queue: Queue::new(rules.queue_records, rules.queue_bytes),
+                    late: AtomicBool::new(false),
                 });
             }
         }
@@ -413,8 +418,9 @@ impl Shared {
     /// The thread that hears what others purged.
     fn listen(&self) {
         let mut resumed = false;
+        let patience = Instant::now() + OPENING;
         while !self.stopped.load(Ordering::Acquire) {
-            resumed = resumed || self.resume();
+            resumed = resumed || self.resume(Instant::now() >= patience);
             for number in 0..self.levels.len() {
                 self.pass_on(number);
             }
@@ -422,9 +428,17 @@ impl Shared {
         }
     }
 
-    /// Tells tiers that machines share up to where their purges were obeyed here before.
-    fn resume(&self) -> bool {
+    /// Tells tiers that machines share up to where their purges were obeyed here before. False where a tier is not open
+    /// yet that knows; after a while it is done without.
+    fn resume(&self, anyway: bool) -> bool {
         let is_remote = |level: &&Level| level.tier.slot() == Slot::Remote;
+        for level in self.levels.iter().filter(|level| !is_remote(level)) {
+            let closed = level.tier.generation() == 0;
+            if closed && !anyway {
+                return false;
+            }
+            level.late.store(closed, Ordering::Release);
+        }
         let heard = self
             .levels
             .iter()
@@ -442,9 +456,10 @@ impl Shared {
     fn pass_on(&self, number: usize) {
         let _in_order = self.passing.lock();
         let level = &self.levels[number];
+        // Read before the news are taken: all up to this number are among them, or were before.
+        let sequence = level.tier.generation();
         let news = level.tier.news(true);
         if level.tier.slot() == Slot::Remote {
-            self.mark(number);
             if !news.is_empty() {
                 for above in self.levels.iter().take(number).rev() {
                     let orders = news.iter().map(|News { purge, sequence }| PurgeOrder {
@@ -454,22 +469,27 @@ impl Shared {
                     self.order(above, orders);
                 }
             }
+            self.mark(number, sequence);
         }
         for news in &news {
             self.listener.purged(&news.purge);
         }
     }
 
-    /// Notes in tiers that are new up to where the purges of machines are known: they hold nothing from before.
-    fn mark(&self, remote: usize) {
-        let sequence = self.levels[remote].tier.generation();
+    /// Notes in tiers that are new up to where the purges of machines are known: they hold nothing from before. One that
+    /// came late may hold what was purged meanwhile, and is emptied.
+    fn mark(&self, remote: usize, sequence: u64) {
         for level in self.levels.iter().take(remote) {
-            if sequence > 0 && level.tier.generation() > 0 && level.tier.heard() == 0 {
-                let mark = PurgeOrder {
-                    purge: None,
+            if sequence == 0 || level.tier.generation() == 0 {
+                continue;
+            }
+            let late = level.late.swap(false, Ordering::AcqRel);
+            if late || level.tier.heard() == 0 {
+                let order = PurgeOrder {
+                    purge: late.then_some(Purge::All),
                     origin: Origin::Heard(sequence),
                 };
-                self.order(level, std::iter::once(mark));
+                self.order(level, std::iter::once(order));
             }
         }
     }

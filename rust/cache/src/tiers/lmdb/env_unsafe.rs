@@ -13,7 +13,7 @@ pub(super) fn open(folder: &Path, map_size: usize, max_readers: u32, durability:
         Durability::Machine => EnvFlags::NO_META_SYNC,
     };
     let mut options = EnvOpenOptions::new();
-    options.map_size(map_size).max_readers(max_readers).max_dbs(8);
+    options.map_size(map_size).max_readers(max_readers);
     // SAFETY: without syncing, what is lost is what the system had not written when the whole machine stopped. Such files
     // live where nothing outlives that (`/dev/shm`), or are inspected before they are opened the next time.
     unsafe { options.flags(flags | EnvFlags::NO_READ_AHEAD) };

@@ -1,4 +1,9 @@
 //! The tables of an environment, and its state.
+//!
+//! All tables are in the one tree that LMDB finds without looking up a name, which every read would otherwise do first.
+//! The highest bits of a key say which table it is of.
+
+use std::ops::Bound;
 
 use heed::types::{Bytes, U64};
 use heed::{CommitOrAbort, Database, Env, IntegerComparator, RoTxn, RwTxn};
@@ -7,16 +12,63 @@ use heed::{CommitOrAbort, Database, Env, IntegerComparator, RoTxn, RwTxn};
 const FORMAT: u64 = 1;
 const STATE: u64 = 0;
 const LEASE: u64 = 1;
+/// Bits of a key that are the table's own.
+const KEY_BITS: u32 = 61;
+const KEYS: u64 = (1 << KEY_BITS) - 1;
 
-type Key = U64<heed::byteorder::NativeEndian>;
-pub(super) type Table = Database<'static, Key, Bytes, IntegerComparator>;
+type Tree = Database<'static, U64<heed::byteorder::NativeEndian>, Bytes, IntegerComparator>;
+
+/// One table: numbers and bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Table {
+    tree: Tree,
+    number: u64,
+}
+
+impl Table {
+    fn key(self, key: u64) -> u64 {
+        self.number << KEY_BITS | (key & KEYS)
+    }
+
+    pub(super) fn get<'txn>(self, txn: &'txn RoTxn<'_>, key: u64) -> heed::Result<Option<&'txn [u8]>> {
+        self.tree.get(txn, &self.key(key))
+    }
+
+    pub(super) fn put(self, txn: &mut RwTxn<'_>, key: u64, bytes: &[u8]) -> heed::Result<()> {
+        self.tree.put(txn, &self.key(key), bytes)
+    }
+
+    pub(super) fn delete(self, txn: &mut RwTxn<'_>, key: u64) -> heed::Result<bool> {
+        self.tree.delete(txn, &self.key(key))
+    }
+
+    /// Removes all up to a key.
+    pub(super) fn delete_upto(self, txn: &mut RwTxn<'_>, key: u64) -> heed::Result<usize> {
+        self.tree.delete_range(txn, &(self.key(0)..=self.key(key)))
+    }
+
+    pub(super) fn first<'txn>(self, txn: &'txn RoTxn<'_>) -> heed::Result<Option<(u64, &'txn [u8])>> {
+        self.after(txn, None)?.next().transpose()
+    }
+
+    /// All that come after a key, in their order.
+    pub(super) fn after<'txn>(
+        self,
+        txn: &'txn RoTxn<'_>,
+        key: Option<u64>,
+    ) -> heed::Result<impl Iterator<Item = heed::Result<(u64, &'txn [u8])>>> {
+        let from = key.map_or(Bound::Included(self.key(0)), |key| Bound::Excluded(self.key(key)));
+        let entries = self.tree.range(txn, &(from, Bound::Included(self.key(KEYS))))?;
+        Ok(entries.map(|entry| entry.map(|(key, bytes)| (key & KEYS, bytes))))
+    }
+}
 
 /// The tables.
 #[derive(Clone, Copy)]
 pub(super) struct Tables {
-    /// Hash of the key → place in the order (8 bytes), record.
+    /// [`record_key`] → place in the order (8 bytes), record.
     pub(super) records: Table,
-    /// Place in the order → hash of the key and bytes it counts for.
+    /// Place in the order → key of the record and bytes it counts for.
     pub(super) order: Table,
     /// Number of a purge → what was purged.
     pub(super) log: Table,
@@ -26,65 +78,59 @@ pub(super) struct Tables {
     meta: Table,
 }
 
+/// The key that a record is kept under, by the hash of its own.
+pub(super) const fn record_key(hash: u64) -> u64 {
+    hash & KEYS
+}
+
 impl Tables {
     pub(super) fn create(env: &Env) -> heed::Result<Self> {
         let txn = env.write_txn()?;
-        let tables = env.create_databases_and_commit(txn, |opener, txn| {
-            let mut table = |name| {
-                opener
-                    .database_options()
-                    .types::<Key, Bytes>()
-                    .key_comparator::<IntegerComparator>()
-                    .name(name)
-                    .create(txn)
-            };
-            let tables = (
-                table("records")?,
-                table("order")?,
-                table("log")?,
-                table("sent")?,
-                table("meta")?,
-            );
-            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tables))
+        let tree = env.create_databases_and_commit(txn, |opener, txn| {
+            let tree = opener
+                .database_options()
+                .types::<U64<heed::byteorder::NativeEndian>, Bytes>()
+                .key_comparator::<IntegerComparator>()
+                .create(txn)?;
+            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tree))
         })?;
         // The closure above says nothing but commit.
-        let Some((records, order, log, sent, meta)) = tables.commit() else {
-            return Err(heed::Error::Mdb(heed::MdbError::BadTxn));
-        };
+        let tree = tree.commit().ok_or(heed::Error::Mdb(heed::MdbError::BadTxn))?;
+        let table = |number| Table { tree, number };
         Ok(Self {
-            records,
-            order,
-            log,
-            sent,
-            meta,
+            records: table(0),
+            order: table(1),
+            log: table(2),
+            sent: table(3),
+            meta: table(4),
         })
     }
 
     /// The state; an error of kind `Invalid` where it is of another layout.
     pub(super) fn state(&self, txn: &RoTxn<'_>) -> heed::Result<State> {
         self.meta
-            .get(txn, &STATE)?
+            .get(txn, STATE)?
             .and_then(State::decode)
             .ok_or(heed::Error::Mdb(heed::MdbError::Invalid))
     }
 
     /// Whether there is no state yet: the environment is new.
     pub(super) fn is_new(&self, txn: &RoTxn<'_>) -> heed::Result<bool> {
-        Ok(self.meta.get(txn, &STATE)?.is_none())
+        Ok(self.meta.get(txn, STATE)?.is_none())
     }
 
     pub(super) fn save(&self, txn: &mut RwTxn<'_>, state: &State) -> heed::Result<()> {
-        self.meta.put(txn, &STATE, &state.encode())
+        self.meta.put(txn, STATE, &state.encode())
     }
 
     /// Who sweeps, and until when (milliseconds since 1970) that is believed; and when the last one ended.
     pub(super) fn lease(&self, txn: &RoTxn<'_>) -> heed::Result<(u64, u64, u64)> {
-        let numbers = self.meta.get(txn, &LEASE)?.map(numbers::<3>).unwrap_or_default();
+        let numbers = self.meta.get(txn, LEASE)?.map(numbers::<3>).unwrap_or_default();
         Ok((numbers[0], numbers[1], numbers[2]))
     }
 
     pub(super) fn set_lease(&self, txn: &mut RwTxn<'_>, lease: (u64, u64, u64)) -> heed::Result<()> {
-        self.meta.put(txn, &LEASE, &bytes([lease.0, lease.1, lease.2]))
+        self.meta.put(txn, LEASE, &bytes([lease.0, lease.1, lease.2]))
     }
 }
 
@@ -108,6 +154,8 @@ pub(super) struct State {
     pub(super) next: u64,
     /// The last purge heard from a tier that machines share.
     pub(super) heard: u64,
+    /// Purges in the log.
+    pub(super) purges: u64,
 }
 
 impl State {
@@ -122,11 +170,23 @@ impl State {
             self.entries,
             self.next,
             self.heard,
+            self.purges,
         ])
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let [format, sequence, trimmed, floor, swept, bytes, entries, next, heard] = numbers(bytes);
+        let [
+            format,
+            sequence,
+            trimmed,
+            floor,
+            swept,
+            bytes,
+            entries,
+            next,
+            heard,
+            purges,
+        ] = numbers(bytes);
         (format == FORMAT).then_some(Self {
             sequence,
             trimmed,
@@ -136,6 +196,7 @@ impl State {
             entries,
             next,
             heard,
+            purges,
         })
     }
 }

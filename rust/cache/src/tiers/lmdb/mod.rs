@@ -5,7 +5,6 @@
 //! when a process is killed while it writes, the next writer is told, and what the dead one had not committed is not
 //! there.
 
-mod checked;
 mod config;
 #[expect(
     unsafe_code,
@@ -14,6 +13,7 @@ mod config;
 mod env_unsafe;
 mod folder;
 mod inspect;
+mod lately;
 mod layout;
 mod store;
 mod sweep;
@@ -32,13 +32,12 @@ use parking_lot::Mutex;
 pub use config::{Durability, LmdbConfig};
 
 use super::fault::{Fault, FaultKind, Faults};
-use super::heat::Heat;
 use super::key_hash;
 use super::record::{Damage, Record, RecordView, Slot};
 use super::stats::{Counters, TierStats};
 use super::tier::{News, Origin, PurgeOrder, Tier};
-use checked::Checked;
-use layout::split_place;
+use lately::Lately;
+use layout::{record_key, split_place};
 use store::{Store, View};
 use sweep::Sweep;
 use trouble::Trouble;
@@ -49,7 +48,7 @@ const SUSPECTS: usize = 1024;
 /// How long readers have to leave an environment that is given up.
 const LEAVING: Duration = Duration::from_secs(1);
 /// Times room is made for a batch before the environment is made anew.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 10;
 /// How long a call of `maintain` looks for what is dead.
 const SWEEPING: Duration = Duration::from_millis(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
@@ -59,13 +58,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub struct LmdbTier {
     config: LmdbConfig,
     view: View,
-    heat: Heat,
     counters: Counters,
     faults: Faults,
     store: ArcSwapOption<Store>,
     /// The last transaction whose purges are all known.
     seen: AtomicUsize,
-    checked: Checked,
+    lately: Lately,
     suspects: Mutex<Vec<(u64, u64)>>,
     sweep: Mutex<Sweep>,
     keeper: Mutex<Keeper>,
@@ -98,12 +96,11 @@ impl LmdbTier {
         let tier = Self {
             config,
             view: View::new(),
-            heat: Heat::new(),
             counters: Counters::default(),
             faults,
             store: ArcSwapOption::empty(),
             seen: AtomicUsize::new(0),
-            checked: Checked::new(),
+            lately: Lately::new(),
             suspects: Mutex::new(Vec::new()),
             sweep: Mutex::new(Sweep::new()),
             keeper: Mutex::new(Keeper {
@@ -141,7 +138,7 @@ impl LmdbTier {
                 }
                 let store = opened.store;
                 self.seen.store(0, Ordering::Release);
-                self.checked.next_round();
+                self.lately.clear();
                 let loaded = begin(&store).and_then(|txn| self.learn(&store, &txn));
                 match loaded {
                     Ok(()) => {
@@ -235,8 +232,8 @@ impl LmdbTier {
     fn read(&self, store: &Store, key: &[u8], now: u64, copy: bool) -> Result<Found, Trouble> {
         let txn = begin(store)?;
         self.learn(store, &txn)?;
-        let hash = key_hash(key);
-        let Some(stored) = store.tables.records.get(&txn, &hash)? else {
+        let hash = record_key(key_hash(key));
+        let Some(stored) = store.tables.records.get(&txn, hash)? else {
             return Ok(Found::Nothing);
         };
         let (place, bytes) = split_place(stored);
@@ -262,7 +259,6 @@ impl LmdbTier {
         if !copy {
             return Ok(Found::Alive(None));
         }
-        self.heat.touch(hash);
         Ok(Found::Alive(Some(record.to_record())))
     }
 
@@ -270,9 +266,9 @@ impl LmdbTier {
     /// all the rest for large values.
     fn judge<'a>(&self, bytes: &'a [u8], hash: u64, place: u64) -> Result<RecordView<'a>, Damage> {
         let record = RecordView::unchecked(bytes)?;
-        if self.config.check_every.is_zero() || !self.checked.has(hash, place) {
+        if !self.lately.visit(hash, place) || self.config.check_every.is_zero() {
             record.check()?;
-            self.checked.add(hash, place);
+            self.lately.confirm(hash, place);
         }
         Ok(record)
     }
@@ -295,7 +291,7 @@ impl LmdbTier {
             store,
             view: &self.view,
             config: &self.config,
-            heat: &self.heat,
+            lately: &self.lately,
             now,
         }
     }
@@ -308,7 +304,7 @@ impl LmdbTier {
         outcome.demoted.into_iter().for_each(evicted);
     }
 
-    /// Runs a transaction that writes, and makes room for it where there is none. False where it could not be done.
+    /// Runs a transaction that writes, and makes room for it where there is none.
     fn persist<T>(
         &self,
         now: u64,
@@ -337,16 +333,19 @@ impl LmdbTier {
             };
             self.faults.note(FaultKind::Full, || detail.clone());
             attempt += 1;
-            // Pages that a dead reader still holds are the first to come back.
+            if attempt > ATTEMPTS {
+                let why = "it was full, and nothing could be removed";
+                *self.discard.lock() = Some(why.to_owned());
+                self.leave(why);
+                return Err(Trouble::Full(detail));
+            }
+            // Pages that a dead reader still holds are the first to come back. Those of a living one come back when it has
+            // read, which the system may delay.
             let _ = store.env.clear_stale_readers();
-            match writer.make_room(bytes.max(1 << 16) << attempt) {
-                Ok(outcome) if attempt < ATTEMPTS => self.count(outcome, evicted),
-                Ok(_) | Err(Trouble::Full(_)) if attempt >= 2 => {
-                    let why = "it was full, and nothing could be removed";
-                    *self.discard.lock() = Some(why.to_owned());
-                    self.leave(why);
-                    return Err(Trouble::Full(detail));
-                }
+            if attempt > 2 {
+                std::thread::sleep(Duration::from_millis(1 << (attempt - 2).min(6)));
+            }
+            match writer.make_room(bytes.max(1 << 16) * u64::from(attempt.min(4))) {
                 Ok(outcome) => self.count(outcome, evicted),
                 Err(Trouble::Full(_)) => {}
                 Err(trouble) => {
@@ -436,13 +435,13 @@ impl Tier for LmdbTier {
                     Origin::Sent(number) => {
                         let heard = number <= state.heard;
                         if !heard {
-                            store.tables.sent.put(&mut txn, &number, &[])?;
+                            store.tables.sent.put(&mut txn, number, &[])?;
                         }
                         heard
                     }
                     Origin::Heard(number) => {
-                        let obeyed = number <= state.heard || store.tables.sent.get(&txn, &number)?.is_some();
-                        store.tables.sent.delete_range(&mut txn, &(..=number))?;
+                        let obeyed = number <= state.heard || store.tables.sent.get(&txn, number)?.is_some();
+                        store.tables.sent.delete_upto(&mut txn, number)?;
                         state.heard = state.heard.max(number);
                         obeyed
                     }
@@ -490,7 +489,7 @@ impl Tier for LmdbTier {
             self.leave_and_wait("its files were replaced or cut short");
         }
         self.recover(&mut self.keeper.lock());
-        self.checked.forget(now, self.config.check_every);
+        self.lately.forget(now, self.config.check_every);
         let suspects = std::mem::take(&mut *self.suspects.lock());
         if !suspects.is_empty() {
             // What cannot be removed now is met again, or swept.

@@ -1,7 +1,6 @@
 //! An open environment.
 
 use std::fs::File;
-use std::ops::Bound;
 use std::time::Duration;
 
 use heed::{Env, RoTxn, RwTxn};
@@ -119,11 +118,7 @@ impl Store {
                 ledger.tell(Purge::All, state.sequence);
             }
             ledger.raise_floor(state.floor);
-            for entry in self
-                .tables
-                .log
-                .range(txn, &(Bound::Excluded(known), Bound::Unbounded))?
-            {
+            for entry in self.tables.log.after(txn, Some(known))? {
                 let (sequence, purge) = entry?;
                 let purge = Purge::decode(purge);
                 if ledger.apply(&purge, sequence) && !first {
@@ -150,20 +145,23 @@ impl Store {
     ) -> Result<(), Trouble> {
         let encoded = purge.encode();
         if let Some(earlier) = view.ledger.mark(purge)
-            && self.tables.log.get(txn, &earlier)? == Some(&encoded)
+            && self.tables.log.get(txn, earlier)? == Some(&encoded)
         {
-            self.tables.log.delete(txn, &earlier)?;
+            self.tables.log.delete(txn, earlier)?;
+            state.purges = state.purges.saturating_sub(1);
         }
         state.sequence += 1;
-        self.tables.log.put(txn, &state.sequence, &encoded)?;
+        self.tables.log.put(txn, state.sequence, &encoded)?;
+        state.purges += 1;
         if matches!(purge, Purge::All) {
             state.floor = state.sequence;
         }
         view.ledger.apply(purge, state.sequence);
         // Purges that were obeyed by removing what they meant can go; past the limit the oldest go in any case, and what
         // is older than they are with them.
-        while self.tables.log.len(txn)? > most.max(1) {
+        while state.purges > most.max(1) {
             let Some((oldest, _)) = self.tables.log.first(txn)? else {
+                state.purges = 0;
                 break;
             };
             if oldest > state.swept {
@@ -171,7 +169,8 @@ impl Store {
                 view.ledger.raise_floor(oldest);
             }
             state.trimmed = state.trimmed.max(oldest);
-            self.tables.log.delete(txn, &oldest)?;
+            self.tables.log.delete(txn, oldest)?;
+            state.purges = state.purges.saturating_sub(1);
         }
         Ok(())
     }

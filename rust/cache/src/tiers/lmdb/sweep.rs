@@ -1,7 +1,5 @@
 //! Removing what is dead: a slice of the records at a time, by one process of all that have the environment open.
 
-use std::ops::Bound;
-
 use super::super::record::RecordView;
 use super::layout::split_place;
 use super::trouble::Trouble;
@@ -65,10 +63,9 @@ impl Sweep {
                 });
             }
             let after = self.running.as_ref().and_then(|running| running.after);
-            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
             let mut dead = Vec::new();
             let mut last = None;
-            for (seen, entry) in store.tables.records.range(&txn, &(from, Bound::Unbounded))?.enumerate() {
+            for (seen, entry) in store.tables.records.after(&txn, after)?.enumerate() {
                 if seen == SLICE {
                     break;
                 }

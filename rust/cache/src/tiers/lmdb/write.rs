@@ -3,18 +3,18 @@
 
 use heed::RwTxn;
 
-use super::super::heat::Heat;
 use super::super::key_hash;
 use super::super::record::{Record, RecordView, Slot, Stamp};
 use super::config::LmdbConfig;
-use super::layout::{State, order_entry, read_order_entry, split_place};
+use super::lately::Lately;
+use super::layout::{State, order_entry, read_order_entry, record_key, split_place};
 use super::store::{Store, View};
 use super::trouble::Trouble;
 
 /// Second chances in one batch: what is read by all must not keep the writer from finding room.
 const CHANCES: usize = 32;
 /// Reads since it was last considered that give a record its second chance.
-const HOT: u8 = 2;
+const HOT: u64 = 2;
 
 /// What a batch did, to be counted when it is committed.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ pub(super) struct Writer<'a> {
     pub(super) store: &'a Store,
     pub(super) view: &'a View,
     pub(super) config: &'a LmdbConfig,
-    pub(super) heat: &'a Heat,
+    pub(super) lately: &'a Lately,
     pub(super) now: u64,
 }
 
@@ -81,7 +81,7 @@ impl Writer<'_> {
             outcome.outrun += 1;
             return Ok(());
         }
-        let hash = key_hash(record.key());
+        let hash = record_key(key_hash(record.key()));
         self.remove(txn, state, hash, None)?;
         let target = limit.saturating_sub(footprint);
         self.evict(txn, state, target, CHANCES, outcome)?;
@@ -110,10 +110,8 @@ impl Writer<'_> {
         stored: &[u8],
     ) -> Result<(), Trouble> {
         let tables = &self.store.tables;
-        tables.records.put(txn, &hash, stored)?;
-        tables
-            .order
-            .put_with_flags(txn, heed::PutFlags::APPEND, &state.next, &order_entry(hash, footprint))?;
+        tables.records.put(txn, hash, stored)?;
+        tables.order.put(txn, state.next, &order_entry(hash, footprint))?;
         state.next += 1;
         state.bytes += footprint;
         state.entries += 1;
@@ -129,7 +127,7 @@ impl Writer<'_> {
         place: Option<u64>,
     ) -> Result<bool, Trouble> {
         let tables = &self.store.tables;
-        let Some(found) = tables.records.get(txn, &hash)?.map(|stored| split_place(stored).0) else {
+        let Some(found) = tables.records.get(txn, hash)?.map(|stored| split_place(stored).0) else {
             return Ok(false);
         };
         if place.is_some_and(|place| place != found) {
@@ -137,10 +135,10 @@ impl Writer<'_> {
         }
         let counted = tables
             .order
-            .get(txn, &found)?
+            .get(txn, found)?
             .map_or(0, |entry| read_order_entry(entry).1);
-        tables.order.delete(txn, &found)?;
-        tables.records.delete(txn, &hash)?;
+        tables.order.delete(txn, found)?;
+        tables.records.delete(txn, hash)?;
         state.bytes = state.bytes.saturating_sub(counted);
         state.entries = state.entries.saturating_sub(1);
         Ok(true)
@@ -168,10 +166,10 @@ impl Writer<'_> {
             };
             let stored = tables
                 .records
-                .get(txn, &hash)?
+                .get(txn, hash)?
                 .filter(|stored| split_place(stored).0 == place);
             let again = match stored {
-                Some(stored) if chances > 0 && self.heat.get(hash) >= HOT && self.is_alive(stored) => {
+                Some(stored) if chances > 0 && self.lately.uses(hash, place) >= HOT && self.is_alive(stored) => {
                     let mut stored = stored.to_vec();
                     stored[..8].copy_from_slice(&state.next.to_ne_bytes());
                     Some(stored)
@@ -186,14 +184,13 @@ impl Writer<'_> {
                     None
                 }
                 None => {
-                    tables.order.delete(txn, &place)?;
+                    tables.order.delete(txn, place)?;
                     continue;
                 }
             };
             self.remove(txn, state, hash, Some(place))?;
             if let Some(stored) = again {
                 chances -= 1;
-                self.heat.cool(hash);
                 self.place(txn, state, hash, counted, &stored)?;
             } else {
                 outcome.evicted += 1;
