@@ -242,6 +242,21 @@ def test_a_damaged_pack_is_refused_and_the_old_one_stays(site: Path, server: Run
     assert server.get("/robots.txt")[2] == b"User-agent: *\n"
 
 
+def test_a_pack_damaged_before_the_start_ends_it(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "site")
+    hyperweb("build", site, check=True)
+    pack = site / "dist" / "site.pack"
+    damaged = bytearray(pack.read_bytes())
+    at = damaged.index(b"Text of A")
+    damaged[at] ^= 1
+    pack.write_bytes(damaged)
+    # It answers before all bodies are checked, and ends as soon as they are.
+    found = hyperweb("serve", site, "--prod", "--no-build", "--port", "0")
+    assert found.returncode == 1
+    assert "BODIES" in found.stderr
+    assert "build the site again" in found.stderr
+
+
 def test_stats_show_what_was_served(site: Path, server: Running) -> None:
     assert server.get("/robots.txt")[0] == 200
     found = json.loads(hyperweb("stats", site, "--json", check=True).stdout)

@@ -4,6 +4,7 @@
 //! pack. Anything else goes to hyper, with all that was read and not yet answered, and stays there.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -51,6 +52,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
     tokio::pin!(wait);
     // What the wait ends: an idle connection, or a head that does not come to its end.
     let mut since = Instant::now();
+    let mut in_head = false;
     loop {
         while start < end {
             let Some(bytes) = buffer.get(start..end) else { return };
@@ -58,11 +60,18 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
                 Ok(Next::Answered { used, close }) => {
                     start += used;
                     since = Instant::now();
+                    in_head = false;
                     if close {
                         return;
                     }
                 }
-                Ok(Next::More) => break,
+                Ok(Next::More) => {
+                    if !in_head {
+                        since = Instant::now();
+                        in_head = true;
+                    }
+                    break;
+                }
                 Ok(Next::HandOver) if has_fragment(bytes) => {
                     let _ = write_all(&stream, BAD, &[], &limits).await;
                     return;
@@ -90,18 +99,13 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
             buffer.get_mut(end..).unwrap_or_default(),
             wait.as_mut(),
             &mut since,
-            end > 0,
+            in_head,
             &limits,
         )
         .await
         {
             Some(0) | None => return,
-            Some(count) => {
-                if end == 0 {
-                    since = Instant::now();
-                }
-                end += count;
-            }
+            Some(count) => end += count,
         }
     }
 }
@@ -156,9 +160,9 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
             Next::HandOver
         });
     }
-    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
-    let mut request = httparse::Request::new(&mut fields);
-    let used = match request.parse(bytes) {
+    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let mut request = httparse::Request::new(&mut []);
+    let used = match request.parse_with_uninit_headers(bytes, &mut fields) {
         Ok(httparse::Status::Complete(used)) => used,
         Ok(httparse::Status::Partial) => return Ok(Next::More),
         Err(httparse::Error::TooManyHeaders) => return Ok(Next::Refuse(TOO_LARGE)),

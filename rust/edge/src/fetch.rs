@@ -38,13 +38,11 @@ const HOP_BY_HOP: [HeaderName; 6] = [
     HeaderName::from_static("keep-alive"),
 ];
 /// Fields only the edge may set: a client's own say nothing.
-const FROM_THE_EDGE: [&str; 5] = [
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-real-ip",
-    "forwarded",
-];
+const FROM_THE_EDGE: [HeaderName; 2] = [HeaderName::from_static("x-real-ip"), http::header::FORWARDED];
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request on its way to a worker.
 pub(crate) struct Asked {
@@ -64,27 +62,33 @@ pub(crate) struct Fetched {
 
 impl Asked {
     /// Takes a client's request over: without what belongs to its connection, with what the worker is to know of it.
-    pub(crate) fn new(parts: &http::request::Parts, target: &crate::path::Target<'_>, host: &str, peer: &str) -> Self {
-        let mut headers = parts.headers.clone();
+    pub(crate) fn new(
+        method: Method,
+        mut headers: HeaderMap,
+        target: &crate::path::Target<'_>,
+        host: &str,
+        peer: &str,
+    ) -> Self {
         strip_connection(&mut headers);
-        for name in FROM_THE_EDGE {
+        for name in &FROM_THE_EDGE {
             headers.remove(name);
         }
-        let mut set = |name: &'static str, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(HeaderName::from_static(name), value);
-            }
+        // What the client said of these is replaced; a value that cannot be one leaves none.
+        let mut set = |name: HeaderName, value: Option<HeaderValue>| match value {
+            Some(value) => drop(headers.insert(name, value)),
+            None => drop(headers.remove(name)),
         };
-        set("x-forwarded-for", peer);
-        set("x-forwarded-proto", "http");
-        set("x-forwarded-host", host);
-        set("x-request-id", &request_id());
-        set("host", host);
+        let host_value = HeaderValue::from_str(host).ok();
+        set(FORWARDED_FOR, HeaderValue::from_str(peer).ok());
+        set(FORWARDED_PROTO, Some(HeaderValue::from_static("http")));
+        set(FORWARDED_HOST, host_value.clone());
+        set(REQUEST_ID, HeaderValue::from_str(&request_id()).ok());
+        set(http::header::HOST, host_value);
         let target_text = target
             .query
             .map_or_else(|| target.raw.to_owned(), |query| format!("{}?{query}", target.raw));
         Self {
-            method: parts.method.clone(),
+            method,
             target: target_text,
             path: target.path.clone().into_owned(),
             host: host.to_ascii_lowercase(),
@@ -143,6 +147,16 @@ fn request_id() -> String {
 }
 
 fn strip_connection(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        strip_named(headers);
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Takes off the fields that `Connection` names.
+fn strip_named(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -150,7 +164,7 @@ fn strip_connection(headers: &mut HeaderMap) {
         .flat_map(|text| text.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    for name in &named {
         headers.remove(name);
     }
 }

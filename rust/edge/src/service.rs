@@ -1,5 +1,6 @@
 //! Answers what the direct path does not: everything that is no plain request for a packed response.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
@@ -53,7 +54,7 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         response,
         source: Source::Edge,
     };
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let Some(host) = host(&parts) else {
         return edge(plain(StatusCode::BAD_REQUEST, "The request names no host.\n"));
     };
@@ -90,8 +91,10 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         };
     }
     if has_route(&build, &target) {
-        let asked = Asked::new(&parts, &target, &host, peer);
-        if request_may_use(&parts.method, &parts.headers) && http_body::Body::is_end_stream(&body) {
+        let may_use = request_may_use(&parts.method, &parts.headers) && http_body::Body::is_end_stream(&body);
+        let headers = std::mem::take(&mut parts.headers);
+        let asked = Asked::new(parts.method.clone(), headers, &target, &host, peer);
+        if may_use {
             return fetch(state, site, asked).await;
         }
         let limit = state.shared.limits.body_bytes;
@@ -145,13 +148,11 @@ fn host(parts: &http::request::Parts) -> Option<String> {
     plain.then(|| host.to_owned())
 }
 
-fn joined(headers: &http::HeaderMap, name: &HeaderName) -> Option<String> {
-    let values: Vec<&str> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
-    (!values.is_empty()).then(|| values.join(", "))
+/// A field's values as one (RFC 9110, section 5.3).
+fn joined<'a>(headers: &'a http::HeaderMap, name: &HeaderName) -> Option<Cow<'a, str>> {
+    let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let first = values.next()?;
+    Some(values.fold(Cow::Borrowed(first), |all, one| Cow::Owned(format!("{all}, {one}"))))
 }
 
 fn has_route(build: &Build, target: &Target<'_>) -> bool {

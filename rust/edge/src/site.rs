@@ -47,10 +47,14 @@ impl Site {
         let (pack, bodies) = Pack::open_deferred(&config.pack)?;
         let headers = config.headers.iter().map(|(name, value)| {
             let bad = || EdgeError::Config(format!("the header {name}: {value} of {} is not valid", config.name));
-            Ok((
+            let checked: Result<(http::HeaderName, http::HeaderValue), EdgeError> = Ok((
                 name.to_ascii_lowercase().parse().map_err(|_| bad())?,
                 value.parse().map_err(|_| bad())?,
-            ))
+            ));
+            checked?;
+            // Static texts have no counts that all threads would write for each response. A site is opened once.
+            let (name, value) = (name.to_ascii_lowercase().leak(), value.clone().leak());
+            Ok((http::HeaderName::from_static(name), http::HeaderValue::from_static(value)))
         });
         let site = Self {
             name: config.name.clone(),

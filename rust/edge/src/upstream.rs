@@ -159,10 +159,13 @@ impl Upstream {
 }
 
 async fn connection(worker: &Arc<Worker>, thread: usize) -> Option<Connection> {
-    while let Some(idle) = worker.idle.get(thread)?.lock().pop() {
-        if idle.is_ready() {
-            return Some(idle);
+    {
+        let mut idle = worker.idle.get(thread)?.lock();
+        // The one used last is the likeliest to be open; one whose response is still being read is passed by.
+        if let Some(at) = idle.iter().rposition(Connection::is_ready) {
+            return Some(idle.swap_remove(at));
         }
+        idle.retain(|connection| !connection.is_closed());
     }
     connect(&worker.socket).await
 }
@@ -191,7 +194,7 @@ async fn exchange(
     .await;
     match answered {
         Ok(Ok(response)) => {
-            keep(connection, Arc::clone(worker), thread);
+            keep(connection, worker, thread);
             Ok(response)
         }
         Ok(Err(_)) => Err(Failed::Broken),
@@ -199,22 +202,12 @@ async fn exchange(
     }
 }
 
-/// Gives a connection back once its response has been read.
-fn keep(mut connection: Connection, worker: Arc<Worker>, thread: usize) {
-    let give_back = move |connection: Connection| {
-        if let Some(idle) = worker.idle.get(thread) {
-            let mut idle = idle.lock();
-            if idle.len() < MOST_IDLE {
-                idle.push(connection);
-            }
+/// Gives a connection back. It can be taken again once its response has been read.
+fn keep(connection: Connection, worker: &Worker, thread: usize) {
+    if let Some(idle) = worker.idle.get(thread) {
+        let mut idle = idle.lock();
+        if idle.len() < MOST_IDLE {
+            idle.push(connection);
         }
-    };
-    if connection.is_ready() {
-        return give_back(connection);
     }
-    tokio::spawn(async move {
-        if connection.ready().await.is_ok() {
-            give_back(connection);
-        }
-    });
 }

@@ -259,6 +259,57 @@ fn every_truncation_and_every_flipped_bit_is_refused() {
 }
 
 #[test]
+fn bodies_are_side_by_side_by_coding() {
+    let folder = tempfile::tempdir().unwrap();
+    let dest = folder.path().join("p");
+    let mut writer = PackWriter::create(&dest).unwrap();
+    let bodies: Vec<[Vec<u8>; 2]> = (0..40u8).map(|n| [vec![n; 700], vec![n + 100; 90]]).collect();
+    for (number, [identity, br]) in bodies.iter().enumerate() {
+        let variants = [
+            plain(identity)[0],
+            VariantIn {
+                encoding: Encoding::Br,
+                body: BodyIn::Bytes(br),
+            },
+        ];
+        writer.add(&response(&format!("/{number}/"), &variants)).unwrap();
+    }
+    writer.finish().unwrap();
+    let pack = Pack::open(&dest).unwrap();
+    let places = |encoding| {
+        let bodies = pack.iter().map(move |entry| match entry.variant(encoding).unwrap().body() {
+            Body::Bytes(bytes) => bytes.as_ptr() as usize,
+            Body::File { .. } => panic!("a small body is in the pack"),
+        });
+        bodies.collect::<Vec<_>>()
+    };
+    assert!(places(Encoding::Identity).iter().max() < places(Encoding::Br).iter().min());
+    for (number, [identity, br]) in bodies.iter().enumerate() {
+        let entry = pack.get(format!("/{number}/").as_bytes()).unwrap();
+        assert_eq!(entry.variant(Encoding::Identity).unwrap().body_bytes(), identity[..]);
+        assert_eq!(entry.variant(Encoding::Br).unwrap().body_bytes(), br[..]);
+    }
+}
+
+#[test]
+fn a_pack_that_is_answered_from_at_once_is_still_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let dest = folder.path().join("p");
+    drop(small(&dest));
+    let (pack, bodies) = Pack::open_deferred(&dest).unwrap();
+    assert_eq!(pack.len(), 2);
+    bodies.verify().unwrap();
+    let mut bytes = fs::read(&dest).unwrap();
+    let at = bytes.windows(5).position(|part| part == b"hello").unwrap();
+    bytes[at] ^= 1;
+    fs::write(&dest, &bytes).unwrap();
+    let (_, bodies) = Pack::open_deferred(&dest).unwrap();
+    let said = bodies.verify().unwrap_err().to_string();
+    assert!(said.contains("BODIES"), "{said}");
+    assert_eq!(refusal(&dest), "BODIES");
+}
+
+#[test]
 fn another_version_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let dest = folder.path().join("p");
