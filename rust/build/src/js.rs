@@ -153,7 +153,7 @@ fn specifiers(parsed: &ParserReturn<'_>, source: &str) -> Vec<Specifier> {
 
 fn is_json(specifier: &str) -> bool {
     let path = specifier.split(['?', '#']).next().unwrap_or("");
-    path.ends_with(".json")
+    Path::new(path).extension().is_some_and(|ending| ending == "json")
 }
 
 /// What only the syntax tree tells.
