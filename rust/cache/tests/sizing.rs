@@ -165,7 +165,7 @@ proptest! {
     }
 
     #[test]
-    fn the_cap_is_never_passed(mut model in models(100..106), cap in 100..2000u64, noise in prop::collection::vec(0.0..30.0, 100)) {
+    fn the_cap_is_never_passed(mut model in models(100..200), cap in 100..2000u64, noise in prop::collection::vec(0.0..30.0, 100)) {
         let cap = cap * MB;
         let config = SizingConfig { cap: Some(cap), share: 95, ..SizingConfig::default() };
         let mut governor = Governor::new(config);

@@ -11,11 +11,23 @@ use super::after;
 use super::limits::FlightLimits;
 use super::outcomes::Outcomes;
 use super::slot::{Answer, Slot};
+use crate::sync;
 
 /// What a join came to.
-pub(super) enum Arrival {
+pub(super) enum Arrival<V: Clone, E: Clone> {
     Leads { key: Arc<[u8]>, flight: u64, epoch: u64 },
-    Waits { key: Arc<[u8]>, flight: u64, ticket: u64 },
+    Waits(Place<V, E>),
+}
+
+/// A place in a queue.
+#[derive(Debug)]
+pub(super) struct Place<V: Clone, E: Clone> {
+    pub(super) key: Arc<[u8]>,
+    pub(super) flight: u64,
+    pub(super) ticket: u64,
+    pub(super) slot: Arc<Slot<V, E>>,
+    /// Whether there is any limit of time to watch.
+    pub(super) timed: bool,
 }
 
 /// What the time brought one who waits.
@@ -85,9 +97,14 @@ impl<V: Clone, E: Clone> Flight<V, E> {
         self.until.is_some_and(|until| until <= now)
     }
 
-    fn next_epoch(&mut self, now: Instant) -> u64 {
+    /// As [`is_over_age`](Self::is_over_age), by the clock, which is looked at only where it matters.
+    fn is_over_age_now(&self) -> bool {
+        self.until.is_some_and(|until| until <= sync::now())
+    }
+
+    fn next_epoch(&mut self) -> u64 {
         self.epoch += 1;
-        self.until = after(now, self.age);
+        self.until = after(self.age);
         self.epoch
     }
 }
@@ -119,9 +136,14 @@ impl<V: Clone, E: Clone> Shard<V, E> {
         self.flights.values().map(|flight| flight.waiters.len()).sum()
     }
 
-    pub(super) fn enter(&mut self, key: &[u8], limits: FlightLimits, slot: &Arc<Slot<V, E>>, now: Instant) -> Arrival {
+    pub(super) fn enter(
+        &mut self,
+        key: &[u8],
+        limits: FlightLimits,
+        slot: impl FnOnce() -> Slot<V, E>,
+    ) -> Arrival<V, E> {
         let Some((kept, _)) = self.flights.get_key_value(key) else {
-            let (flight, epoch, key) = self.begin(key, limits, now);
+            let (flight, epoch, key) = self.begin(key, limits);
             return Arrival::Leads { key, flight, epoch };
         };
         let kept = Arc::clone(kept);
@@ -129,40 +151,44 @@ impl<V: Clone, E: Clone> Shard<V, E> {
         let ticket = self.last;
         let Some(flight) = self.flights.get_mut(key) else {
             // Unreachable: it was there a line ago, under the same lock. To lead is right in any case.
-            let (flight, epoch, key) = self.begin(key, limits, now);
+            let (flight, epoch, key) = self.begin(key, limits);
             return Arrival::Leads { key, flight, epoch };
         };
-        if flight.is_over_age(now) {
+        if flight.is_over_age_now() {
             self.outcomes.taken_over += 1;
             return Arrival::Leads {
                 key: kept,
                 flight: flight.id,
-                epoch: flight.next_epoch(now),
+                epoch: flight.next_epoch(),
             };
         }
+        let slot = Arc::new(slot());
         let waiter = Waiter {
-            answer: Answer::new(slot),
-            until: after(now, limits.wait),
+            answer: Answer::new(&slot),
+            until: after(limits.wait),
         };
+        let timed = waiter.until.is_some() || flight.age.is_some();
         flight.waiters.insert(ticket, waiter);
-        Arrival::Waits {
+        Arrival::Waits(Place {
             key: kept,
             flight: flight.id,
             ticket,
-        }
+            slot,
+            timed,
+        })
     }
 
-    pub(super) fn try_lead(&mut self, key: &[u8], limits: FlightLimits, now: Instant) -> Option<(u64, u64, Arc<[u8]>)> {
+    pub(super) fn try_lead(&mut self, key: &[u8], limits: FlightLimits) -> Option<(u64, u64, Arc<[u8]>)> {
         if let Some((kept, _)) = self.flights.get_key_value(key) {
             let kept = Arc::clone(kept);
-            let flight = self.flights.get_mut(key).filter(|flight| flight.is_over_age(now))?;
+            let flight = self.flights.get_mut(key).filter(|flight| flight.is_over_age_now())?;
             self.outcomes.taken_over += 1;
-            return Some((flight.id, flight.next_epoch(now), kept));
+            return Some((flight.id, flight.next_epoch(), kept));
         }
-        Some(self.begin(key, limits, now))
+        Some(self.begin(key, limits))
     }
 
-    fn begin(&mut self, key: &[u8], limits: FlightLimits, now: Instant) -> (u64, u64, Arc<[u8]>) {
+    fn begin(&mut self, key: &[u8], limits: FlightLimits) -> (u64, u64, Arc<[u8]>) {
         self.last += 1;
         self.outcomes.led += 1;
         let key: Arc<[u8]> = key.into();
@@ -170,7 +196,7 @@ impl<V: Clone, E: Clone> Shard<V, E> {
             id: self.last,
             epoch: 0,
             age: limits.age,
-            until: after(now, limits.age),
+            until: after(limits.age),
             retries: limits.retries,
             waiters: BTreeMap::new(),
         };
@@ -203,7 +229,7 @@ impl<V: Clone, E: Clone> Shard<V, E> {
             return Expired::No;
         };
         if over_age {
-            let epoch = flight.next_epoch(now);
+            let epoch = flight.next_epoch();
             self.outcomes.taken_over += 1;
             Expired::Leads(waiter.answer, epoch)
         } else {
@@ -243,7 +269,7 @@ impl<V: Clone, E: Clone> Shard<V, E> {
     }
 
     /// Ends a lead that brought nothing. Only the last of a flight's leaders decides what becomes of it.
-    pub(super) fn hand_over(&mut self, key: &[u8], id: u64, epoch: u64, end: End, now: Instant) -> Next<V, E> {
+    pub(super) fn hand_over(&mut self, key: &[u8], id: u64, epoch: u64, end: End) -> Next<V, E> {
         let Some(flight) = self.flight(key, id).filter(|flight| flight.epoch == epoch) else {
             self.outcomes.late += 1;
             return Next::Nothing;
@@ -267,7 +293,7 @@ impl<V: Clone, E: Clone> Shard<V, E> {
         if end == End::Failed {
             flight.retries -= 1;
         }
-        let epoch = flight.next_epoch(now);
+        let epoch = flight.next_epoch();
         self.outcomes.handed_over += 1;
         Next::Lead(waiter.answer, epoch)
     }
@@ -296,7 +322,7 @@ impl<V: Clone, E: Clone> Shard<V, E> {
                 due.leads.push(Lead {
                     key: Arc::clone(key),
                     flight: flight.id,
-                    epoch: flight.next_epoch(now),
+                    epoch: flight.next_epoch(),
                     answer: waiter.answer,
                 });
             }

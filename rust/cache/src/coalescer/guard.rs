@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::flight::{End, Next};
 use super::{Inner, Joined, seconds};
-use crate::sync;
 
 /// The one who does the work for a key. Dropped without a word, it hands over to exactly one of those who wait.
 #[derive(Debug)]
@@ -80,7 +79,7 @@ impl<V: Clone, E: Clone> LeaderGuard<V, E> {
         loop {
             let next = {
                 let mut shard = self.inner.shard(&self.key).lock();
-                shard.hand_over(&self.key, self.flight, epoch, end, sync::now())
+                shard.hand_over(&self.key, self.flight, epoch, end)
             };
             let (answer, next_epoch) = match next {
                 Next::Nothing => return None,

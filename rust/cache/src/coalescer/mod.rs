@@ -112,7 +112,7 @@ impl<V: Clone, E: Clone> Coalescer<V, E> {
     /// As [`join`](Self::join), with limits of its own. Age and retries are the flight's, and count where it begins
     /// with this; the wait is for this one alone.
     pub async fn join_within(&self, key: &[u8], limits: FlightLimits) -> Joined<V, E> {
-        let mut waiting = match self.enter(key, limits, Slot::new()) {
+        let mut waiting = match self.enter(key, limits, Slot::new) {
             Ok(joined) => return joined,
             Err(waiting) => waiting,
         };
@@ -138,7 +138,7 @@ impl<V: Clone, E: Clone> Coalescer<V, E> {
 
     /// As [`join_within`](Self::join_within), for a thread.
     pub fn join_blocking_within(&self, key: &[u8], limits: FlightLimits) -> Joined<V, E> {
-        match self.enter(key, limits, Slot::new()) {
+        match self.enter(key, limits, Slot::new) {
             Ok(joined) => joined,
             Err(mut waiting) => waiting.block(),
         }
@@ -169,7 +169,7 @@ impl<V: Clone, E: Clone> Coalescer<V, E> {
         E: 'static,
     {
         let callback = Box::new(move |joined| callbacks::call(Box::new(move || callback(joined))));
-        match self.enter(key, limits, Slot::calling(callback)) {
+        match self.enter(key, limits, || Slot::calling(callback)) {
             Ok(joined) => Subscribed::Now(joined),
             Err(waiting) => Subscribed::Later(waiting),
         }
@@ -177,11 +177,7 @@ impl<V: Clone, E: Clone> Coalescer<V, E> {
 
     /// Becomes the leader of a key that nobody works on, and else returns at once: for refreshing in the background.
     pub fn try_lead(&self, key: &[u8]) -> Option<LeaderGuard<V, E>> {
-        let (flight, epoch, key) = self
-            .inner
-            .shard(key)
-            .lock()
-            .try_lead(key, self.inner.limits, sync::now())?;
+        let (flight, epoch, key) = self.inner.shard(key).lock().try_lead(key, self.inner.limits)?;
         Some(LeaderGuard::new(Arc::clone(&self.inner), key, flight, epoch))
     }
 
@@ -240,17 +236,19 @@ impl<V: Clone, E: Clone> Coalescer<V, E> {
     }
 
     /// Takes the lead, or stands in the queue.
-    fn enter(&self, key: &[u8], limits: FlightLimits, slot: Slot<V, E>) -> Result<Joined<V, E>, Waiting<V, E>> {
-        let slot = Arc::new(slot);
-        let arrival = self.inner.shard(key).lock().enter(key, limits, &slot, sync::now());
+    fn enter(
+        &self,
+        key: &[u8],
+        limits: FlightLimits,
+        slot: impl FnOnce() -> Slot<V, E>,
+    ) -> Result<Joined<V, E>, Waiting<V, E>> {
+        let arrival = self.inner.shard(key).lock().enter(key, limits, slot);
         match arrival {
             Arrival::Leads { key, flight, epoch } => {
                 let guard = LeaderGuard::new(Arc::clone(&self.inner), key, flight, epoch);
                 Ok(Joined::Leader(guard))
             }
-            Arrival::Waits { key, flight, ticket } => {
-                Err(Waiting::new(Arc::clone(&self.inner), key, flight, ticket, slot))
-            }
+            Arrival::Waits(place) => Err(Waiting::new(Arc::clone(&self.inner), place)),
         }
     }
 }
@@ -262,9 +260,10 @@ impl<V: Clone, E: Clone> Inner<V, E> {
     }
 }
 
-fn after(now: Instant, limit: Option<Duration>) -> Option<Instant> {
+/// The end of a limit that begins now.
+fn after(limit: Option<Duration>) -> Option<Instant> {
     // A limit that is beyond what the clock can say is none.
-    now.checked_add(limit?)
+    limit.and_then(|limit| sync::now().checked_add(limit))
 }
 
 fn seconds(milliseconds: u64) -> u32 {

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
-use super::flight::Expired;
+use super::flight::{Expired, Place};
 use super::guard::LeaderGuard;
-use super::slot::Slot;
 use super::{Inner, Joined};
 use crate::sync::{self, Thread};
 
@@ -16,10 +15,9 @@ use crate::sync::{self, Thread};
 #[must_use = "dropping it leaves the flight"]
 pub struct Waiting<V: Clone, E: Clone> {
     inner: Arc<Inner<V, E>>,
-    key: Arc<[u8]>,
-    flight: u64,
-    ticket: u64,
-    slot: Arc<Slot<V, E>>,
+    place: Place<V, E>,
+    /// The answer was taken, so that there is nothing to leave.
+    done: bool,
 }
 
 struct Unpark(Thread);
@@ -31,34 +29,32 @@ impl Wake for Unpark {
 }
 
 impl<V: Clone, E: Clone> Waiting<V, E> {
-    pub(super) fn new(
-        inner: Arc<Inner<V, E>>,
-        key: Arc<[u8]>,
-        flight: u64,
-        ticket: u64,
-        slot: Arc<Slot<V, E>>,
-    ) -> Self {
+    pub(super) fn new(inner: Arc<Inner<V, E>>, place: Place<V, E>) -> Self {
         Self {
             inner,
-            key,
-            flight,
-            ticket,
-            slot,
+            place,
+            done: false,
         }
     }
 
     /// When to look at the clock again: at the age limit of the one who leads, or at this one's own limit.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let mut shard = self.inner.shard(&self.key).lock();
-        shard.deadline(&self.key, self.flight, self.ticket)
+        if !self.place.timed {
+            return None;
+        }
+        let Place {
+            key, flight, ticket, ..
+        } = &self.place;
+        self.inner.shard(key).lock().deadline(key, *flight, *ticket)
     }
 
     /// What the time brought; none where it is not over, or an answer is on its way.
     pub(super) fn expire(&mut self, now: Instant) -> Option<Joined<V, E>> {
-        let expired = {
-            let mut shard = self.inner.shard(&self.key).lock();
-            shard.expire(&self.key, self.flight, self.ticket, now)
-        };
+        let Place {
+            key, flight, ticket, ..
+        } = &self.place;
+        let expired = self.inner.shard(key).lock().expire(key, *flight, *ticket, now);
+        self.done = !matches!(expired, Expired::No);
         match expired {
             Expired::No => None,
             Expired::TimedOut(answer) => {
@@ -67,8 +63,7 @@ impl<V: Clone, E: Clone> Waiting<V, E> {
             }
             Expired::Leads(answer, epoch) => {
                 answer.disarm();
-                let key = Arc::clone(&self.key);
-                let guard = LeaderGuard::new(Arc::clone(&self.inner), key, self.flight, epoch);
+                let guard = LeaderGuard::new(Arc::clone(&self.inner), Arc::clone(key), *flight, epoch);
                 Some(Joined::Leader(guard))
             }
         }
@@ -79,7 +74,7 @@ impl<V: Clone, E: Clone> Waiting<V, E> {
         let waker = Waker::from(Arc::new(Unpark(sync::current())));
         let mut context = Context::from_waker(&waker);
         loop {
-            if let Poll::Ready(joined) = self.slot.poll(&mut context) {
+            if let Poll::Ready(joined) = Pin::new(&mut *self).poll(&mut context) {
                 return joined;
             }
             let Some(until) = self.deadline() else {
@@ -99,21 +94,30 @@ impl<V: Clone, E: Clone> Waiting<V, E> {
 impl<V: Clone, E: Clone> Future for Waiting<V, E> {
     type Output = Joined<V, E>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.slot.poll(context)
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self.place.slot.poll(context);
+        self.done |= polled.is_ready();
+        polled
     }
 }
 
 impl<V: Clone, E: Clone> Drop for Waiting<V, E> {
     fn drop(&mut self) {
-        let left = {
-            let mut shard = self.inner.shard(&self.key).lock();
-            shard.leave(&self.key, self.flight, self.ticket)
-        };
+        if self.done {
+            return;
+        }
+        let Place {
+            key,
+            flight,
+            ticket,
+            slot,
+            ..
+        } = &self.place;
+        let left = self.inner.shard(key).lock().leave(key, *flight, *ticket);
         if let Some(answer) = left {
             answer.disarm();
         }
         // A lead that was put there just before is dropped here, which hands it over to the next.
-        drop(self.slot.leave());
+        drop(slot.leave());
     }
 }

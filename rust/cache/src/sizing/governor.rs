@@ -140,10 +140,13 @@ impl Governor {
     }
 
     /// What the cache may hold so that the process stays a sixteenth below its cap, by what is resident and not by what
-    /// the cache believes to hold: the sixteenth is for what happens until the next decision.
+    /// the cache believes to hold. Only half of what is left may be taken until the next decision, so that the cap holds
+    /// also where an entry takes up to twice what the cache counts for it.
     fn bound(&self, held: u64, readings: &Readings) -> Option<u64> {
         let (cap, resident) = self.cap(readings).zip(readings.resident)?;
-        Some(held.saturating_add(cap - cap / 16).saturating_sub(resident))
+        let aim = cap - cap / 16;
+        let half = aim.saturating_sub(resident) / 2;
+        Some(held.saturating_add(half).saturating_sub(resident.saturating_sub(aim)))
     }
 
     /// Takes note of the pressure, and returns whether there is some.
