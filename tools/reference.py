@@ -22,6 +22,7 @@ import click
 import msgspec
 
 import hyperweb
+import hyperweb.cache
 import hyperweb.testing
 from hyperweb.cli import cli
 from hyperweb.config import Settings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "sites" / "docs" / "data"
+STUB = ROOT / "python" / "hyperweb" / "_core.pyi"
 
 Json = dict[str, Any]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -202,6 +204,7 @@ def api() -> Json:
     """Returns what the public modules offer, and what templates see."""
     return {
         "hyperweb": [_name(hyperweb, name) for name in sorted(hyperweb.__all__, key=str.lower)],
+        "cache": [_name(hyperweb.cache, name) for name in sorted(hyperweb.cache.__all__, key=str.lower)],
         "testing": [_name(hyperweb.testing, name) for name in sorted(hyperweb.testing.__all__, key=str.lower)],
         "options": _class(Options, "Options"),
         "templates": [_seen(each, methods) for each, methods in _FOR_TEMPLATES.items()],
@@ -239,15 +242,13 @@ def _class(found: type, name: str) -> Json:
     doc = _docstring(node)
     methods, properties = [], []
     described: Json = {"signature": _fields(node), "args": [], "raises": []}
-    for each in node.body:
-        if not isinstance(each, Function):
+    maker = _maker(node)
+    if maker is not None:
+        described = _function(maker, is_method=True, args=doc["args"])
+    for each in _members(node):
+        if each.name.startswith("_"):
             continue
-        if each.name == "__init__":
-            made = _function(each, is_method=True)
-            described = {"signature": made["signature"], "args": made["args"], "raises": made["raises"]}
-        elif each.name.startswith("_"):
-            continue
-        elif "property" in map(ast.unparse, each.decorator_list):
+        if "property" in map(ast.unparse, each.decorator_list):
             shown = _docstring(each)
             properties.append({"name": each.name, "type": _annotation(each.returns), "doc": shown["doc"]})
         else:
@@ -255,7 +256,7 @@ def _class(found: type, name: str) -> Json:
     return {
         "name": name,
         "kind": "exception" if issubclass(found, BaseException) else "class",
-        "bases": [base for base in map(ast.unparse, node.bases) if base.partition("[")[0] not in _NO_BASES],
+        "bases": [base for base in map(ast.unparse, node.bases) if _is_public(base)],
         "signature": described["signature"],
         "doc": doc["doc"],
         "args": described["args"],
@@ -264,6 +265,33 @@ def _class(found: type, name: str) -> Json:
         "properties": properties,
         "methods": methods,
     }
+
+
+def _maker(node: ast.ClassDef) -> Function | None:
+    """Returns the method that says what a class is made with; one that takes anything says nothing."""
+    made = [each for each in node.body if isinstance(each, Function) and each.name in {"__init__", "__new__"}]
+    named = [each for each in made if len([*each.args.posonlyargs, *each.args.args, *each.args.kwonlyargs]) > 1]
+    return max(named, key=lambda each: len(each.args.kwonlyargs), default=next(iter(made), None))
+
+
+def _members(node: ast.ClassDef) -> Iterator[Function]:
+    """Yields the methods of a class, and after them those it has from a class of the Rust module."""
+    own = [
+        each
+        for each in node.body
+        if isinstance(each, Function) and "overload" not in map(ast.unparse, each.decorator_list)
+    ]
+    yield from own
+    above = {base.removeprefix("_core.") for base in map(ast.unparse, node.bases) if base.startswith("_core.")}
+    if above:
+        for core in ast.parse(STUB.read_text(encoding="utf-8")).body:
+            if isinstance(core, ast.ClassDef) and core.name in above:
+                known = {each.name for each in own}
+                yield from (each for each in core.body if isinstance(each, Function) and each.name not in known)
+
+
+def _is_public(base: str) -> bool:
+    return base.partition("[")[0] not in _NO_BASES and not base.startswith("_core.")
 
 
 def _seen(found: type, methods: frozenset[str] | None) -> Json:
@@ -290,7 +318,7 @@ def _parse(found: Any) -> ast.stmt:
     return ast.parse(textwrap.dedent(inspect.getsource(found))).body[0]
 
 
-def _function(node: ast.stmt, *, is_method: bool) -> Json:
+def _function(node: ast.stmt, *, is_method: bool, args: list[Json] | None = None) -> Json:
     if not isinstance(node, Function):
         raise TypeError(f"this is no function: {ast.unparse(node)[:80]}")
     doc = _docstring(node)
@@ -313,7 +341,7 @@ def _function(node: ast.stmt, *, is_method: bool) -> Json:
                 "default": defaults.get(each["name"]),
                 "doc": each["doc"],
             }
-            for each in doc["args"]
+            for each in args or doc["args"]
         ],
         "raises": doc["raises"],
     }

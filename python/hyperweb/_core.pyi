@@ -1,7 +1,9 @@
 """The Rust core. Private: what it does is offered by the packages that use it."""
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, Self, final
+
+from typing_extensions import disjoint_base
 
 __all__ = [
     "Document",
@@ -297,6 +299,7 @@ class SiteWriter:
     def finish(self, router: bytes, manifest: bytes, meta: bytes) -> Written:
         """Writes what is left and puts all of it in place."""
 
+@disjoint_base
 class MemoryCache:
     """A cache of Python objects in memory. `hyperweb.cache.Cache` says what its parts mean.
 
@@ -316,7 +319,7 @@ class MemoryCache:
         ttl: float | None,
         grace: float | None,
         share: int,
-    ) -> MemoryCache: ...
+    ) -> Self: ...
     @property
     def policy(self) -> str:
         """The policy's name."""
@@ -433,7 +436,7 @@ class Tiers:
         """Returns the purges known now."""
 
     def get(self, key: Any, *, remote: bool) -> tuple[bytes, float | None, float | None, list[str]] | None:
-        """Returns the bytes of a key, for how many seconds they are fresh and may be used (None: for ever), and tags."""
+        """Returns the bytes of a key, the seconds they are fresh and may be used (None: for ever), and tags."""
 
     def put(
         self,
@@ -524,18 +527,17 @@ def open_pack(path: str) -> Pack:
         PackError: It cannot be used; the message names the section.
     """
 
-def read_log(path: str) -> tuple[list[tuple[str, int]], int, int]:
+def read_log(path: str) -> tuple[list[tuple[str | None, str, int]], int, int]:
     """Reads an access log (common, combined, or JSON lines) or a list of URLs.
 
-    Returns the paths asked for with how often, the most first; lines read; lines that were none.
+    Returns what was asked for, the most first (the host where the line names it, the path, how often), lines read, and
+    lines that were none.
 
     Raises:
         OSError: It cannot be read.
     """
 
-def warm_up(
-    count: int, rate: float, load: Callable[[], float], fetch: Callable[[int], bool]
-) -> tuple[int, int, int]:
+def warm_up(count: int, rate: float, load: Callable[[], float], fetch: Callable[[int], bool]) -> tuple[int, int, int]:
     """Calls `fetch` with each number below `count`, at most `rate` times a second, and slower the higher the `load`.
 
     Returns how many it said were fetched, how many were not, and how many were left because the time was over.

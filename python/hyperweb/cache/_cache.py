@@ -8,7 +8,8 @@ import inspect
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 
 from hyperweb import _core
 from hyperweb.cache._errors import WaitedTooLongError
@@ -33,8 +34,8 @@ class Cache(_core.MemoryCache):
     Keys are `str`, `bytes`, `int`, `float`, `bool`, `None` and tuples of these; unlike in a dict, `1`, `1.0` and `True`
     are three keys. Values are any objects, kept as they are and not copied. All methods may be called from any thread.
 
-    Reading by `[]`, `get` and `in` finds what is fresh. What has outlived its `ttl` is kept for its `grace` as well, and
-    `get_or_compute` may answer with it while a new value is made (RFC 5861 calls this stale-while-revalidate).
+    Reading by `[]`, `get` and `in` finds what is fresh. What has outlived its `ttl` is kept for its `grace` as well,
+    and `get_or_compute` may answer with it while a new value is made (RFC 5861 calls this stale-while-revalidate).
 
     Args:
         limit: The most it holds, in bytes or like `"64MB"`: keys, values as `sys.getsizeof` weighs them, and overhead.
@@ -61,7 +62,7 @@ class Cache(_core.MemoryCache):
         share: int = 40,
         largest_part: int = 8,
         shards: int = 256,
-    ) -> Cache:
+    ) -> Self:
         return super().__new__(
             cls,
             None if limit is None else size(limit),
@@ -102,7 +103,7 @@ class Cache(_core.MemoryCache):
             fill: What `begin` returned before the value was asked for: a purge meanwhile then wins.
         """
         return super().set(
-            key, value, ttl=seconds(ttl), grace=seconds(grace), tags=list(tags), weight=weight, fill=fill
+            key, value, ttl=seconds(ttl), grace=seconds(grace), tags=tag_list(tags), weight=weight, fill=fill
         )
 
     def purge(
@@ -131,7 +132,7 @@ class Cache(_core.MemoryCache):
         """
         named = [*keys] if key is None else [key, *keys]
         super()._purge(
-            keys=named, tags=list(tags), prefixes=[] if prefix is None else [prefix], all=everything, soft=soft
+            keys=named, tags=tag_list(tags), prefixes=[] if prefix is None else [prefix], all=everything, soft=soft
         )
         if where is not None:
             self._purge_tags_where(where)
@@ -197,13 +198,22 @@ class Cache(_core.MemoryCache):
             tags: What the value can be purged by.
             weight: The value's bytes.
             wait: How long to wait for another who computes.
-            age: How long another may compute before this one takes over.
-            retries: How many failures let the next who waits try, before all are told.
+            age: How long the one who begins to compute may take, before the next who waits takes over.
+            retries: How many failures of those who then compute let the next try, before all are told. Like `age` it
+                is of the flight, and counts where this call begins it.
 
         Raises:
             WaitedTooLongError: Another computes, and `wait` is over.
         """
-        work = _Work(self, key, functools.partial(compute, *args), ttl, stale, tuple(tags), weight)
+        work = _Work(
+            cache=self,
+            key=key,
+            call=functools.partial(compute, *args),
+            ttl=ttl,
+            stale=seconds(stale),
+            tags=tuple(tags),
+            weight=weight,
+        )
         limits = (seconds(wait), seconds(age), retries)
         if _is_async(compute):
             return self._compute_async(work, limits)
@@ -211,7 +221,8 @@ class Cache(_core.MemoryCache):
 
     def stats(self) -> CacheStats:
         """Returns figures of the cache since it was made."""
-        return CacheStats(**self._stats(), policy=self.policy, flights=FlightStats(**self._flights.stats()))
+        figures: dict[str, Any] = self._stats()
+        return CacheStats(**figures, policy=self.policy, flights=FlightStats(**self._flights.stats()))
 
     def _find(self, key: Key) -> tuple[Any, bool] | None:
         """Returns the value of a key and whether it is fresh."""
@@ -265,6 +276,15 @@ class Cache(_core.MemoryCache):
             if not found[1]:
                 self._refresh_async(work)
             return found[0]
+        kind, what = await self._join_async(work.key, limits)
+        if kind == "lead":
+            return await self._lead_async(work, cast("_core.Lead", what))
+        if kind == "uncacheable":
+            return await work.call()
+        return _settled(kind, what, work)
+
+    async def _join_async(self, key: Key, limits: tuple[float | None, float | None, int]) -> tuple[str, Any]:
+        """Joins the flight of a key, and waits for what it brings."""
         wait, age, retries = limits
         loop = asyncio.get_running_loop()
         future: asyncio.Future[tuple[str, Any]] = loop.create_future()
@@ -284,22 +304,17 @@ class Cache(_core.MemoryCache):
                 if kind == "lead":
                     what.leave()
 
-        kind, what = self._flights.join(work.key, answer, age=age, wait=wait, retries=retries)
-        if kind == "waiting":
-            place = what
-            try:
-                kind, what = await future
-            except asyncio.CancelledError:
-                if future.done() and not future.cancelled() and future.result()[0] == "lead":
-                    future.result()[1].leave()
-                raise
-            finally:
-                place.leave()
-        if kind != "lead":
-            if kind == "uncacheable":
-                return await work.call()
-            return _settled(kind, what, work)
-        return await self._lead_async(work, cast("_core.Lead", what))
+        kind, what = self._flights.join(key, answer, age=age, wait=wait, retries=retries)
+        if kind != "waiting":
+            return kind, what
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.result()[0] == "lead":
+                future.result()[1].leave()
+            raise
+        finally:
+            what.leave()
 
     async def _lead_async(self, work: _Work, lead: _core.Lead) -> Any:
         try:
@@ -323,7 +338,7 @@ class Cache(_core.MemoryCache):
         def refresh() -> None:
             try:
                 lead.complete(work.make())
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, who waits is told
                 lead.fail(error)
                 _log.exception("the stale value of %r could not be made anew", work.key)
 
@@ -342,7 +357,7 @@ class Cache(_core.MemoryCache):
         async def refresh() -> None:
             try:
                 lead.complete(await work.make_async())
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, who waits is told
                 lead.fail(error)
                 _log.exception("the stale value of %r could not be made anew", work.key)
             finally:
@@ -353,28 +368,17 @@ class Cache(_core.MemoryCache):
         task.add_done_callback(self._tasks.discard)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
     """How a value is made and kept."""
 
-    __slots__ = ("cache", "call", "key", "stale", "tags", "ttl", "weight")
-
-    def __init__(
-        self,
-        cache: Cache,
-        key: Key,
-        call: Callable[[], Any],
-        ttl: str | float | None,
-        stale: str | float | None,
-        tags: tuple[str, ...],
-        weight: int | None,
-    ) -> None:
-        self.cache = cache
-        self.key = key
-        self.call = call
-        self.ttl = ttl
-        self.stale = seconds(stale)
-        self.tags = tags
-        self.weight = weight
+    cache: Cache
+    key: Key
+    call: Callable[[], Any]
+    ttl: str | float | None
+    stale: float | None
+    tags: tuple[str, ...]
+    weight: int | None
 
     def make(self) -> Any:
         fill = self.cache.begin()
@@ -397,9 +401,15 @@ class _Work:
         return value
 
     def _keep(self, value: Any, fill: Any) -> None:
-        self.cache.set(
-            self.key, value, ttl=self.ttl, grace=self.stale, tags=self.tags, weight=self.weight, fill=fill
-        )
+        self.cache.set(self.key, value, ttl=self.ttl, grace=self.stale, tags=self.tags, weight=self.weight, fill=fill)
+
+
+def tag_list(tags: Iterable[str]) -> list[str]:
+    """Returns tags as a list; one text is no list of tags, though it can be gone through."""
+    if isinstance(tags, str):
+        message = f"tags are a list of texts: [{tags!r}], and not {tags!r}"
+        raise TypeError(message)
+    return list(tags)
 
 
 def _settled(kind: str, what: Any, work: _Work) -> Any:
@@ -417,6 +427,9 @@ def _settled(kind: str, what: Any, work: _Work) -> Any:
 def _is_async(function: Callable[..., Any]) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
+    if getattr(function, "is_async", False):
+        # A function whose results are kept; before Python 3.12 nothing else could tell.
+        return True
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - an object whose call is async
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from hyperweb.cache._cache import Cache, Key, _is_async
 
@@ -32,6 +32,7 @@ class Cached(Generic[P, R]):
 
     Attributes:
         cache: Where they are kept.
+        is_async: Whether a call is to be awaited.
     """
 
     def __init__(
@@ -50,9 +51,13 @@ class Cached(Generic[P, R]):
         self._options = options
         self._name = f"{function.__module__}.{function.__qualname__}"
         self._signature = inspect.signature(function)
-        if _is_async(function):
+        self.is_async = _is_async(function)
+        if self.is_async:
             # What looks whether this is an async function is told so.
-            inspect.markcoroutinefunction(self) if hasattr(inspect, "markcoroutinefunction") else None
+            mark = getattr(inspect, "markcoroutinefunction", None)
+            if mark is not None:
+                # From Python 3.12 on.
+                mark(self)
 
     @property
     def cache(self) -> Cache:
@@ -78,7 +83,8 @@ class Cached(Generic[P, R]):
         """Returns the kept result of a call, or makes it."""
         tags = self._tags(*args, **kwargs) if callable(self._tags) else self._tags
         call = functools.partial(self._function, *args, **kwargs)
-        return cast("R", self.cache.get_or_compute(self.key(*args, **kwargs), call, tags=tags, **self._options))
+        result: R = self.cache.get_or_compute(self.key(*args, **kwargs), call, tags=tags, **self._options)
+        return result
 
     def forget(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Forgets the result of a call."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from hyperweb import _core
-from hyperweb.cache._cache import Cache, Key
+from hyperweb.cache._cache import Cache, Key, tag_list
 from hyperweb.cache._errors import CacheError
 from hyperweb.cache._stats import CacheStats, FlightStats, TierStats
 from hyperweb.cache._units import seconds, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
 _log = logging.getLogger("hyperweb.cache")
 _RAW, _MSGPACK, _PICKLE = b"\x00", b"\x01", b"\x02"
@@ -49,9 +49,9 @@ class TieredCache(Cache):
         CacheError: No tier is named, or a size or a length of time is none.
     """
 
-    def __new__(cls, memory: str | int | None = None, **options: Any) -> TieredCache:  # noqa: D102
+    def __new__(cls, memory: str | int | None = None, **options: Any) -> Self:
         own = {name: options[name] for name in ("policy", "ttl", "grace") if name in options}
-        return super().__new__(cls, memory, **own)  # type: ignore[return-value]
+        return super().__new__(cls, memory, **own)
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class TieredCache(Cache):
             CacheError: The value cannot be encoded.
         """
         known, stamp = self.begin() if fill is None else fill
-        named = list(tags)
+        named = tag_list(tags)
         life = self._ttl if ttl is None else seconds(ttl)
         over = self._grace if grace is None else seconds(grace)
         encoded = self._encode(key, value)
@@ -178,17 +178,31 @@ class TieredCache(Cache):
             keys: As for `Cache.purge`.
             tags: As for `Cache.purge`.
             prefix: As for `Cache.purge`.
-            where: Of memory alone: the tiers below know tags by their hashes.
+            where: Whatever has a tag that memory knows and that this returns true for.
             everything: As for `Cache.purge`.
             soft: Of memory alone: the tiers below forget.
         """
         named = [*keys] if key is None else [key, *keys]
-        marks = list(tags)
+        marks = tag_list(tags)
         prefixes = [] if prefix is None else [prefix]
+        if where is not None:
+            marks += self._tags_where(where)
         owed = self._tiers.purge(keys=named, tags=marks, prefixes=prefixes, all=everything)
         if owed:
             _log.warning("purges wait until these tiers can be told: %s", ", ".join(owed))
-        super().purge(keys=named, tags=marks, prefix=prefix, where=where, everything=everything, soft=soft)
+        super().purge(keys=named, tags=marks, prefix=prefix, everything=everything, soft=soft)
+
+    def _tags_where(self, where: Callable[[str], bool]) -> list[str]:
+        found: list[str] = []
+
+        def look(tag: str) -> bool:
+            if where(tag):
+                found.append(tag)
+            # It only looks: what is found is forgotten after the tiers below.
+            return False
+
+        self._purge_tags_where(look)
+        return found
 
     def flush(self, wait: str | float = 5) -> bool:
         """Waits until the tiers below have written all that was set. Returns whether they have within `wait`."""
@@ -198,7 +212,8 @@ class TieredCache(Cache):
         """Returns figures of the cache and of its tiers."""
         tiers = {name: TierStats(**found) for name, found in self._tiers.stats().items()}
         flights = FlightStats(**self._flights.stats())
-        return CacheStats(**self._stats(), policy=self.policy, flights=flights, tiers=tiers)
+        figures: dict[str, Any] = self._stats()
+        return CacheStats(**figures, policy=self.policy, flights=flights, tiers=tiers)
 
     def _find(self, key: Key, *, remote: bool = True) -> tuple[Any, bool] | None:
         found = self.find(key)

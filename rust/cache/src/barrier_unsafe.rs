@@ -3,7 +3,7 @@
 //! Where the kernel can put a barrier into all running threads of the process at once (`membarrier(2)`, Linux 4.14),
 //! readers only keep the compiler from reordering; elsewhere both sides pay for a full fence.
 
-#[cfg(all(target_os = "linux", not(miri), not(loom)))]
+#[cfg(all(target_os = "linux", not(miri)))]
 mod kernel {
     use std::sync::atomic::{AtomicU8, Ordering, compiler_fence, fence};
 
@@ -56,7 +56,7 @@ mod kernel {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri), not(loom))))]
+#[cfg(not(all(target_os = "linux", not(miri))))]
 mod kernel {
     use crate::sync::{Ordering, fence};
 

@@ -59,16 +59,7 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    #[cfg(not(loom))]
     const fn new() -> Self {
-        Self {
-            epoch: AtomicU64::new(2),
-            notes: Mutex::new(Vec::new()),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new() -> Self {
         Self {
             epoch: AtomicU64::new(2),
             notes: Mutex::new(Vec::new()),
@@ -126,10 +117,8 @@ impl Domain {
     }
 }
 
-#[cfg(not(loom))]
 pub(crate) use global::{Guard, advance, pin, retired_in};
 
-#[cfg(not(loom))]
 mod global {
     use std::cell::Cell;
     use std::marker::PhantomData;

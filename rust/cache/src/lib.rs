@@ -7,10 +7,7 @@
 
 #[expect(unsafe_code, reason = "memory of entries, handed out in pieces")]
 mod arena_unsafe;
-#[cfg_attr(
-    all(target_os = "linux", not(miri), not(loom)),
-    expect(unsafe_code, reason = "a system call")
-)]
+#[cfg_attr(all(target_os = "linux", not(miri)), expect(unsafe_code, reason = "a system call"))]
 mod barrier_unsafe;
 mod cache;
 mod coalescer;

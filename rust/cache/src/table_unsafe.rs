@@ -54,16 +54,6 @@ impl Table {
         let Some(head) = NonNull::new(memory) else {
             handle_alloc_error(layout)
         };
-        #[cfg(loom)]
-        for number in 0..capacity {
-            // SAFETY: the slot is in the memory just taken. Loom's atomics are not zeros.
-            unsafe {
-                head.add(1)
-                    .cast::<AtomicPtr<Node>>()
-                    .add(number)
-                    .write(AtomicPtr::new(std::ptr::null_mut()))
-            };
-        }
         // SAFETY: the memory is ours alone.
         unsafe { (*head.as_ptr()).capacity = capacity };
         Self(head)

@@ -1,13 +1,14 @@
 //! The bodies of responses that hyper sends.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use hyperweb_cache::{Buffer, Pool};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::metrics;
@@ -18,6 +19,12 @@ pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 64 << 10;
+
+/// The buffers of all threads for parts of files.
+fn chunks() -> &'static Pool {
+    static CHUNKS: OnceLock<Pool> = OnceLock::new();
+    CHUNKS.get_or_init(Pool::default)
+}
 
 /// Where the bytes come from.
 pub(crate) enum Body {
@@ -32,7 +39,8 @@ pub(crate) enum Body {
     File {
         file: tokio::fs::File,
         left: u64,
-        buffer: Box<[u8]>,
+        /// The buffer that is being read into.
+        buffer: Option<Buffer>,
     },
 }
 
@@ -45,7 +53,7 @@ impl Body {
         Self::File {
             file,
             left,
-            buffer: vec![0; CHUNK].into_boxed_slice(),
+            buffer: None,
         }
     }
 }
@@ -80,16 +88,24 @@ impl http_body::Body for Body {
                     return Poll::Ready(None);
                 }
                 let wanted = usize::try_from(*left).unwrap_or(CHUNK).min(CHUNK);
-                let mut space = ReadBuf::new(buffer.get_mut(..wanted).unwrap_or_default());
-                match Pin::new(file).poll_read(context, &mut space) {
-                    Poll::Pending => Poll::Pending,
+                let mut chunk = buffer.take().unwrap_or_else(|| chunks().take(CHUNK));
+                let mut space = ReadBuf::new(chunk.spare_mut().get_mut(..wanted).unwrap_or_default());
+                let polled = Pin::new(file).poll_read(context, &mut space);
+                let count = space.filled().len();
+                match polled {
+                    Poll::Pending => {
+                        *buffer = Some(chunk);
+                        Poll::Pending
+                    }
                     Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error.into()))),
-                    Poll::Ready(Ok(())) if space.filled().is_empty() => {
+                    Poll::Ready(Ok(())) if count == 0 => {
                         Poll::Ready(Some(Err("the file was cut short while it was sent".into())))
                     }
                     Poll::Ready(Ok(())) => {
-                        *left -= space.filled().len() as u64;
-                        Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(space.filled())))))
+                        *left -= count as u64;
+                        // It goes to the socket as it was read, and back to the pool when it is sent.
+                        chunk.advance_mut(count);
+                        Poll::Ready(Some(Ok(Frame::data(chunk.freeze()))))
                     }
                 }
             }

@@ -294,7 +294,7 @@ impl MemoryCache {
     fn reclaim(&self, py: Python<'_>) {
         py.detach(|| {
             self.cache.reclaim();
-            while self.cache.maintain(now()) {}
+            settle(&self.cache);
         });
     }
 
@@ -332,6 +332,18 @@ fn weigh(value: &Bound<'_, PyAny>) -> PyResult<u64> {
     value.call_method0("__sizeof__")?.extract()
 }
 
+/// Turns at most in which what is over is let go, before others may have the processor again.
+const MOST_TURNS: usize = 4096;
+
+/// Lets go what is over or hidden.
+fn settle(cache: &Objects) {
+    for _ in 0..MOST_TURNS {
+        if cache.maintain(now()) {
+            return;
+        }
+    }
+}
+
 /// A thread that lets go what is over, for as long as the cache lives.
 fn tend(cache: &Arc<Objects>) -> PyResult<()> {
     let cache = Arc::downgrade(cache);
@@ -339,7 +351,7 @@ fn tend(cache: &Arc<Objects>) -> PyResult<()> {
         loop {
             std::thread::sleep(BEAT);
             let Some(cache) = cache.upgrade() else { return };
-            while cache.maintain(now()) {}
+            settle(&cache);
         }
     };
     std::thread::Builder::new().name("cache-tend".to_owned()).spawn(work)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyperweb_cache::tiers::{
@@ -16,6 +16,8 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyModule};
 use super::key::with_key;
 use super::memory::{FOR_EVER, MemoryCache, millis};
 
+/// How long a server may take to answer at first; later it is a tier that is not there yet.
+const SERVER_TIME: Duration = Duration::from_millis(500);
 /// Faults that wait to be logged by Python, at most.
 const MOST_FAULTS: usize = 64;
 
@@ -59,6 +61,7 @@ impl Tiers {
             })
         };
         let mut tiers: Vec<(Arc<dyn Tier>, TierRules)> = Vec::new();
+        let mut remote = None;
         if let Some(folder) = shared {
             let config = LmdbConfig {
                 fault_sink: sink.clone(),
@@ -83,7 +86,9 @@ impl Tiers {
                 fault_sink: sink,
                 ..RedisConfig::new(url, namespace)
             };
-            tiers.push((Arc::new(RedisTier::new(config)), TierRules::for_slot(Slot::Remote)));
+            let tier = Arc::new(RedisTier::new(config));
+            remote = Some(Arc::clone(&tier));
+            tiers.push((tier, TierRules::for_slot(Slot::Remote)));
         }
         let above = Arc::downgrade(&memory.cache);
         let listener = move |purge: &Purge| {
@@ -95,7 +100,15 @@ impl Tiers {
                 Purge::All => cache.purge_all(),
             }
         };
-        let inner = py.detach(|| TieredCache::new(tiers, TieredConfig::default(), Arc::new(listener)));
+        let inner = py.detach(|| {
+            let inner = TieredCache::new(tiers, TieredConfig::default(), Arc::new(listener));
+            // What is put before the server has told its last purge could have been purged, and would not be kept.
+            let until = Instant::now() + SERVER_TIME;
+            while remote.as_ref().is_some_and(|tier| !tier.is_available()) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            inner
+        });
         Self { inner, faults }
     }
 

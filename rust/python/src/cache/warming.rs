@@ -11,13 +11,18 @@ use pyo3::prelude::*;
 use pyo3::types::PyModule;
 use pyo3::wrap_pyfunction;
 
-/// Reads an access log or a list of URLs: paths and how often they were asked for, lines read, lines that were none.
+/// What was asked for: the host where the line names it, the path, and how often.
+type Page = (Option<String>, String, u64);
+
+/// Reads an access log or a list of URLs: what was asked for, lines read, lines that were none.
 #[pyfunction]
-fn read_log(py: Python<'_>, path: PathBuf) -> PyResult<(Vec<(String, u64)>, u64, u64)> {
+fn read_log(py: Python<'_>, path: PathBuf) -> PyResult<(Vec<Page>, u64, u64)> {
     let found = py.detach(|| hyperweb_cache::read_log(BufReader::new(File::open(path)?), LogLimits::default()))?;
     let pages = found.pages.into_iter();
     Ok((
-        pages.map(|(page, count)| (page.target.into_string(), count)).collect(),
+        pages
+            .map(|(page, count)| (page.host.map(String::from), page.target.into_string(), count))
+            .collect(),
         found.lines,
         found.bad,
     ))

@@ -1,0 +1,202 @@
+"""Values that outlive memory, and are shared by processes and machines."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from hyperweb.cache import CacheError, TieredCache
+from tests.cache import in_a_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+class Point(msgspec.Struct):
+    """A value with a type."""
+
+    x: int
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Runs a Redis of its own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("redis-server is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: answers(port))
+        yield f"redis://127.0.0.1:{port}", server
+    finally:
+        server.send_signal(signal.SIGCONT)
+        server.kill()
+        server.wait()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on a port."""
+    with socket.create_connection(("127.0.0.1", port), 0.1):
+        return True
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            if condition():
+                return
+        time.sleep(0.01)
+    pytest.fail("it did not come to be")
+
+
+def forget_memory(cache: TieredCache) -> None:
+    """Empties the memory above the tiers."""
+    super(TieredCache, cache).purge(everything=True)
+
+
+def test_a_disk_is_found_again(tmp_path: Path) -> None:
+    cache = TieredCache("1MB", disk=tmp_path / "disk")
+    cache.set("a", {"x": [1, 2]}, ttl="1h", tags=["t"])
+    cache["b"] = b"\x00bytes"
+    assert cache.flush()
+    del cache
+    cache = TieredCache("1MB", disk=tmp_path / "disk")
+    assert (cache["a"], cache["b"]) == ({"x": [1, 2]}, b"\x00bytes")
+    assert cache.stats().tiers["disk"].hits == 2
+    assert cache["a"] == {"x": [1, 2]}
+    assert cache.stats().tiers["disk"].hits == 2, "it has come up to memory"
+    cache.purge(tags=["t"])
+    assert "a" not in cache
+    with pytest.raises(KeyError, match="a"):
+        cache["a"]
+
+
+def test_values_have_types_and_pickles_must_be_asked_for(tmp_path: Path) -> None:
+    cache = TieredCache("1MB", disk=tmp_path / "typed", type=Point)
+    cache["p"] = Point(1)
+    assert cache.flush()
+    forget_memory(cache)
+    assert cache["p"] == Point(1)
+    with pytest.raises(CacheError, match="pickle=True would keep it"):
+        cache["q"] = complex(1, 2)
+    pickled = TieredCache("1MB", disk=tmp_path / "pickled", pickle=True)
+    pickled["q"] = complex(1, 2)
+    assert pickled.flush()
+    forget_memory(pickled)
+    assert pickled["q"] == complex(1, 2)
+    del pickled
+    plain = TieredCache("1MB", disk=tmp_path / "pickled")
+    assert plain.get("q") is None
+
+
+def test_times_go_down_and_come_up(tmp_path: Path) -> None:
+    cache = TieredCache("1MB", disk=tmp_path / "disk")
+    cache.set("a", 1, ttl=0.1, grace=60)
+    assert cache.flush()
+    forget_memory(cache)
+    assert cache["a"] == 1
+    time.sleep(0.15)
+    assert cache.get("a") is None
+    assert cache.find("a") == (1, False)
+
+
+def test_processes_share_memory_and_purges(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    cache = TieredCache("1MB", shared=folder, shared_limit="8MB")
+    code = f"""
+import sys
+from hyperweb.cache import TieredCache
+cache = TieredCache("1MB", shared={str(folder)!r}, shared_limit="8MB")
+cache.set("theirs", "hello", tags=["t"])
+cache.flush()
+print(cache["ours"], flush=True)
+sys.stdin.readline()
+cache.purge(tags=["t"])
+print("purged", flush=True)
+sys.stdin.readline()
+"""
+    cache["ours"] = "from the first"
+    assert cache.flush()
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdin is not None
+    assert other.stdout is not None
+    with other:
+        assert other.stdout.readline() == "from the first\n"
+        assert cache["theirs"] == "hello"
+        other.stdin.write("\n")
+        other.stdin.flush()
+        assert other.stdout.readline() == "purged\n"
+        until(lambda: "theirs" not in cache)
+        other.kill()
+    assert cache["ours"] == "from the first"
+
+
+def test_a_damaged_file_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = TieredCache("1MB", disk=tmp_path / "disk")
+    cache["a"] = "x" * 5000
+    assert cache.flush()
+    del cache
+    data = next((tmp_path / "disk").glob("**/data.mdb"))
+    data.write_bytes(data.read_bytes()[:5000])
+    cache = TieredCache("1MB", disk=tmp_path / "disk")
+    assert cache.get("a") is None
+    assert "cache tier disk" in caplog.text
+    cache["b"] = 1
+    assert cache.flush()
+    forget_memory(cache)
+    assert cache["b"] == 1
+    assert cache.stats().tiers["disk"].recreated == 1
+
+
+def test_machines_share_a_server_and_its_purges(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as (url, server):
+        one, two = (TieredCache("1MB", redis=url, namespace="test") for _ in range(2))
+        one.set("a", 1, tags=["t"])
+        assert one.flush()
+        until(lambda: two.get("a") == 1)
+        one.purge(tags=["t"])
+        until(lambda: "a" not in two)
+        one["b"] = 2
+        assert one.flush()
+        server.send_signal(signal.SIGSTOP)
+        begun = time.monotonic()
+        assert [two.get(f"k{number}") for number in range(200)] == [None] * 200
+        assert time.monotonic() - begun < 5
+        server.send_signal(signal.SIGCONT)
+        until(lambda: two.get("b") == 2)
+        assert two.stats().tiers["redis"].faults > 0
+
+
+@in_a_loop
+async def test_a_loop_does_not_wait_for_a_server(tmp_path: Path) -> None:
+    async def make() -> Any:
+        return "made"
+
+    with redis_server(tmp_path) as (url, _):
+        cache = TieredCache("1MB", redis=url)
+        assert await cache.get_or_compute("k", make) == "made"
+        assert cache.flush()
+        forget_memory(cache)
+        assert await cache.get_or_compute("k", make) == "made"
+        assert cache.stats().tiers["redis"].hits >= 1
+
+
+def test_without_a_tier_it_says_so() -> None:
+    with pytest.raises(CacheError, match="name a tier"):
+        TieredCache("1MB")
