@@ -152,6 +152,8 @@ impl Responses {
 
     /// Forgets what a purge names, and returns how many responses that removed at once.
     pub fn purge(&self, purge: &Purge) -> usize {
+        // What earlier purges hid does not count for this one.
+        self.cache.reclaim();
         if let Some(site) = purge.site.as_deref().filter(|_| purge.all) {
             let start = [site.as_bytes(), &[0]].concat();
             self.cache.purge_prefix(&start);
