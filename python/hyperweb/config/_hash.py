@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,9 @@ _NOT_IN_PAGES = {"serve": None, "cache": ("memory",), "build": ("concurrency", "
 
 def settings_hash(settings: Settings) -> str:
     """Returns a hash of hyperweb's version and of all settings that decide what is built."""
+    # It brings OpenSSL with it, which a server that does not look at its sources has no use for.
+    import hashlib
+
     table = msgspec.to_builtins(settings)
     for section, names in _NOT_IN_PAGES.items():
         if names is None:

@@ -23,6 +23,9 @@ use crate::shared::{Shared, ThreadState};
 use crate::site::Sites;
 use crate::thread::{claim, listen, run};
 
+/// How long after its start the edge begins to check the bodies of its packs.
+const CHECK_AFTER: Duration = Duration::from_millis(500);
+
 /// What the taking up of a new build changed.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Reloaded {
@@ -170,6 +173,8 @@ impl Core {
         let core = Arc::clone(self);
         let first: Vec<_> = core.shared.sites.iter().map(|site| site.build.load_full()).collect();
         let work = move || {
+            // It takes all processors for a moment, and the first requests come before it.
+            std::thread::sleep(CHECK_AFTER);
             for ((site, build), bodies) in core.shared.sites.iter().zip(first).zip(unverified) {
                 let checked = bodies.verify();
                 // A build that was replaced by now harms nobody.
