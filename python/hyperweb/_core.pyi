@@ -354,7 +354,7 @@ class MemoryCache:
     def _purge(self, *, keys: list[Any], tags: list[str], prefixes: list[str], all: bool, soft: bool) -> int: ...
     def _purge_tags_where(self, condition: Callable[[str], bool]) -> int: ...
     def hottest(self, most: int) -> list[tuple[Any, int]]:
-        """Returns the keys asked for most and how often, roughly (0 to 255), the most first."""
+        """Returns the keys asked for most and how often, roughly (15 at most), the most first."""
 
     def reclaim(self) -> None:
         """Gives the memory of what is over or purged back at once, and not in the background."""
@@ -383,9 +383,6 @@ class Flights:
 
     def try_lead(self, key: Any) -> Lead | None:
         """Leads where nobody does."""
-
-    def is_uncacheable(self, key: Any) -> bool:
-        """Whether the key's value was found not to be shareable a short while ago."""
 
     def stats(self) -> dict[str, int]:
         """Returns how joins ended."""
@@ -452,9 +449,6 @@ class Tiers:
 
     def purge(self, *, keys: list[Any], tags: list[str], prefixes: list[str], all: bool) -> list[str]:
         """Hides what is meant in all tiers. Returns the names of those that could not be told yet."""
-
-    def poll(self) -> None:
-        """Hears at once what other processes of this machine purged."""
 
     def flush(self, seconds: float) -> bool:
         """Waits until all is written. Returns whether it is."""

@@ -102,11 +102,6 @@ impl Flights {
         Ok(guard.map(|guard| Lead(Mutex::new(Some(guard)))))
     }
 
-    /// Whether the key was found not to be shareable a short while ago.
-    fn is_uncacheable(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
-        with_key(key, |bytes| self.flights.is_hit_for_miss(bytes, now()))
-    }
-
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let found = self.flights.outcomes();
         let table = PyDict::new(py);

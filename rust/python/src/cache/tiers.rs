@@ -183,11 +183,6 @@ impl Tiers {
         Ok(py.detach(|| self.inner.purge(&purges)).owed)
     }
 
-    /// Hears at once what other processes of this machine purged.
-    fn poll(&self, py: Python<'_>) {
-        py.detach(|| self.inner.poll());
-    }
-
     /// Waits until all is written; whether it was within `seconds`.
     fn flush(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let patience = Duration::from_millis(millis(Some(seconds), 0)?);
