@@ -424,3 +424,18 @@ fn a_full_disk_lets_the_oldest_go_and_it_goes_on() {
     purge(&tier, &[Purge::tag("t")]);
     assert!(read(&tier, "after").is_none(), "purges find room too");
 }
+
+#[test]
+fn threads_may_end_while_it_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2_000 {
+        let tier = LmdbTier::new(LmdbConfig::shared(folder.path(), 1 << 20));
+        assert!(tier.is_open());
+        // A scope ends with what the threads run, and not with the threads: those are still being taken down.
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| assert!(tier.get(b"nothing", wall_clock()).is_none()));
+            }
+        });
+    }
+}

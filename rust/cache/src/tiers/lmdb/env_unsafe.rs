@@ -2,17 +2,24 @@
 
 use std::path::Path;
 
-use heed::{Env, EnvFlags, EnvOpenOptions};
+use heed::{Env, EnvFlags, EnvOpenOptions, WithoutTls};
 
 use super::config::Durability;
 
 /// Opens the environment in a folder.
-pub(super) fn open(folder: &Path, map_size: usize, max_readers: u32, durability: Durability) -> heed::Result<Env> {
+pub(super) fn open(
+    folder: &Path,
+    map_size: usize,
+    max_readers: u32,
+    durability: Durability,
+) -> heed::Result<Env<WithoutTls>> {
     let flags = match durability {
         Durability::Process => EnvFlags::NO_SYNC | EnvFlags::NO_META_SYNC,
         Durability::Machine => EnvFlags::NO_META_SYNC,
     };
-    let mut options = EnvOpenOptions::new();
+    // With places of readers in thread-local storage, a thread that ends while another closes the environment writes to a
+    // map that is gone.
+    let mut options = EnvOpenOptions::new().read_txn_without_tls();
     options.map_size(map_size).max_readers(max_readers);
     // SAFETY: without syncing, what is lost is what the system had not written when the whole machine stopped. Such files
     // live where nothing outlives that (`/dev/shm`), or are inspected before they are opened the next time.

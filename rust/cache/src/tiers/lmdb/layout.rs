@@ -6,7 +6,7 @@
 use std::ops::Bound;
 
 use heed::types::{Bytes, U64};
-use heed::{CommitOrAbort, Database, Env, IntegerComparator, RoTxn, RwTxn};
+use heed::{CommitOrAbort, Database, Env, IntegerComparator, RoTxn, RwTxn, WithoutTls};
 
 /// The layout of an environment; one of another layout is made anew.
 const FORMAT: u64 = 1;
@@ -84,7 +84,7 @@ pub(super) const fn record_key(hash: u64) -> u64 {
 }
 
 impl Tables {
-    pub(super) fn create(env: &Env) -> heed::Result<Self> {
+    pub(super) fn create(env: &Env<WithoutTls>) -> heed::Result<Self> {
         let txn = env.write_txn()?;
         let tree = env.create_databases_and_commit(txn, |opener, txn| {
             let tree = opener

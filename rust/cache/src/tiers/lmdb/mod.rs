@@ -1,6 +1,6 @@
 //! A tier in an LMDB environment: memory that processes share, or a disk.
 //!
-//! Readers take no lock of any kind; each thread has a place of its own in LMDB's table of readers. All writing, purges
+//! Readers take a lock for a moment, to get a place in LMDB's table of readers. All writing, purges
 //! included, is done by one thread of each process, and LMDB lets one process write at a time. Its mutex is a robust one:
 //! when a process is killed while it writes, the next writer is told, and what the dead one had not committed is not
 //! there.
@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use heed::{MdbError, RoTxn, WithTls};
+use heed::{MdbError, RoTxn, WithoutTls};
 use parking_lot::Mutex;
 
 pub use config::{Durability, LmdbConfig};
@@ -366,7 +366,7 @@ impl LmdbTier {
 }
 
 /// Begins to read. Where the table of readers is full, the places of the dead are taken back first.
-fn begin(store: &Store) -> Result<RoTxn<'_, WithTls>, Trouble> {
+fn begin(store: &Store) -> Result<RoTxn<'_, WithoutTls>, Trouble> {
     match store.env.read_txn() {
         Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
             store.env.clear_stale_readers()?;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use heed::{Env, RoTxn, RwTxn};
+use heed::{Env, RoTxn, RwTxn, WithoutTls};
 use parking_lot::Mutex;
 
 use super::super::ledger::Ledger;
@@ -16,7 +16,7 @@ use super::layout::{State, Tables};
 use super::trouble::Trouble;
 
 pub(super) struct Store {
-    pub(super) env: Env,
+    pub(super) env: Env<WithoutTls>,
     pub(super) tables: Tables,
     pub(super) watch: Watch,
     page_size: u64,
@@ -67,7 +67,7 @@ impl Store {
         Ok(Opened { store, replaced: wrong })
     }
 
-    fn map(config: &LmdbConfig) -> Result<(Env, Tables), Trouble> {
+    fn map(config: &LmdbConfig) -> Result<(Env<WithoutTls>, Tables), Trouble> {
         let env = env_unsafe::open(&config.folder, config.map_size(), config.max_readers, config.durability)?;
         env.clear_stale_readers()?;
         let tables = Tables::create(&env)?;
@@ -75,7 +75,7 @@ impl Store {
         Ok((env, tables))
     }
 
-    fn begin(env: &Env, tables: &Tables) -> Result<(), Trouble> {
+    fn begin(env: &Env<WithoutTls>, tables: &Tables) -> Result<(), Trouble> {
         let mut txn = env.write_txn()?;
         if tables.is_new(&txn)? {
             let first = wall_clock().saturating_mul(1000).max(1);
