@@ -82,8 +82,9 @@ impl Folder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error.to_string()),
         };
-        let length = file.metadata().map_err(|error| error.to_string())?.len();
+        // What is known comes first: meanwhile another process may make the file longer, and note that.
         let known = known_size(alive);
+        let length = file.metadata().map_err(|error| error.to_string())?.len();
         if length < known {
             return Err(format!("its file has {length} bytes and had {known}"));
         }
@@ -162,9 +163,11 @@ struct Watched {
 
 impl Watched {
     fn is_whole(&self) -> bool {
+        // What is known comes first: meanwhile the file may become longer, and another thread see that.
+        let known = self.largest.load(Ordering::Relaxed);
         fs::metadata(&self.path).is_ok_and(|found| {
-            (found.dev(), found.ino()) == self.identity
-                && self.largest.fetch_max(found.len(), Ordering::Relaxed) <= found.len()
+            self.largest.fetch_max(found.len(), Ordering::Relaxed);
+            (found.dev(), found.ino()) == self.identity && known <= found.len()
         })
     }
 }
