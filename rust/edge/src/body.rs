@@ -7,15 +7,18 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyperweb_cache::{Buffer, Pool};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::incoming::Incoming;
 use crate::metrics;
 use crate::shared::ThreadState;
 
 /// Why a body ends early.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
+/// The body of a client's request.
+pub(crate) type RequestBody = UnsyncBoxBody<Bytes, BodyError>;
 
 /// Bytes read from a file at a time.
 const CHUNK: usize = 64 << 10;
@@ -33,7 +36,6 @@ pub(crate) enum Body {
     Worker {
         first: Option<Bytes>,
         rest: Incoming,
-        lease: Option<Lease>,
     },
     /// A part of a file.
     File {
@@ -71,18 +73,10 @@ impl http_body::Body for Body {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Bytes(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Worker { first, rest, lease } => {
-                if let Some(bytes) = first.take().filter(|bytes| !bytes.is_empty()) {
-                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
-                }
-                let polled = Pin::new(rest)
-                    .poll_frame(context)
-                    .map(|frame| frame.map(|one| one.map_err(Into::into)));
-                if matches!(polled, Poll::Ready(None)) {
-                    lease.take();
-                }
-                polled
-            }
+            Self::Worker { first, rest } => match first.take().filter(|bytes| !bytes.is_empty()) {
+                Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                None => Pin::new(rest).poll_frame(context),
+            },
             Self::File { file, left, buffer } => {
                 if *left == 0 {
                     return Poll::Ready(None);
@@ -115,7 +109,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Bytes(bytes) => bytes.is_none(),
-            Self::Worker { first, rest, .. } => first.is_none() && rest.is_end_stream(),
+            Self::Worker { first, rest } => first.is_none() && rest.is_end_stream(),
             Self::File { left, .. } => *left == 0,
         }
     }
@@ -124,7 +118,7 @@ impl http_body::Body for Body {
         match self {
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::File { left, .. } => SizeHint::with_exact(*left),
-            Self::Worker { first, rest, .. } => {
+            Self::Worker { first, rest } => {
                 let mut hint = rest.size_hint();
                 let more = first.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 if let Some(exact) = hint.exact() {

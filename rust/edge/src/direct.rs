@@ -1,15 +1,17 @@
-//! The direct path: plain requests for packed responses, each with one read and one write.
+//! The direct path: plain requests, each with one read and one write.
 //!
-//! What is plain: a GET or HEAD of HTTP/1.1 in origin form, with one Host and no body, for a response that is in the
-//! pack. Anything else goes to hyper, with all that was read and not yet answered, and stays there.
+//! What is plain: a GET or HEAD of HTTP/1.1 in origin form, with one Host and no body, for what is in the pack or has a
+//! handler. Anything else goes to hyper, with all that was read and not yet answered, and stays there.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http_body::Body as _;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -22,11 +24,15 @@ use crate::answer::{Answer, Head, answer, not_found};
 use crate::body::InFlight;
 use crate::clock;
 use crate::config::Limits;
+use crate::connection::place_of;
+use crate::fetch::{Asked, Fetched, fetch};
 use crate::metrics::Source;
 use crate::path::target;
 use crate::replay::Replay;
-use crate::service::serve;
+use crate::service::{has_route, serve};
 use crate::shared::ThreadState;
+use crate::site::Site;
+use crate::write::{write_all, write_response};
 
 const MOST_FIELDS: usize = 100;
 const FIRST_READ: usize = 8 << 10;
@@ -56,7 +62,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
     loop {
         while start < end {
             let Some(bytes) = buffer.get(start..end) else { return };
-            match respond(&state, &stream, bytes).await {
+            match respond(&state, &stream, bytes, &peer).await {
                 Ok(Next::Answered { used, close }) => {
                     start += used;
                     since = Instant::now();
@@ -152,7 +158,7 @@ async fn read(
     }
 }
 
-async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> io::Result<Next> {
+async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], peer: &str) -> io::Result<Next> {
     if !bytes.starts_with(b"GET /") && !bytes.starts_with(b"HEAD /") {
         return Ok(if b"GET /".starts_with(bytes) || b"HEAD /".starts_with(bytes) {
             Next::More
@@ -181,12 +187,21 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
     let site = state.shared.sites.find(plain.host);
     let build = site.build.load();
     let mut found = answer(&build.pack, &target, &plain.head);
-    if matches!(found, Answer::Missing) && build.router.is_none() {
+    // A response that could be sent before a drain began is the last of its connection.
+    let close = plain.close || state.shared.draining.load(Ordering::Relaxed);
+    if matches!(found, Answer::Missing) {
+        if has_route(&build, &target) {
+            drop(build);
+            let Some(headers) = fields_of(&request, bytes.get(..used).unwrap_or(bytes)) else {
+                return Ok(Next::HandOver);
+            };
+            let method = if plain.head.is_head { Method::HEAD } else { Method::GET };
+            let asked = Asked::new(method, headers, &target, plain.host, peer);
+            make(state, stream, site, asked, close, started).await?;
+            return Ok(Next::Answered { used, close });
+        }
         found = not_found(&build.pack, &plain.head).unwrap_or(Answer::Missing);
     }
-    let mut close = plain.close;
-    // A response that could be sent before a drain began is the last of its connection.
-    close |= state.shared.draining.load(Ordering::Relaxed);
     let (status, line, head, body): (u16, &[u8], &[u8], &[u8]) = match &found {
         Answer::Whole {
             status: status @ (200 | 404),
@@ -225,6 +240,52 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8]) -> 
         state.metrics.count(Source::Pack, status, sent, microseconds);
     }
     Ok(Next::Answered { used, close })
+}
+
+/// Answers a request from the cache of what Python made, or from a worker.
+async fn make(
+    state: &Arc<ThreadState>,
+    stream: &TcpStream,
+    site: &Arc<Site>,
+    asked: Asked,
+    close: bool,
+    started: Option<Instant>,
+) -> io::Result<()> {
+    let _flight = InFlight::new(Arc::clone(state));
+    let is_head = asked.method == Method::HEAD;
+    let Fetched { response, source } = tokio::select! {
+        biased;
+        fetched = fetch(state, site, asked) => fetched,
+        // Nobody would read what is made.
+        () = gone(stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
+    let took = started.map(|started| started.elapsed());
+    write_response(stream, response, is_head, close, &state.shared.limits).await?;
+    if let Some(took) = took {
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        state.metrics.count(source, status, size.unwrap_or(0), microseconds);
+    }
+    Ok(())
+}
+
+/// Waits until the client has closed the connection; for ever where it sends more first.
+async fn gone(stream: &TcpStream) {
+    if let Ok(1..) = stream.peek(&mut [0]).await {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The fields of a request as the rest of the edge takes them; the values share one copy of its bytes.
+fn fields_of(request: &httparse::Request<'_, '_>, head: &[u8]) -> Option<HeaderMap> {
+    let copy = Bytes::copy_from_slice(head);
+    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
+    for field in request.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        let value = HeaderValue::from_maybe_shared(copy.slice(place_of(field.value, head))).ok()?;
+        headers.append(name, value);
+    }
+    Some(headers)
 }
 
 /// Whether a request says in two ways where its body ends: what one server takes for a body another takes for the next
@@ -306,31 +367,6 @@ impl<'a> Plain<'a> {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
         })?;
         Some(Self { host, head, close })
-    }
-}
-
-/// Writes all of two parts, at best with one call. A client that takes nothing for too long is given up.
-async fn write_all(stream: &TcpStream, first: &[u8], second: &[u8], limits: &Limits) -> io::Result<()> {
-    let total = first.len() + second.len();
-    let mut done = 0;
-    loop {
-        let parts = [
-            IoSlice::new(first.get(done.min(first.len())..).unwrap_or(&[])),
-            IoSlice::new(second.get(done.saturating_sub(first.len())..).unwrap_or(&[])),
-        ];
-        match stream.try_write_vectored(&parts) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => {
-                done += count;
-                if done >= total {
-                    return Ok(());
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(Duration::from_millis(limits.write_time), stream.writable()).await??;
-            }
-            Err(error) => return Err(error),
-        }
     }
 }
 

@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyperweb_cache::{Inserted, Joined, LeaderGuard};
 
-use crate::body::{Body, Lease};
+use crate::body::{Body, RequestBody};
 use crate::clock;
+use crate::connection::{Failed, SentBody, is_empty};
+use crate::incoming::Incoming;
 use crate::metrics::Source;
 use crate::policy;
 use crate::responses::{Found, LARGEST, Question, Usable, cache_status, strip_internal};
 use crate::shared::ThreadState;
 use crate::site::Site;
 use crate::store::Stored;
-use crate::upstream::{Failed, RequestBody};
+use crate::upstream::Sent;
 
 /// How long nobody waits for a key that was found not to be shareable, in milliseconds.
 const HIT_FOR_MISS: u64 = 5000;
@@ -96,15 +97,18 @@ impl Asked {
         }
     }
 
-    fn request(&self, body: RequestBody) -> Option<Request<RequestBody>> {
-        let mut request = Request::builder()
-            .method(&self.method)
-            .uri(&self.target)
-            .version(Version::HTTP_11)
-            .body(body)
-            .ok()?;
-        *request.headers_mut() = self.headers.clone();
-        Some(request)
+    /// The head as it goes to a worker; `is_chunked` where a body follows of which nobody said how long it is.
+    fn head(&self, is_chunked: bool) -> Vec<u8> {
+        let mut head = Vec::with_capacity(1024);
+        for part in [self.method.as_str(), " ", &self.target, " HTTP/1.1\r\n"] {
+            head.extend_from_slice(part.as_bytes());
+        }
+        write_fields(&mut head, &self.headers);
+        if is_chunked {
+            head.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        head
     }
 
     /// The request for the whole response, also where this client wants only its head, or has it: the others may not.
@@ -130,6 +134,15 @@ impl Asked {
             query: self.target.split_once('?').map(|(_, query)| query),
             method: &self.method,
             headers: &self.headers,
+        }
+    }
+}
+
+/// Writes fields as they stand in a head.
+pub(crate) fn write_fields(head: &mut Vec<u8>, headers: &HeaderMap) {
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            head.extend_from_slice(part);
         }
     }
 }
@@ -171,12 +184,17 @@ fn strip_named(headers: &mut HeaderMap) {
 
 /// Passes a request on with its body, and the response back, keeping nothing.
 pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, body: RequestBody) -> Fetched {
-    let mut body = Some(body);
-    let make = || asked.request(body.take()?);
-    let sent = site
-        .upstream
-        .send(state.number, &state.shared.limits, false, make)
-        .await;
+    let body = (!is_empty(&body)).then(|| SentBody {
+        is_chunked: !asked.headers.contains_key(CONTENT_LENGTH),
+        body,
+    });
+    let sent = Sent {
+        head: &asked.head(body.as_ref().is_some_and(|body| body.is_chunked)),
+        is_head: asked.method == Method::HEAD,
+        body,
+        again: false,
+    };
+    let sent = site.upstream.send(state.number, &state.shared.limits, sent).await;
     Fetched {
         response: passed_on(sent, site, "fwd=bypass"),
         source: Source::Worker,
@@ -257,11 +275,14 @@ async fn alone(state: &Arc<ThreadState>, site: &Site, asked: &Asked) -> Response
     passed_on(sent, site, "fwd=miss")
 }
 
-async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<(Response<Incoming>, Lease), Failed> {
-    let empty = || Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
-    site.upstream
-        .send(state.number, &state.shared.limits, true, || asked.request(empty()))
-        .await
+async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<Response<Incoming>, Failed> {
+    let sent = Sent {
+        head: &asked.head(false),
+        is_head: asked.method == Method::HEAD,
+        body: None,
+        again: true,
+    };
+    site.upstream.send(state.number, &state.shared.limits, sent).await
 }
 
 /// Asks a worker for a response that others wait for, and keeps it where it may be kept.
@@ -273,7 +294,7 @@ async fn lead(
     guard: LeaderGuard<Arc<Stored>>,
 ) -> Result<Fetched, Failed> {
     let token = state.shared.responses.begin();
-    let (response, lease) = match send(state, site, &asked.whole()).await {
+    let response = match send(state, site, &asked.whole()).await {
         Ok(answered) => answered,
         Err(failed) => {
             guard.fail("no worker answered");
@@ -288,7 +309,7 @@ async fn lead(
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let Some(times) = times.filter(|_| declared.is_none_or(|length: usize| length <= LARGEST)) else {
         guard.uncacheable(now, HIT_FOR_MISS);
-        let response = passed_on(Ok((response, lease)), site, "fwd=miss");
+        let response = passed_on(Ok(response), site, "fwd=miss");
         return Ok(Fetched {
             response: without_body(response, asked),
             source: Source::Worker,
@@ -309,7 +330,6 @@ async fn lead(
             let rest = Body::Worker {
                 first: Some(body.freeze()),
                 rest: incoming,
-                lease: Some(lease),
             };
             let response = Response::from_parts(parts, rest);
             let response = without_body(finished(response, site, "fwd=miss"), asked);
@@ -360,23 +380,17 @@ fn without_body(mut response: Response<Body>, asked: &Asked) -> Response<Body> {
 }
 
 /// A worker's response as it goes to the client, or what is said where there is none.
-fn passed_on(sent: Result<(Response<Incoming>, Lease), Failed>, site: &Site, status: &str) -> Response<Body> {
+fn passed_on(sent: Result<Response<Incoming>, Failed>, site: &Site, status: &str) -> Response<Body> {
     match sent {
-        Ok((response, lease)) => {
-            let (parts, rest) = response.into_parts();
-            let body = Body::Worker {
-                first: None,
-                rest,
-                lease: Some(lease),
-            };
-            finished(Response::from_parts(parts, body), site, status)
-        }
+        Ok(response) => finished(response.map(|rest| Body::Worker { first: None, rest }), site, status),
         Err(Failed::TooLate) => plain(StatusCode::GATEWAY_TIMEOUT, "The page took too long to make.\n"),
         Err(Failed::NoWorker) => plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "Nobody is here to make this page yet.\n",
         ),
         Err(Failed::Broken) => plain(StatusCode::BAD_GATEWAY, "Making this page failed.\n"),
+        Err(Failed::TooLarge) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n"),
+        Err(Failed::NoBody) => plain(StatusCode::BAD_REQUEST, "The request's body did not come to its end.\n"),
     }
 }
 

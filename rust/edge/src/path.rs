@@ -22,7 +22,7 @@ pub fn target(text: &str) -> Option<Target<'_>> {
         Some((path, query)) => (path, Some(query)),
         None => (text, None),
     };
-    if !raw.starts_with('/') || raw.contains('#') {
+    if !raw.starts_with('/') || text.contains('#') {
         return None;
     }
     let path = if raw.contains('%') {

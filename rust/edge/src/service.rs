@@ -104,7 +104,8 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
                 "The request's body is too large.\n",
             ));
         }
-        let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).boxed_unsync();
+        let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+        let body = BodyExt::boxed_unsync(body);
         return pass(state, site, &asked, body).await;
     }
     if !is_get {
@@ -155,7 +156,7 @@ fn joined<'a>(headers: &'a http::HeaderMap, name: &HeaderName) -> Option<Cow<'a,
     Some(values.fold(Cow::Borrowed(first), |all, one| Cow::Owned(format!("{all}, {one}"))))
 }
 
-fn has_route(build: &Build, target: &Target<'_>) -> bool {
+pub(crate) fn has_route(build: &Build, target: &Target<'_>) -> bool {
     let mut params = hyperweb_router::Params::new();
     build
         .router

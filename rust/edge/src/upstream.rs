@@ -1,32 +1,26 @@
 //! The workers of a site: who is given a request, and over which connection.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response};
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use http::Response;
 use parking_lot::Mutex;
-use tokio::net::UnixStream;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::body::{BodyError, Lease};
+use crate::body::Lease;
 use crate::config::Limits;
-
-pub(crate) type RequestBody = UnsyncBoxBody<bytes::Bytes, BodyError>;
-type Connection = SendRequest<RequestBody>;
+use crate::connection::{Begun, Connection, Failed, SentBody};
+use crate::incoming::Incoming;
 
 /// Idle connections a thread keeps to one worker.
 const MOST_IDLE: usize = 64;
 
 /// One worker.
-struct Worker {
+pub(crate) struct Worker {
     socket: PathBuf,
     outstanding: Arc<AtomicU64>,
     /// Idle connections, those of each thread apart: a connection lives on the thread that made it.
@@ -41,15 +35,15 @@ pub(crate) struct Upstream {
     waiting: AtomicU64,
 }
 
-/// Why a request got no answer.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// There is no worker, and none came in time.
-    NoWorker,
-    /// The worker went away, or answered nonsense.
-    Broken,
-    /// The worker took too long to begin.
-    TooLate,
+/// A request as it goes over a connection.
+pub(crate) struct Sent<'a> {
+    /// The head, with its framing.
+    pub(crate) head: &'a [u8],
+    pub(crate) is_head: bool,
+    /// What follows the head. A request with a body is sent once only.
+    pub(crate) body: Option<SentBody>,
+    /// Whether it may be sent again once anything of it may have been done.
+    pub(crate) again: bool,
 }
 
 impl Upstream {
@@ -97,50 +91,51 @@ impl Upstream {
         with_workers + self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Sends a request to the worker that has the fewest. `make` makes it, anew for each try; where `again` is false
-    /// there is only one, once anything of it may have been done.
+    /// Sends a request to the worker that has the fewest.
     pub(crate) async fn send(
         &self,
         thread: usize,
         limits: &Limits,
-        again: bool,
-        mut make: impl FnMut() -> Option<Request<RequestBody>>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
+        mut sent: Sent<'_>,
+    ) -> Result<Response<Incoming>, Failed> {
         let deadline = Instant::now() + Duration::from_millis(limits.no_worker_time);
-        let mut tried: Vec<PathBuf> = Vec::new();
+        let worker_time = Duration::from_millis(limits.worker_time);
+        let mut tried: Vec<Arc<Worker>> = Vec::new();
         let mut last = Failed::NoWorker;
         loop {
             let Some(worker) = self.pick(&tried, deadline).await else {
                 return Err(last);
             };
-            let Some(connection) = connection(&worker, thread).await else {
-                tried.push(worker.socket.clone());
+            let Some(mut connection) = worker.connection(thread).await else {
+                tried.push(worker);
                 continue;
             };
-            let Some(request) = make() else { return Err(last) };
             worker.outstanding.fetch_add(1, Ordering::AcqRel);
             let lease = Lease(Arc::clone(&worker.outstanding));
-            match exchange(connection, request, &worker, thread, limits).await {
-                Ok(response) => return Ok((response, lease)),
+            let exchanged = connection.exchange(sent.head, sent.is_head, sent.body.take());
+            match timeout(worker_time, exchanged).await.unwrap_or(Err(Failed::TooLate)) {
+                Ok(begun) => return Ok(response(begun, connection, worker, thread, lease)),
                 Err(failed) => {
-                    let gives_up = !again || matches!(failed, Failed::TooLate) || tried.len() > 4;
+                    let gives_up = !sent.again || failed != Failed::Broken || tried.len() > 4;
                     last = failed;
                     if gives_up {
                         return Err(last);
                     }
-                    tried.push(worker.socket.clone());
+                    tried.push(worker);
                 }
             }
         }
     }
 
     /// The worker with the fewest requests, not one that was tried. Where there is none, waits for a new one.
-    async fn pick(&self, tried: &[PathBuf], deadline: Instant) -> Option<Arc<Worker>> {
+    async fn pick(&self, tried: &[Arc<Worker>], deadline: Instant) -> Option<Arc<Worker>> {
         loop {
             let changed = self.changed.notified();
             let found = {
                 let workers = self.workers.load();
-                let untried = workers.iter().filter(|worker| !tried.contains(&worker.socket));
+                let untried = workers
+                    .iter()
+                    .filter(|worker| tried.iter().all(|one| !Arc::ptr_eq(one, worker)));
                 untried
                     .min_by_key(|worker| worker.outstanding.load(Ordering::Relaxed))
                     .cloned()
@@ -158,56 +153,41 @@ impl Upstream {
     }
 }
 
-async fn connection(worker: &Arc<Worker>, thread: usize) -> Option<Connection> {
-    {
-        let mut idle = worker.idle.get(thread)?.lock();
-        // The one used last is the likeliest to be open; one whose response is still being read is passed by.
-        if let Some(at) = idle.iter().rposition(Connection::is_ready) {
-            return Some(idle.swap_remove(at));
+impl Worker {
+    async fn connection(&self, thread: usize) -> Option<Connection> {
+        {
+            let mut idle = self.idle.get(thread)?.lock();
+            // The one used last is the likeliest to be open.
+            while let Some(connection) = idle.pop() {
+                if connection.is_idle() {
+                    return Some(connection);
+                }
+            }
         }
-        idle.retain(|connection| !connection.is_closed());
+        Connection::open(&self.socket).await.ok()
     }
-    connect(&worker.socket).await
+
+    /// Takes back a connection whose response has been read.
+    pub(crate) fn keep(&self, connection: Connection, thread: usize) {
+        if let Some(idle) = self.idle.get(thread) {
+            let mut idle = idle.lock();
+            if idle.len() < MOST_IDLE {
+                idle.push(connection);
+            }
+        }
+    }
 }
 
-async fn connect(socket: &Path) -> Option<Connection> {
-    let stream = UnixStream::connect(socket).await.ok()?;
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
-    tokio::spawn(async move {
-        // A connection that fails fails the request on it, which is told so.
-        let _ = connection.await;
-    });
-    Some(sender)
-}
-
-async fn exchange(
-    mut connection: Connection,
-    request: Request<RequestBody>,
-    worker: &Arc<Worker>,
+fn response(
+    begun: Begun,
+    connection: Connection,
+    worker: Arc<Worker>,
     thread: usize,
-    limits: &Limits,
-) -> Result<Response<Incoming>, Failed> {
-    let answered = timeout(
-        Duration::from_millis(limits.worker_time),
-        connection.send_request(request),
-    )
-    .await;
-    match answered {
-        Ok(Ok(response)) => {
-            keep(connection, worker, thread);
-            Ok(response)
-        }
-        Ok(Err(_)) => Err(Failed::Broken),
-        Err(_) => Err(Failed::TooLate),
-    }
-}
-
-/// Gives a connection back. It can be taken again once its response has been read.
-fn keep(connection: Connection, worker: &Worker, thread: usize) {
-    if let Some(idle) = worker.idle.get(thread) {
-        let mut idle = idle.lock();
-        if idle.len() < MOST_IDLE {
-            idle.push(connection);
-        }
-    }
+    lease: Lease,
+) -> Response<Incoming> {
+    let framing = (begun.framing, begun.is_reusable);
+    let mut response = Response::new(Incoming::new(connection, framing, worker, thread, lease));
+    *response.status_mut() = begun.status;
+    *response.headers_mut() = begun.headers;
+    response
 }

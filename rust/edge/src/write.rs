@@ -1,0 +1,112 @@
+//! Writes responses to a client's connection: HTTP/1.1 (RFC 9112).
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, DATE};
+use http::{Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use tokio::net::TcpStream;
+
+use crate::body::{Body, BodyError};
+use crate::clock;
+use crate::config::Limits;
+use crate::fetch::write_fields;
+
+/// Writes a whole response to a request of HTTP/1.1. An error means that its end was not written, and the connection is
+/// of no more use.
+pub(crate) async fn write_response(
+    stream: &TcpStream,
+    response: Response<Body>,
+    is_head: bool,
+    close: bool,
+    limits: &Limits,
+) -> io::Result<()> {
+    let (parts, mut body) = response.into_parts();
+    let mut head = Vec::with_capacity(1024);
+    head.extend_from_slice(b"HTTP/1.1 ");
+    head.extend_from_slice(parts.status.as_str().as_bytes());
+    head.push(b' ');
+    head.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
+    head.extend_from_slice(b"\r\n");
+    write_fields(&mut head, &parts.headers);
+    if !parts.headers.contains_key(DATE) {
+        clock::with_date(|date| {
+            for part in [&b"date: "[..], date, b"\r\n"] {
+                head.extend_from_slice(part);
+            }
+        });
+    }
+    if close {
+        head.extend_from_slice(b"connection: close\r\n");
+    }
+    let has_body = !is_head && !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let length = body.size_hint().exact();
+    let is_chunked = has_body && length.is_none() && !parts.headers.contains_key(CONTENT_LENGTH);
+    if is_chunked {
+        head.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    } else if let Some(length) = length.filter(|_| has_body && !parts.headers.contains_key(CONTENT_LENGTH)) {
+        head.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+    if !has_body {
+        return write_all(stream, &head, &[], limits).await;
+    }
+    // What is there at once goes with the head; the head does not wait for what is not.
+    let mut frame = match poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await {
+        Poll::Ready(frame) => frame,
+        Poll::Pending => {
+            write_all(stream, &head, &[], limits).await?;
+            head.clear();
+            body.frame().await
+        }
+    };
+    while let Some(data) = frame {
+        let data: Bytes = data.map_err(broken)?.into_data().unwrap_or_default();
+        if !data.is_empty() {
+            if is_chunked {
+                head.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+            }
+            write_all(stream, &head, &data, limits).await?;
+            head.clear();
+            if is_chunked {
+                head.extend_from_slice(b"\r\n");
+            }
+        }
+        frame = body.frame().await;
+    }
+    if is_chunked {
+        head.extend_from_slice(b"0\r\n\r\n");
+    }
+    write_all(stream, &head, &[], limits).await
+}
+
+fn broken(error: BodyError) -> io::Error {
+    io::Error::other(error)
+}
+
+/// Writes all of two parts, at best with one call. A client that takes nothing for too long is given up.
+pub(crate) async fn write_all(stream: &TcpStream, first: &[u8], second: &[u8], limits: &Limits) -> io::Result<()> {
+    let total = first.len() + second.len();
+    let mut done = 0;
+    while done < total {
+        let parts = [
+            IoSlice::new(first.get(done.min(first.len())..).unwrap_or(&[])),
+            IoSlice::new(second.get(done.saturating_sub(first.len())..).unwrap_or(&[])),
+        ];
+        match stream.try_write_vectored(&parts) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::timeout(Duration::from_millis(limits.write_time), stream.writable()).await??;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
