@@ -99,15 +99,37 @@ async def _serve(spec: WorkerSpec, app: App, target: Any) -> int:
     loop.add_signal_handler(signal.SIGTERM, server.stop)
     loop.add_reader(spec.leash, server.stop)
     await app.startup()
+    threads = _threads()
     serving = asyncio.create_task(server.serve())
     waiting = asyncio.create_task(_listening(spec))
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
+        _let_requests_gather(_threads() - threads)
         os.write(spec.ready, b"1")
     waiting.cancel()
     await serving
     await app.shutdown()
     return 0
+
+
+def _threads() -> set[int]:
+    """The threads of this process, where the system tells."""
+    try:
+        return {int(task.name) for task in Path("/proc/self/task").iterdir()}
+    except OSError:
+        return set()
+
+
+def _let_requests_gather(threads: set[int]) -> None:
+    """Makes the thread that reads requests, the first of Granian's, one that does not preempt others (sched(7)).
+
+    Woken for each request on a busy processor, it would interrupt whoever sends them, and hand them to Python one by
+    one; so they come several at a time. On a processor with nothing to do it is woken as fast as before.
+    """
+    if threads and hasattr(os, "SCHED_BATCH"):
+        # A sandbox may forbid it; then it is as it was.
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(min(threads), os.SCHED_BATCH, os.sched_param(0))
 
 
 async def _listening(spec: WorkerSpec) -> None:
