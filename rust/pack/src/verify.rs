@@ -74,7 +74,8 @@ pub(crate) fn read_header(file: &File, path: &Path) -> Result<Header, PackError>
     let mut hash = [0; 32];
     hash.copy_from_slice(&bytes[HEADER_HASH]);
     bytes[HEADER_HASH].fill(0);
-    if *blake3::hash(&bytes).as_bytes() != hash {
+    // A fuzzer is to come to what lies behind the checksums.
+    if !cfg!(fuzzing) && *blake3::hash(&bytes).as_bytes() != hash {
         return refused("its checksum is wrong");
     }
     let said = u64_at(&bytes, 16).unwrap_or(0);
@@ -129,7 +130,7 @@ pub(crate) fn verify_sections(
         for (hash, _) in hashes.iter().zip(&jobs).filter(|(_, job)| job.0 == number) {
             all.update(hash);
         }
-        if *all.finalize().as_bytes() != row.hash {
+        if !cfg!(fuzzing) && *all.finalize().as_bytes() != row.hash {
             return Err(PackError::refused(path, section.name(), "its checksum is wrong"));
         }
         let end = row.offset + row.length;
