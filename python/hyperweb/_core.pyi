@@ -486,7 +486,7 @@ class Edge:
     def addresses(self) -> list[str]:
         """Returns the addresses it listens on."""
 
-    def set_upstreams(self, site: str, sockets: list[str]) -> None:
+    def set_upstreams(self, site: str, addresses: list[str]) -> None:
         """Sets the sockets of a site's workers."""
 
     def has_routes(self, site: str) -> bool:

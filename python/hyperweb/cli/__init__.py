@@ -13,6 +13,7 @@ from hyperweb.errors import HyperwebError
 _COMMANDS = {
     "build": "hyperweb.cli.build:build",
     "serve": "hyperweb.cli.serve:serve",
+    "edge": "hyperweb.cli.edge:edge",
     "stats": "hyperweb.cli.stats:stats",
     "routes": "hyperweb.cli.routes:routes",
     "purge": "hyperweb.cli.purge:purge",

@@ -18,6 +18,10 @@ def running_servers(site: Path) -> list[Running]:
     Raises:
         ServeError: There is none.
     """
+    # An edge alone notes itself in any folder.
+    found = [] if (site / "site.toml").exists() else find_running(site / ".hyperweb")
+    if found:
+        return found
     config = load_site(site)
     found = find_running(config.state)
     if not found:

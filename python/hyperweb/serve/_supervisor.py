@@ -106,11 +106,11 @@ class Supervisor:
         settings = self._settings
         if self._direct:
             self._port = free_port(settings.host, settings.port)
-            self.addresses = [f"{_bracketed(settings.host)}:{self._port}"]
+            self.addresses = [f"{bracketed(settings.host)}:{self._port}"]
             return
         described = {
-            "listen": [f"{_bracketed(settings.host)}:{settings.port}"],
-            "threads": settings.edge_threads or _cores(),
+            "listen": [f"{bracketed(settings.host)}:{settings.port}"],
+            "threads": settings.edge_threads or cores(),
             "admin_socket": str(self._runtime.admin),
             "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
             "metrics": settings.metrics,
@@ -133,7 +133,7 @@ class Supervisor:
         self.addresses = self._edge.addresses()
 
     def _start_pool(self, site: SiteConfig) -> None:
-        least = site.settings.serve.workers or _cores()
+        least = site.settings.serve.workers or cores()
 
         def changed(sockets: list[Path]) -> None:
             if self._edge is not None:
@@ -246,11 +246,13 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return (found.st_ino, found.st_mtime_ns, found.st_size)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Returns how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """Returns a host as it stands before a port."""
     return f"[{host}]" if ":" in host else host
 
 

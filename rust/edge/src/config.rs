@@ -32,8 +32,11 @@ pub struct SiteConfig {
     /// Host names it answers to; none is all the others.
     #[serde(default)]
     pub hosts: Vec<String>,
-    pub pack: PathBuf,
+    /// Its packed build; without one everything is asked of its origins.
+    #[serde(default)]
+    pub pack: Option<PathBuf>,
     /// The folder with the files that are too large for the pack.
+    #[serde(default)]
     pub files: PathBuf,
     /// Header fields added to what Python answers, where it does not set them itself.
     #[serde(default)]

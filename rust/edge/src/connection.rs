@@ -2,7 +2,6 @@
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
-use std::path::Path;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
@@ -11,11 +10,11 @@ use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use crate::body::RequestBody;
 use crate::framing::{Framing, Misframed};
+use crate::stream::{Address, Stream};
 
 const MOST_FIELDS: usize = 128;
 /// A longer head of a response is refused.
@@ -25,7 +24,7 @@ const READ: usize = 8 << 10;
 /// A connection that nobody else uses.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: UnixStream,
+    stream: Stream,
     /// What was read and not yet used.
     read: BytesMut,
 }
@@ -68,9 +67,9 @@ impl From<Misframed> for Failed {
 }
 
 impl Connection {
-    pub(crate) async fn open(socket: &Path) -> std::io::Result<Self> {
+    pub(crate) async fn open(address: &Address) -> std::io::Result<Self> {
         Ok(Self {
-            stream: UnixStream::connect(socket).await?,
+            stream: address.connect().await?,
             read: BytesMut::new(),
         })
     }
@@ -92,7 +91,7 @@ impl Connection {
             self.stream.write_all(head).await?;
             return read_head(&mut self.stream, &mut self.read, answers_head).await;
         };
-        let (mut reader, mut writer) = self.stream.split();
+        let (mut reader, mut writer) = split(&mut self.stream);
         writer.write_all(head).await?;
         let sending = body.send(&mut writer);
         let reading = read_head(&mut reader, &mut self.read, answers_head);

@@ -20,16 +20,16 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use crate::answer::{Answer, Head, answer, not_found};
+use crate::answer::{Answer, Head};
 use crate::body::InFlight;
 use crate::clock;
 use crate::config::Limits;
 use crate::connection::place_of;
 use crate::fetch::{Asked, Fetched, fetch};
 use crate::metrics::Source;
-use crate::path::target;
+use crate::policy::request_may_use;
 use crate::replay::Replay;
-use crate::service::{has_route, serve};
+use crate::service::serve;
 use crate::shared::ThreadState;
 use crate::site::Site;
 use crate::write::{write_all, write_response};
@@ -180,27 +180,30 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
     let Some(plain) = Plain::read(&request) else {
         return Ok(Next::HandOver);
     };
-    let Some(target) = request.path.and_then(target) else {
+    let site = state.shared.sites.find(plain.host);
+    let Some(target) = request.path.and_then(|path| site.target(path)) else {
         return Ok(Next::HandOver);
     };
     let started = state.shared.measures.then(Instant::now);
-    let site = state.shared.sites.find(plain.host);
     let build = site.build.load();
-    let mut found = answer(&build.pack, &target, &plain.head);
+    let mut found = build.answer(&target, &plain.head);
     // A response that could be sent before a drain began is the last of its connection.
     let close = plain.close || state.shared.draining.load(Ordering::Relaxed);
     if matches!(found, Answer::Missing) {
-        if has_route(&build, &target) {
+        if build.has_route(&target) {
             drop(build);
             let Some(headers) = fields_of(&request, bytes.get(..used).unwrap_or(bytes)) else {
                 return Ok(Next::HandOver);
             };
             let method = if plain.head.is_head { Method::HEAD } else { Method::GET };
+            if !request_may_use(&method, &headers) {
+                return Ok(Next::HandOver);
+            }
             let asked = Asked::new(method, headers, &target, plain.host, peer);
             make(state, stream, site, asked, close, started).await?;
             return Ok(Next::Answered { used, close });
         }
-        found = not_found(&build.pack, &plain.head).unwrap_or(Answer::Missing);
+        found = build.not_found(&plain.head).unwrap_or(Answer::Missing);
     }
     let (status, line, head, body): (u16, &[u8], &[u8], &[u8]) = match &found {
         Answer::Whole {

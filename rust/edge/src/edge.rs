@@ -1,7 +1,6 @@
 //! The edge as a whole.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -21,6 +20,7 @@ use crate::purge::Purge;
 use crate::responses::Responses;
 use crate::shared::{Shared, ThreadState};
 use crate::site::Sites;
+use crate::stream::Address;
 use crate::thread::{claim, listen, run};
 
 /// How long after its start the edge begins to check the bodies of its packs.
@@ -117,15 +117,17 @@ impl Edge {
         &self.addresses
     }
 
-    /// Sets the sockets of a site's workers.
-    pub fn set_upstreams(&self, site: &str, sockets: &[PathBuf]) -> Result<(), EdgeError> {
-        self.core.shared.sites.by_name(site)?.upstream.set(sockets);
+    /// Sets where a site's workers or origins listen: `http://HOST:PORT`, `unix:PATH`, or the path of a socket.
+    pub fn set_upstreams(&self, site: &str, addresses: &[String]) -> Result<(), EdgeError> {
+        let read = addresses.iter().map(|text| Address::read(text));
+        let addresses = read.collect::<Result<Vec<_>, _>>()?;
+        self.core.shared.sites.by_name(site)?.upstream.set(&addresses);
         Ok(())
     }
 
     /// Whether anything of a site's build is made at run time.
     pub fn has_routes(&self, site: &str) -> Result<bool, EdgeError> {
-        Ok(self.core.shared.sites.by_name(site)?.build.load().router.is_some())
+        Ok(self.core.shared.sites.by_name(site)?.build.load().has_routes())
     }
 
     /// Takes up a site's new build. Responses under way are those of the build they began with.
@@ -169,14 +171,14 @@ impl Edge {
 }
 
 impl Core {
-    fn check_in_background(self: &Arc<Self>, unverified: Vec<Unverified>) -> Result<(), EdgeError> {
+    fn check_in_background(self: &Arc<Self>, unverified: Vec<Option<Unverified>>) -> Result<(), EdgeError> {
         let core = Arc::clone(self);
         let first: Vec<_> = core.shared.sites.iter().map(|site| site.build.load_full()).collect();
         let work = move || {
             // It takes all processors for a moment, and the first requests come before it.
             std::thread::sleep(CHECK_AFTER);
             for ((site, build), bodies) in core.shared.sites.iter().zip(first).zip(unverified) {
-                let checked = bodies.verify();
+                let checked = bodies.map_or(Ok(()), Unverified::verify);
                 // A build that was replaced by now harms nobody.
                 if let Err(error) = checked
                     && Arc::ptr_eq(&build, &site.build.load())
@@ -194,7 +196,10 @@ impl Core {
 
     pub(crate) fn reload(&self, site: &str) -> Result<Reloaded, EdgeError> {
         let (old, new) = self.shared.sites.by_name(site)?.reload()?;
-        let found = diff(&old.pack, &new.pack);
+        let (Some(old), Some(new)) = (&old.pack, &new.pack) else {
+            return Ok(Reloaded::default());
+        };
+        let found = diff(old, new);
         Ok(Reloaded {
             added: found.added,
             changed: found.changed,

@@ -1,24 +1,24 @@
 //! A response that Python makes: from the cache, from whoever is already making it, or from a worker.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyperweb_cache::{Inserted, Joined, LeaderGuard};
+use hyperweb_cache::{FillToken, Inserted, Joined, LeaderGuard};
 
 use crate::body::{Body, RequestBody};
 use crate::clock;
 use crate::connection::{Failed, SentBody, is_empty};
 use crate::incoming::Incoming;
 use crate::metrics::Source;
-use crate::policy;
+use crate::policy::{self, Receipt, Times};
 use crate::responses::{Found, LARGEST, Question, Usable, cache_status, strip_internal};
 use crate::shared::ThreadState;
 use crate::site::Site;
-use crate::store::Stored;
+use crate::store::{Stored, key};
 use crate::upstream::Sent;
 
 /// How long nobody waits for a key that was found not to be shareable, in milliseconds.
@@ -30,16 +30,29 @@ pub(crate) const MOST_WAIT: Duration = Duration::from_secs(30);
 const MOST_TURNS: usize = 3;
 
 /// Fields of one connection, never passed on (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 6] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     TRANSFER_ENCODING,
     http::header::TE,
     http::header::TRAILER,
     http::header::UPGRADE,
+    http::header::PROXY_AUTHENTICATE,
+    http::header::PROXY_AUTHORIZATION,
     HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-authentication-info"),
+    HeaderName::from_static("proxy-connection"),
 ];
 /// Fields only the edge may set: a client's own say nothing.
 const FROM_THE_EDGE: [HeaderName; 2] = [HeaderName::from_static("x-real-ip"), http::header::FORWARDED];
+/// What makes a request one for less than the whole response.
+const CONDITIONS: [HeaderName; 6] = [
+    http::header::IF_NONE_MATCH,
+    http::header::IF_MODIFIED_SINCE,
+    http::header::IF_MATCH,
+    http::header::IF_UNMODIFIED_SINCE,
+    http::header::IF_RANGE,
+    http::header::RANGE,
+];
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -98,12 +111,17 @@ impl Asked {
     }
 
     /// The head as it goes to a worker; `is_chunked` where a body follows of which nobody said how long it is.
-    fn head(&self, is_chunked: bool) -> Vec<u8> {
+    fn head(&self, is_chunked: bool, is_origin: bool) -> Vec<u8> {
         let mut head = Vec::with_capacity(1024);
         for part in [self.method.as_str(), " ", &self.target, " HTTP/1.1\r\n"] {
             head.extend_from_slice(part.as_bytes());
         }
         write_fields(&mut head, &self.headers);
+        if is_origin {
+            for part in ["surrogate-capability: ", policy::CAPABILITY, "\r\n"] {
+                head.extend_from_slice(part.as_bytes());
+            }
+        }
         if is_chunked {
             head.extend_from_slice(b"transfer-encoding: chunked\r\n");
         }
@@ -111,11 +129,15 @@ impl Asked {
         head
     }
 
-    /// The request for the whole response, also where this client wants only its head, or has it: the others may not.
-    fn whole(&self) -> Self {
+    /// The request for the whole response, also where this client wants only its head or a part, or has it: the others
+    /// may not. `stale` is what is asked about.
+    fn whole(&self, stale: Option<&Stored>) -> Self {
         let mut headers = self.headers.clone();
-        for name in [http::header::IF_NONE_MATCH, http::header::IF_MODIFIED_SINCE] {
+        for name in CONDITIONS {
             headers.remove(name);
+        }
+        for (name, value) in stale.iter().flat_map(|stale| &stale.validators) {
+            headers.insert(name.clone(), value.clone());
         }
         Self {
             method: Method::GET,
@@ -189,16 +211,52 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
         body,
     });
     let sent = Sent {
-        head: &asked.head(body.as_ref().is_some_and(|body| body.is_chunked)),
+        head: &asked.head(body.as_ref().is_some_and(|body| body.is_chunked), site.is_origin()),
         is_head: asked.method == Method::HEAD,
         body,
         again: false,
     };
     let sent = site.upstream.send(state.number, &state.shared.limits, sent).await;
+    if let Ok(response) = &sent
+        && !policy::is_safe(&asked.method)
+        && (response.status().is_success() || response.status().is_redirection())
+    {
+        invalidate(state, site, asked, response.headers());
+    }
     Fetched {
         response: passed_on(sent, site, "fwd=bypass"),
         source: Source::Worker,
     }
+}
+
+/// Forgets what a request that may have changed something makes doubtful: what is at its own target, and at the places
+/// of the same host that the response names (RFC 9111, section 4.4).
+fn invalidate(state: &ThreadState, site: &Site, asked: &Asked, response: &HeaderMap) {
+    let responses = &state.shared.responses;
+    responses.invalidate(&asked.question(site).key());
+    for name in [LOCATION, CONTENT_LOCATION] {
+        let text = response.get(name).and_then(|value| value.to_str().ok());
+        if let Some(path_and_query) = text.and_then(|text| same_host(text, asked))
+            && let Some(target) = site.target(path_and_query)
+        {
+            responses.invalidate(&key(&site.name, &asked.host, &target.path, target.query));
+        }
+    }
+}
+
+/// The path and query of a reference, where it is to the host of the request (RFC 3986, section 4.2). One that is
+/// relative to the path is none that is worth the while.
+fn same_host<'a>(reference: &'a str, asked: &Asked) -> Option<&'a str> {
+    let reference = reference.split('#').next()?;
+    let after_scheme = reference
+        .strip_prefix("http:")
+        .or_else(|| reference.strip_prefix("https:"))
+        .unwrap_or(reference);
+    let Some(rest) = after_scheme.strip_prefix("//") else {
+        return reference.starts_with('/').then_some(reference);
+    };
+    let (authority, path) = rest.split_at(rest.find('/')?);
+    authority.eq_ignore_ascii_case(&asked.host).then_some(path)
 }
 
 /// Answers a GET or HEAD that may be answered from the cache.
@@ -212,38 +270,51 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
         let stale = match found {
             Some(found) if found.usable == Usable::Fresh => return hit(&found, &question),
             Some(found) if found.usable == Usable::WhileRevalidating => {
-                refresh(state, site, &asked, key);
+                refresh(state, site, &asked, key, Arc::clone(&found.stored));
                 return hit(&found, &question);
             }
             stale => stale,
         };
-        if stale.is_none() && state.shared.flights.is_hit_for_miss(&key, now) {
+        if policy::only_if_cached(&asked.headers) {
+            return Fetched {
+                response: plain(StatusCode::GATEWAY_TIMEOUT, "Nothing is kept that answers this.\n"),
+                source: Source::Edge,
+            };
+        }
+        if policy::asks_for_part(&asked.headers) {
+            // A part is not kept, and what is whole may be large: it is left to its maker.
             break;
         }
-        let fetched = match state.shared.flights.join(&key).await {
-            Joined::Leader(guard) => {
-                // Between the look and the lead another flight may have landed.
-                let (again, landed) = responses.look_up(&primary, &asked.headers, clock::now());
-                if again != key {
-                    continue;
+        let old = stale.as_ref().map(|stale| &*stale.stored);
+        let fetched = if state.shared.flights.is_hit_for_miss(&key, now) {
+            make(state, site, &asked, &key, None, old).await
+        } else {
+            match state.shared.flights.join(&key).await {
+                Joined::Leader(guard) => {
+                    // Between the look and the lead another flight may have landed.
+                    let (again, landed) = responses.look_up(&primary, &asked.headers, clock::now());
+                    if again != key {
+                        continue;
+                    }
+                    if let Some(landed) = landed.filter(|found| found.usable == Usable::Fresh) {
+                        guard.complete(&landed.stored);
+                        return hit(&landed, &question);
+                    }
+                    make(state, site, &asked, &key, Some(guard), old).await
                 }
-                if let Some(landed) = landed.filter(|found| found.usable == Usable::Fresh) {
-                    guard.complete(&landed.stored);
-                    return hit(&landed, &question);
+                Joined::Value(stored) if stored.is_for(&primary, &asked.headers) => {
+                    let is_head = asked.method == Method::HEAD;
+                    let reply = stored.reply(&asked.headers, is_head, stored.times.age, "fwd=miss; collapsed");
+                    return from_cache(reply);
                 }
-                lead(state, site, &asked, &key, guard).await
+                // It was made for other values of the fields it depends on; the key with this request's own is known now.
+                Joined::Value(_) => continue,
+                Joined::Failed(_) => Err(Failed::Broken),
+                Joined::Uncacheable | Joined::TimedOut => make(state, site, &asked, &key, None, old).await,
             }
-            Joined::Value(stored) if stored.is_for(&primary, &asked.headers) => {
-                let is_head = asked.method == Method::HEAD;
-                let reply = stored.reply(&asked.headers, is_head, stored.times.age, "fwd=miss; collapsed");
-                return from_cache(reply);
-            }
-            // It was made for other values of the fields it depends on; the key with this request's own is known now.
-            Joined::Value(_) => continue,
-            Joined::Failed(_) => Err(Failed::Broken),
-            Joined::Uncacheable | Joined::TimedOut => break,
         };
-        return match (fetched, stale) {
+        let usable = stale.filter(|stale| stale.usable == Usable::IfError);
+        return match (fetched, usable) {
             (Ok(fetched), _) if !fetched.response.status().is_server_error() => fetched,
             (_, Some(stale)) => hit(&stale, &question),
             (Ok(fetched), None) => fetched,
@@ -254,7 +325,7 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
         };
     }
     Fetched {
-        response: alone(state, site, &asked).await,
+        response: passed_on(send(state, site, &asked).await, site, "fwd=miss"),
         source: Source::Worker,
     }
 }
@@ -270,14 +341,9 @@ fn from_cache(reply: Response<Bytes>) -> Fetched {
     }
 }
 
-async fn alone(state: &Arc<ThreadState>, site: &Site, asked: &Asked) -> Response<Body> {
-    let sent = send(state, site, asked).await;
-    passed_on(sent, site, "fwd=miss")
-}
-
 async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<Response<Incoming>, Failed> {
     let sent = Sent {
-        head: &asked.head(false),
+        head: &asked.head(false, site.is_origin()),
         is_head: asked.method == Method::HEAD,
         body: None,
         again: true,
@@ -285,90 +351,196 @@ async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<Respons
     site.upstream.send(state.number, &state.shared.limits, sent).await
 }
 
-/// Asks a worker for a response that others wait for, and keeps it where it may be kept.
-async fn lead(
+/// Who waits for a response.
+type Waiting = Option<LeaderGuard<Arc<Stored>>>;
+
+/// Asks a worker for a response, and keeps it where it may be kept. `guard` is of those who wait for it; `stale` is what
+/// the worker is asked about.
+async fn make(
     state: &Arc<ThreadState>,
     site: &Site,
     asked: &Asked,
     key: &[u8],
-    guard: LeaderGuard<Arc<Stored>>,
+    mut guard: Waiting,
+    stale: Option<&Stored>,
 ) -> Result<Fetched, Failed> {
     let token = state.shared.responses.begin();
-    let response = match send(state, site, &asked.whole()).await {
+    let began = Instant::now();
+    let response = match send(state, site, &asked.whole(stale)).await {
         Ok(answered) => answered,
         Err(failed) => {
-            guard.fail("no worker answered");
+            if let Some(guard) = guard {
+                guard.fail("no worker answered");
+            }
             return Err(failed);
         }
     };
     let now = clock::now();
-    let times = policy::storable(&asked.headers, response.status(), response.headers());
+    let receipt = Receipt {
+        now: SystemTime::now(),
+        delay: began.elapsed(),
+        may_guess: site.is_origin(),
+    };
+    if response.status() == StatusCode::NOT_MODIFIED
+        && let Some(stale) = stale
+    {
+        return Ok(freshen(
+            state,
+            site,
+            asked,
+            key,
+            (guard, token),
+            stale,
+            &response.map(drop),
+            &receipt,
+        ));
+    }
+    let times = policy::storable(&asked.headers, response.status(), response.headers(), &receipt);
     let declared = response
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let Some(times) = times.filter(|_| declared.is_none_or(|length: usize| length <= LARGEST)) else {
-        guard.uncacheable(now, HIT_FOR_MISS);
-        let response = passed_on(Ok(response), site, "fwd=miss");
-        return Ok(Fetched {
-            response: without_body(response, asked),
-            source: Source::Worker,
-        });
+        let_go(guard, now);
+        return Ok(from_worker(passed_on(Ok(response), site, "fwd=miss"), asked));
     };
+    if times.ttl == 0 {
+        // Each of those who wait has to ask about it for itself.
+        let_go(guard.take(), now);
+    }
     let (parts, mut incoming) = response.into_parts();
     let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
     while let Some(frame) = incoming.frame().await {
         let Ok(frame) = frame else {
-            guard.fail("the worker went away in the middle of its answer");
+            if let Some(guard) = guard {
+                guard.fail("the worker went away in the middle of its answer");
+            }
             return Err(Failed::Broken);
         };
         if let Ok(data) = frame.into_data() {
             body.extend_from_slice(&data);
         }
         if body.len() > LARGEST {
-            guard.uncacheable(now, HIT_FOR_MISS);
+            let_go(guard, now);
             let rest = Body::Worker {
                 first: Some(body.freeze()),
                 rest: incoming,
             };
-            let response = Response::from_parts(parts, rest);
-            let response = without_body(finished(response, site, "fwd=miss"), asked);
-            return Ok(Fetched {
-                response,
-                source: Source::Worker,
-            });
+            let response = finished(Response::from_parts(parts, rest), site, "fwd=miss");
+            return Ok(from_worker(response, asked));
         }
     }
-    let tags = policy::tags(&parts.headers);
-    let varies = policy::varies_on(&parts.headers);
-    let kept = Response::from_parts(parts, Body::empty());
+    let found = (policy::tags(&parts.headers), policy::varies_on(&parts.headers));
+    let mut kept = Response::from_parts(parts, Body::empty());
+    dated(kept.headers_mut());
     let (parts, _) = finished(kept, site, "").into_parts();
     let primary = asked.question(site).key();
-    let stored = Stored::new(parts, body.freeze(), times, &primary, varies, &asked.headers);
+    let stored = Stored::new(parts, body.freeze(), times, found, &primary, &asked.headers);
     let stored = Arc::new(stored);
-    let outcome = state.shared.responses.keep(&primary, key, &stored, tags, token, now);
-    guard.complete(&stored);
+    let outcome = state.shared.responses.keep(&primary, key, &stored, token, now);
+    if let Some(guard) = guard {
+        guard.complete(&stored);
+    }
     let status = if outcome == Inserted::Kept {
         "fwd=miss; stored"
     } else {
         "fwd=miss"
     };
-    let reply = stored.reply(&asked.headers, asked.method == Method::HEAD, times.age, status);
-    Ok(Fetched {
-        response: reply.map(Body::from),
+    Ok(from_worker(reply(&stored, asked, status), asked))
+}
+
+/// Keeps a response anew that its maker said is still right (RFC 9111, section 4.3.4).
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is a part of the question or of the answer"
+)]
+fn freshen(
+    state: &ThreadState,
+    site: &Site,
+    asked: &Asked,
+    key: &[u8],
+    (guard, token): (Waiting, FillToken),
+    stale: &Stored,
+    answer: &Response<()>,
+    receipt: &Receipt,
+) -> Fetched {
+    let mut fields = answer.headers().clone();
+    strip_connection(&mut fields);
+    dated(&mut fields);
+    // What decides is what the kept response says with the fields that were sent now.
+    let mut said = fields.clone();
+    for (name, value) in &stale.headers {
+        if !said.contains_key(name) && *name != http::header::AGE {
+            said.append(name.clone(), value.clone());
+        }
+    }
+    let now = clock::now();
+    let times = policy::storable(&asked.headers, stale.status, &said, receipt);
+    let none = Times {
+        ttl: 0,
+        revalidate: 0,
+        if_error: 0,
+        validate: 0,
+        age: 0,
+    };
+    let stored = Arc::new(stale.freshened(&fields, times.unwrap_or(none)));
+    let primary = asked.question(site).key();
+    if times.is_some() {
+        state.shared.responses.keep(&primary, key, &stored, token, now);
+    } else {
+        state.shared.responses.invalidate(key);
+    }
+    match guard {
+        Some(guard) if stored.times.ttl > 0 => guard.complete(&stored),
+        guard => let_go(guard, now),
+    }
+    Fetched {
+        response: reply(&stored, asked, "hit; fwd=stale; fwd-status=304"),
         source: Source::Worker,
-    })
+    }
+}
+
+fn reply(stored: &Stored, asked: &Asked, status: &str) -> Response<Body> {
+    let is_head = asked.method == Method::HEAD;
+    stored
+        .reply(&asked.headers, is_head, stored.times.age, status)
+        .map(Body::from)
+}
+
+/// Lets those go who wait for what is not for all.
+fn let_go(guard: Waiting, now: u64) {
+    if let Some(guard) = guard {
+        guard.uncacheable(now, HIT_FOR_MISS);
+    }
+}
+
+/// Notes when a response came, where it does not say when it was made (RFC 9110, section 6.6.1).
+fn dated(headers: &mut HeaderMap) {
+    if !headers.contains_key(DATE) {
+        clock::with_date(|date| {
+            if let Ok(value) = HeaderValue::from_bytes(date) {
+                headers.insert(DATE, value);
+            }
+        });
+    }
+}
+
+fn from_worker(response: Response<Body>, asked: &Asked) -> Fetched {
+    Fetched {
+        response: without_body(response, asked),
+        source: Source::Worker,
+    }
 }
 
 /// Makes a stale response anew, in the background, unless someone does already.
-fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u8>) {
+fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u8>, stale: Arc<Stored>) {
     let Some(guard) = state.shared.flights.try_lead(&key) else {
         return;
     };
-    let (state, site, asked) = (Arc::clone(state), Arc::clone(site), asked.whole());
+    let (state, site, asked) = (Arc::clone(state), Arc::clone(site), asked.whole(None));
     tokio::spawn(async move {
-        // What it makes is kept by `lead`; nobody waits for what comes back.
-        let _ = lead(&state, &site, &asked, &key, guard).await;
+        // What it makes is kept; nobody waits for what comes back.
+        let _ = make(&state, &site, &asked, &key, Some(guard), Some(&stale)).await;
     });
 }
 
@@ -399,6 +571,10 @@ fn finished(mut response: Response<Body>, site: &Site, status: &str) -> Response
     let headers = response.headers_mut();
     strip_connection(headers);
     strip_internal(headers);
+    if !site.is_origin() {
+        // Which server our own Python runs behind is nobody's business.
+        headers.remove(http::header::SERVER);
+    }
     for (name, value) in &site.headers {
         if !headers.contains_key(name) {
             headers.insert(name, value.clone());

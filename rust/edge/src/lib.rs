@@ -32,6 +32,7 @@ mod service;
 mod shared;
 mod site;
 mod store;
+mod stream;
 mod thread;
 mod upstream;
 mod write;

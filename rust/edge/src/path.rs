@@ -35,6 +35,20 @@ pub fn target(text: &str) -> Option<Target<'_>> {
     (plain && !dots).then_some(Target { raw, path, query })
 }
 
+/// Takes a request target in origin form apart, and leaves its path as it stands.
+pub(crate) fn as_it_stands(text: &str) -> Option<Target<'_>> {
+    let (raw, query) = match text.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (text, None),
+    };
+    let plain = text.bytes().all(|byte| byte > 0x20 && byte != 0x7f && byte != b'#');
+    (raw.starts_with('/') && plain).then_some(Target {
+        raw,
+        path: Cow::Borrowed(raw),
+        query,
+    })
+}
+
 fn decode(raw: &str) -> Option<String> {
     let bytes = raw.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

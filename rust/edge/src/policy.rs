@@ -1,12 +1,27 @@
 //! Whether and how long a response may be kept by a shared cache: no clock, no socket, no state.
 //!
-//! RFC 9111 with RFC 5861 (stale-while-revalidate, stale-if-error) and RFC 9213 (CDN-Cache-Control).
+//! RFC 9111 with RFC 5861 (stale-while-revalidate, stale-if-error) and RFC 9213 (targeted fields).
 
-use http::header::{AGE, AUTHORIZATION, CACHE_CONTROL, EXPIRES, SET_COOKIE, VARY};
+use std::time::{Duration, SystemTime};
+
+use http::header::{
+    AGE, AUTHORIZATION, CACHE_CONTROL, DATE, ETAG, EXPIRES, LAST_MODIFIED, PRAGMA, RANGE, SET_COOKIE, VARY,
+};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
 /// The longest time that is kept, in seconds (RFC 9111, section 1.2.2).
 const LONGEST: u64 = 1 << 31;
+/// How long a response that must be validated is kept for that, in milliseconds.
+const VALIDATED_FOR: u64 = 24 * 3600 * 1000;
+/// Of the time since it was last changed, a response is taken to stay fresh for one part of this many, and no longer
+/// than a day (section 4.2.2).
+const HEURISTIC_PART: u64 = 10;
+const HEURISTIC_MOST: u64 = 24 * 3600;
+/// The fields that speak to this cache before `Cache-Control` does, the most specific first (RFC 9213, section 2.1).
+const TARGETED: [&str; 3] = ["hyperweb-cache-control", "cdn-cache-control", "surrogate-control"];
+/// What this cache is called by whoever targets it (Edge Architecture Specification, 2001).
+pub(crate) const CAPABILITY: &str = "hyperweb=\"Surrogate/1.0\"";
+const TARGET: &str = "hyperweb";
 
 /// How long a response may be used, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +32,27 @@ pub(crate) struct Times {
     pub(crate) revalidate: u64,
     /// Stale, but used when making a new one fails.
     pub(crate) if_error: u64,
+    /// Stale, but kept so that its maker can be asked whether it is still right.
+    pub(crate) validate: u64,
     /// How old it is already.
     pub(crate) age: u64,
+}
+
+impl Times {
+    /// How long it is kept after it is stale.
+    pub(crate) fn grace(&self) -> u64 {
+        self.revalidate.max(self.if_error).max(self.validate)
+    }
+}
+
+/// When and from whom a response came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Receipt {
+    pub(crate) now: SystemTime,
+    /// How long it took.
+    pub(crate) delay: Duration,
+    /// Whether a response that does not say how long it stays fresh may be taken to stay so for a while.
+    pub(crate) may_guess: bool,
 }
 
 /// What `Cache-Control` says, as far as a shared cache asks (RFC 9111, section 5.2).
@@ -30,6 +64,7 @@ struct Directives {
     private: bool,
     public: bool,
     must_revalidate: bool,
+    must_understand: bool,
     max_age: Option<u64>,
     s_maxage: Option<u64>,
     stale_while_revalidate: Option<u64>,
@@ -37,6 +72,17 @@ struct Directives {
 }
 
 impl Directives {
+    /// Reads the directives that are in force, and whether they are of a field that is for this cache.
+    fn of(headers: &HeaderMap) -> (Self, bool) {
+        let targeted = TARGETED
+            .iter()
+            .find_map(|name| Self::read(headers, &HeaderName::from_static(name)));
+        match targeted {
+            Some(found) => (found, true),
+            None => (Self::read(headers, &CACHE_CONTROL).unwrap_or_default(), false),
+        }
+    }
+
     fn read(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         let mut found = Self::default();
         let mut any = false;
@@ -47,7 +93,7 @@ impl Directives {
                 found.no_store = true;
                 continue;
             };
-            for item in text.split(',') {
+            for item in items(text) {
                 found.add(item.trim());
             }
         }
@@ -55,23 +101,57 @@ impl Directives {
     }
 
     fn add(&mut self, item: &str) {
+        // A directive may be for one cache alone; no other has a semicolon outside of a string.
+        let (item, target) = item.split_once(';').unwrap_or((item, TARGET));
+        if !target.trim().eq_ignore_ascii_case(TARGET) {
+            return;
+        }
         let (name, value) = item
             .split_once('=')
             .map_or((item, None), |(name, value)| (name, Some(value)));
-        let seconds = || value.map(|text| seconds(text.trim().trim_matches('"')));
-        match name.trim().to_ascii_lowercase().as_str() {
+        // Neither a space before the sign nor one behind it is allowed (section 5.2): it is another directive then.
+        let seconds = || value.map(|text| seconds(unquoted(text)));
+        match name.to_ascii_lowercase().as_str() {
             "no-store" => self.no_store = true,
+            // With field names it is about those alone, which this cache takes for the whole (sections 5.2.2.4 and 7).
             "no-cache" => self.no_cache = true,
             "private" => self.private = true,
             "public" => self.public = true,
             "must-revalidate" | "proxy-revalidate" => self.must_revalidate = true,
-            "max-age" => self.max_age = Some(seconds().unwrap_or(0)),
-            "s-maxage" => self.s_maxage = Some(seconds().unwrap_or(0)),
+            "must-understand" => self.must_understand = true,
+            "max-age" => self.max_age = Some(shorter(self.max_age, seconds())),
+            "s-maxage" => self.s_maxage = Some(shorter(self.s_maxage, seconds())),
             "stale-while-revalidate" => self.stale_while_revalidate = seconds(),
             "stale-if-error" => self.stale_if_error = seconds(),
             _ => {}
         }
     }
+}
+
+/// Of a directive that is there twice the shorter time counts (section 4.2.1).
+fn shorter(known: Option<u64>, found: Option<u64>) -> u64 {
+    let found = found.unwrap_or(0);
+    known.map_or(found, |known| known.min(found))
+}
+
+/// The items of a list; a comma inside a string is none between them.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_quoted = false;
+    let mut is_escaped = false;
+    text.split(move |letter: char| {
+        let is_end = letter == ',' && !is_quoted;
+        if letter == '"' && !is_escaped {
+            is_quoted = !is_quoted;
+        }
+        is_escaped = letter == '\\' && is_quoted && !is_escaped;
+        is_end
+    })
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"')
+        .and_then(|inner| inner.strip_suffix('"'))
+        .unwrap_or(text)
 }
 
 /// A number of seconds; what is no number is none at all, and counts as stale (section 4.2.1).
@@ -84,24 +164,61 @@ fn seconds(text: &str) -> u64 {
 
 /// Whether the cache may answer a request at all, or keep what is answered to it.
 pub(crate) fn request_may_use(method: &Method, headers: &HeaderMap) -> bool {
-    matches!(*method, Method::GET | Method::HEAD) && !headers.contains_key(http::header::RANGE)
+    matches!(*method, Method::GET | Method::HEAD) && !asks_for(headers, "no-store")
+}
+
+/// Whether a client wants what is there or nothing (section 5.2.1.7).
+pub(crate) fn only_if_cached(headers: &HeaderMap) -> bool {
+    asks_for(headers, "only-if-cached")
+}
+
+fn asks_for(headers: &HeaderMap, directive: &str) -> bool {
+    let fields = headers.get_all(CACHE_CONTROL).iter();
+    fields
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(items)
+        .any(|item| item.trim().eq_ignore_ascii_case(directive))
+}
+
+/// Whether a request asks for a part only.
+pub(crate) fn asks_for_part(headers: &HeaderMap) -> bool {
+    headers.contains_key(RANGE)
+}
+
+/// Whether a method changes nothing (RFC 9110, section 9.2.1).
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}
+
+/// Whether a status is one whose response may be kept without being told so (RFC 9110, section 15.1).
+fn is_heuristically_cacheable(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
+    )
 }
 
 /// Returns how long the response to a request may be kept, or none where it may not (RFC 9111, section 3).
-pub(crate) fn storable(request: &HeaderMap, status: StatusCode, response: &HeaderMap) -> Option<Times> {
-    let targeted = HeaderName::from_static("cdn-cache-control");
-    let directives = Directives::read(response, &targeted)
-        .or_else(|| Directives::read(response, &CACHE_CONTROL))
-        .unwrap_or_default();
-    let understood = matches!(
-        status.as_u16(),
-        200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501
-    );
+pub(crate) fn storable(
+    request: &HeaderMap,
+    status: StatusCode,
+    response: &HeaderMap,
+    receipt: &Receipt,
+) -> Option<Times> {
+    let (mut directives, is_targeted) = Directives::of(response);
+    // A cache that understands the status may keep it in spite of the other (section 5.2.2.3).
+    directives.no_store &= !(directives.must_understand && is_heuristically_cacheable(status));
+    // What a malformed request was answered must not become the answer to others, and parts are not put together.
+    let is_final = !status.is_informational()
+        && !matches!(
+            status,
+            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::BAD_REQUEST
+        );
     let varies_on_all = response
         .get_all(VARY)
         .iter()
         .any(|value| value.as_bytes().contains(&b'*'));
-    if directives.no_store || directives.private || directives.no_cache || !understood || varies_on_all {
+    if directives.no_store || directives.private || !is_final || varies_on_all {
         return None;
     }
     // A cookie is for one client; what sets one is kept only for that client, which a shared cache cannot know.
@@ -113,39 +230,80 @@ pub(crate) fn storable(request: &HeaderMap, status: StatusCode, response: &Heade
     if request.contains_key(AUTHORIZATION) && !for_all {
         return None;
     }
-    let age = response
-        .get(AGE)
-        .and_then(|value| value.to_str().ok())
-        .map_or(0, seconds);
-    let lifetime = directives
-        .s_maxage
-        .or(directives.max_age)
-        .or_else(|| expires(response))?;
-    // Section 4.2.4: these forbid any use of what is stale; so does s-maxage (section 5.2.2.10) where no grace is named.
+    let age = age(response, receipt);
+    let told = directives.s_maxage.or(directives.max_age);
+    let told = told.or_else(|| expires(response, receipt).filter(|_| !is_targeted));
+    let has_validator = response.contains_key(ETAG) || response.contains_key(LAST_MODIFIED);
+    let lifetime = match told {
+        Some(told) => told,
+        None if directives.no_cache && has_validator => 0,
+        None if receipt.may_guess && (is_heuristically_cacheable(status) || directives.public) => {
+            guessed(response, receipt)?
+        }
+        None => return None,
+    };
+    let fresh = if directives.no_cache {
+        0
+    } else {
+        lifetime.saturating_sub(age)
+    };
+    // Section 4.2.4: these forbid any use of what is stale.
     let grace = |named: Option<u64>| {
-        if directives.must_revalidate {
+        if directives.must_revalidate || directives.no_cache {
             0
         } else {
-            named.unwrap_or(0)
+            named.unwrap_or(0) * 1000
         }
     };
     let times = Times {
-        ttl: lifetime.saturating_sub(age) * 1000,
-        revalidate: grace(directives.stale_while_revalidate) * 1000,
-        if_error: grace(directives.stale_if_error) * 1000,
+        ttl: fresh * 1000,
+        revalidate: grace(directives.stale_while_revalidate),
+        if_error: grace(directives.stale_if_error),
+        validate: if has_validator { VALIDATED_FOR } else { 0 },
         age: age * 1000,
     };
-    (times.ttl > 0).then_some(times)
+    (times.ttl > 0 || times.validate > 0).then_some(times)
 }
 
-fn expires(response: &HeaderMap) -> Option<u64> {
-    let date = |name| {
-        let value = response.get(name)?.to_str().ok()?;
-        httpdate::parse_http_date(value).ok()
+/// How old a response is when it comes, in seconds (section 4.2.3).
+fn age(response: &HeaderMap, receipt: &Receipt) -> u64 {
+    let told = response.get(AGE).and_then(|value| value.to_str().ok());
+    // A list has its first; what is no number is ignored (section 5.1).
+    let told = told.map_or(0, |text| seconds(text.split(',').next().unwrap_or("").trim()));
+    let apparent = date(response, DATE)
+        .and_then(|date| receipt.now.duration_since(date).ok())
+        // Dates have whole seconds: what was made in this one is not old.
+        .map_or(0, |since| since.as_secs());
+    apparent.max((told + receipt.delay.as_secs()).min(LONGEST))
+}
+
+fn date(response: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
+    let mut values = response.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?;
+    httpdate::parse_http_date(value).ok()
+}
+
+fn expires(response: &HeaderMap, receipt: &Receipt) -> Option<u64> {
+    if !response.contains_key(EXPIRES) {
+        return None;
+    }
+    // What is no date lies in the past (section 5.3).
+    let Some(until) = date(response, EXPIRES) else {
+        return Some(0);
     };
-    let until = date(EXPIRES)?;
-    let from = date(http::header::DATE).unwrap_or_else(std::time::SystemTime::now);
+    let from = date(response, DATE).unwrap_or(receipt.now);
     Some(until.duration_since(from).map_or(0, |time| time.as_secs()).min(LONGEST))
+}
+
+/// How long a response is taken to stay fresh that does not say it, in seconds (section 4.2.2).
+fn guessed(response: &HeaderMap, receipt: &Receipt) -> Option<u64> {
+    if response.contains_key(PRAGMA) && !response.contains_key(CACHE_CONTROL) {
+        return None;
+    }
+    let changed = date(response, LAST_MODIFIED)?;
+    let made = date(response, DATE).unwrap_or(receipt.now);
+    let since = made.duration_since(changed).ok()?.as_secs();
+    Some((since / HEURISTIC_PART).min(HEURISTIC_MOST))
 }
 
 /// The request fields a response depends on, in lower case and in order; those that never matter here are left out.
@@ -162,14 +320,18 @@ pub(crate) fn varies_on(response: &HeaderMap) -> Vec<HeaderName> {
     names
 }
 
-/// The tags of a response: `Cache-Tag`, between commas.
+/// The tags of a response: `Cache-Tag` between commas, `Surrogate-Key` between spaces.
 pub(crate) fn tags(response: &HeaderMap) -> Vec<Box<str>> {
-    let fields = response
-        .get_all("cache-tag")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    fields
-        .flat_map(|text| text.split(','))
+    let texts = |name: &str| {
+        response
+            .get_all(name)
+            .into_iter()
+            .filter_map(|value| value.to_str().ok())
+    };
+    let listed = texts("cache-tag").flat_map(|text| text.split(','));
+    let spaced = texts("surrogate-key").flat_map(str::split_whitespace);
+    listed
+        .chain(spaced)
         .map(str::trim)
         .filter(|tag| !tag.is_empty())
         .map(Into::into)
@@ -191,7 +353,21 @@ mod tests {
     }
 
     fn ttl(request: &[(&'static str, &str)], status: u16, response: &[(&'static str, &str)]) -> Option<u64> {
-        storable(&map(request), StatusCode::from_u16(status).unwrap(), &map(response)).map(|times| times.ttl / 1000)
+        times(request, status, response).map(|times| times.ttl / 1000)
+    }
+
+    fn times(request: &[(&'static str, &str)], status: u16, response: &[(&'static str, &str)]) -> Option<Times> {
+        let receipt = Receipt {
+            now: SystemTime::UNIX_EPOCH,
+            delay: Duration::ZERO,
+            may_guess: true,
+        };
+        storable(
+            &map(request),
+            StatusCode::from_u16(status).unwrap(),
+            &map(response),
+            &receipt,
+        )
     }
 
     #[test]
@@ -218,7 +394,9 @@ mod tests {
         assert_eq!(ttl(&[], 200, &[]), None);
         assert_eq!(ttl(&[], 200, &[(cc, "max-age=9"), ("set-cookie", "a=b")]), None);
         assert_eq!(ttl(&[], 200, &[(cc, "max-age=9"), ("vary", "*")]), None);
-        assert_eq!(ttl(&[], 500, &[(cc, "max-age=9")]), None);
+        assert_eq!(ttl(&[], 500, &[(cc, "max-age=9")]), Some(9));
+        assert_eq!(ttl(&[], 206, &[(cc, "max-age=9")]), None);
+        assert_eq!(ttl(&[], 400, &[(cc, "max-age=9")]), None);
         assert_eq!(ttl(&[], 404, &[(cc, "max-age=9")]), Some(9));
         assert_eq!(ttl(&[("authorization", "x")], 200, &[(cc, "max-age=9")]), None);
         assert_eq!(
@@ -233,7 +411,7 @@ mod tests {
 
     #[test]
     fn grace_is_named_and_can_be_forbidden() {
-        let times = |text: &str| storable(&map(&[]), StatusCode::OK, &map(&[("cache-control", text)])).unwrap();
+        let times = |text: &str| times(&[], 200, &[("cache-control", text)]).unwrap();
         let found = times("max-age=1, stale-while-revalidate=2, stale-if-error=3");
         assert_eq!((found.revalidate, found.if_error), (2000, 3000));
         let found = times("max-age=1, stale-while-revalidate=2, stale-if-error=3, must-revalidate");
@@ -243,7 +421,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_field_is_too_odd(text in "([a-z-]|max-age|s-maxage|=|,|\"|[0-9]| ){0,40}") {
-            let _ = storable(&map(&[]), StatusCode::OK, &map(&[("cache-control", &text)]));
+            let _ = times(&[], 200, &[("cache-control", &text)]);
         }
     }
 }

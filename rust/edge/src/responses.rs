@@ -1,22 +1,30 @@
 //! The responses of Python that may be used again: found, kept, forgotten. No socket.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, ETAG};
-use http::{HeaderMap, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
 use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 
 use crate::clock;
-use crate::policy;
+use crate::policy::{self, Receipt};
 use crate::purge::Purge;
-use crate::store::{Kept, Stored, is_of_path, key, variant_key};
+use crate::store::{Kept, Stored, is_of_path, key, place, variant_key};
 
 /// A larger response is passed on and not kept.
 pub(crate) const LARGEST: usize = 8 << 20;
 
 /// Fields of a worker's response that are not for clients.
-const INTERNAL: [&str; 4] = ["cache-tag", "surrogate-key", "cdn-cache-control", "server"];
+const INTERNAL: [&str; 5] = [
+    "cache-tag",
+    "surrogate-key",
+    "surrogate-control",
+    "cdn-cache-control",
+    "hyperweb-cache-control",
+];
 
 /// What of a request decides which response answers it.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +54,8 @@ pub enum Usable {
     WhileRevalidating,
     /// Where making a new one fails (RFC 5861, section 4).
     IfError,
+    /// Once its maker has said that it is still right (RFC 9111, section 4.3).
+    Validated,
 }
 
 /// A response that was found.
@@ -69,6 +79,8 @@ impl Found {
             Usable::WhileRevalidating
         } else if now < entry.fresh_until().saturating_add(stored.times.if_error) {
             Usable::IfError
+        } else if !stored.validators.is_empty() {
+            Usable::Validated
         } else {
             return None;
         };
@@ -84,7 +96,7 @@ impl Found {
     pub(crate) fn reply(&self, question: &Question<'_>) -> Response<Bytes> {
         // A stale response that is used is a hit too, with a negative lifetime (RFC 9211, section 2.4).
         let why = match self.usable {
-            Usable::Fresh => "",
+            Usable::Fresh | Usable::Validated => "",
             Usable::WhileRevalidating => "; detail=revalidating",
             Usable::IfError => "; detail=error",
         };
@@ -98,6 +110,8 @@ impl Found {
 #[derive(Debug)]
 pub struct Responses {
     cache: Cache<Kept>,
+    /// The last number that was given to the variants of a key.
+    variants: AtomicU64,
 }
 
 impl Responses {
@@ -108,6 +122,7 @@ impl Responses {
                 limit_bytes,
                 ..Config::default()
             }),
+            variants: AtomicU64::new(0),
         }
     }
 
@@ -117,7 +132,7 @@ impl Responses {
             return None;
         }
         let (_, found) = self.look_up(&question.key(), question.headers, clock::now());
-        let found = found?;
+        let found = found.filter(|found| found.usable != Usable::Validated)?;
         Some((found.usable, found.reply(question)))
     }
 
@@ -134,17 +149,22 @@ impl Responses {
         token: FillToken,
     ) -> (Response<Bytes>, bool) {
         let (mut parts, body) = response.into_parts();
-        let times = policy::storable(question.headers, parts.status, &parts.headers)
-            .filter(|_| body.len() <= LARGEST && question.method == Method::GET);
+        let receipt = Receipt {
+            now: SystemTime::now(),
+            delay: Duration::ZERO,
+            may_guess: false,
+        };
+        let times = policy::storable(question.headers, parts.status, &parts.headers, &receipt)
+            .filter(|times| times.ttl > 0 && body.len() <= LARGEST && question.method == Method::GET);
         let Some(times) = times else {
             strip_internal(&mut parts.headers);
             return (Response::from_parts(parts, body), false);
         };
         let primary = question.key();
-        let (tags, varies) = (policy::tags(&parts.headers), policy::varies_on(&parts.headers));
+        let found = (policy::tags(&parts.headers), policy::varies_on(&parts.headers));
         strip_internal(&mut parts.headers);
-        let stored = Arc::new(Stored::new(parts, body, times, &primary, varies, question.headers));
-        let outcome = self.keep(&primary, &primary, &stored, tags, token, clock::now());
+        let stored = Arc::new(Stored::new(parts, body, times, found, &primary, question.headers));
+        let outcome = self.keep(&primary, &primary, &stored, token, clock::now());
         let kept = outcome == Inserted::Kept;
         let status = if kept { "fwd=miss; stored" } else { "fwd=miss" };
         (stored.reply(question.headers, false, times.age, status), kept)
@@ -183,8 +203,8 @@ impl Responses {
         let mut key = primary.to_vec();
         let reader = self.cache.pin();
         let mut found = reader.get(primary, now);
-        if let Some(Kept::VariesOn(names)) = found.map(|entry| entry.value) {
-            key = variant_key(primary, names, request);
+        if let Some(Kept::VariesOn(names, number)) = found.map(|entry| entry.value) {
+            key = place(variant_key(primary, names, request), *number);
             found = reader.get(&key, now);
         }
         let found = found.and_then(|entry| Found::new(&entry, now));
@@ -196,15 +216,14 @@ impl Responses {
         primary: &[u8],
         key: &[u8],
         stored: &Arc<Stored>,
-        tags: Vec<Box<str>>,
         token: FillToken,
         now: u64,
     ) -> Inserted {
         let options = Options {
             weight: stored.weight(),
             ttl: stored.times.ttl,
-            grace: stored.times.revalidate.max(stored.times.if_error),
-            tags,
+            grace: stored.times.grace(),
+            tags: stored.tags.clone(),
         };
         let response = Kept::Response(Arc::clone(stored), now);
         if stored.varies.is_empty() {
@@ -214,9 +233,25 @@ impl Responses {
             weight: 256,
             ..options.clone()
         };
-        let names = Kept::VariesOn(Arc::clone(&stored.varies));
+        let number = self.number(primary, &stored.varies, now);
+        let names = Kept::VariesOn(Arc::clone(&stored.varies), number);
         self.cache.insert(primary, names, &marker, token, now);
-        self.cache.insert(&stored.variant, response, &options, token, now)
+        self.cache
+            .insert(&place(stored.variant.clone(), number), response, &options, token, now)
+    }
+
+    /// The number that the variants of a key have: that of those that are there, or a new one.
+    fn number(&self, primary: &[u8], names: &Arc<[HeaderName]>, now: u64) -> u64 {
+        let reader = self.cache.pin();
+        match reader.get(primary, now).map(|entry| entry.value) {
+            Some(Kept::VariesOn(known, number)) if known == names => *number,
+            _ => self.variants.fetch_add(1, Ordering::Relaxed) + 1,
+        }
+    }
+
+    /// Forgets what answers a path and query, after a request that may have changed it (RFC 9111, section 4.4).
+    pub(crate) fn invalidate(&self, key: &[u8]) {
+        self.cache.purge_key(key);
     }
 }
 

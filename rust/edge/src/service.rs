@@ -11,14 +11,14 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::io::AsyncSeekExt;
 
-use crate::answer::{Answer, Head, Reply, ReplyBody, answer, not_found, reply};
+use crate::answer::{Answer, Head, Reply, ReplyBody, reply};
 use crate::body::{Body, Counted, InFlight};
 use crate::fetch::{Asked, Fetched, fetch, pass, plain};
 use crate::metrics::Source;
-use crate::path::{Target, target};
+use crate::path::Target;
 use crate::policy::request_may_use;
 use crate::shared::ThreadState;
-use crate::site::{Build, Site};
+use crate::site::Site;
 
 /// Answers one request.
 pub(crate) async fn serve(
@@ -59,10 +59,10 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         return edge(plain(StatusCode::BAD_REQUEST, "The request names no host.\n"));
     };
     let text = parts.uri.path_and_query().map_or("/", |both| both.as_str());
-    let Some(target) = target(text) else {
+    let site = state.shared.sites.find(&host);
+    let Some(target) = site.target(text) else {
         return edge(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
     };
-    let site = state.shared.sites.find(&host);
     let build = site.build.load_full();
     let is_get = matches!(parts.method, Method::GET | Method::HEAD);
     let field = |name: HeaderName| joined(&parts.headers, &name);
@@ -83,14 +83,14 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         range,
         if_range,
     };
-    let packed = answer(&build.pack, &target, &head);
+    let packed = build.answer(&target, &head);
     if is_get && !matches!(packed, Answer::Missing) {
         return Fetched {
             response: packed_response(&packed, &target, &head, site).await,
             source: Source::Pack,
         };
     }
-    if has_route(&build, &target) {
+    if build.has_route(&target) {
         let may_use = request_may_use(&parts.method, &parts.headers) && http_body::Body::is_end_stream(&body);
         let headers = std::mem::take(&mut parts.headers);
         let asked = Asked::new(parts.method.clone(), headers, &target, &host, peer);
@@ -111,7 +111,7 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
     if !is_get {
         return edge(not_allowed(&packed));
     }
-    match not_found(&build.pack, &head) {
+    match build.not_found(&head) {
         Some(page) => Fetched {
             response: packed_response(&page, &target, &head, site).await,
             source: Source::Pack,
@@ -154,14 +154,6 @@ fn joined<'a>(headers: &'a http::HeaderMap, name: &HeaderName) -> Option<Cow<'a,
     let mut values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let first = values.next()?;
     Some(values.fold(Cow::Borrowed(first), |all, one| Cow::Owned(format!("{all}, {one}"))))
-}
-
-pub(crate) fn has_route(build: &Build, target: &Target<'_>) -> bool {
-    let mut params = hyperweb_router::Params::new();
-    build
-        .router
-        .as_ref()
-        .is_some_and(|router| router.find(target.raw, &mut params).is_some())
 }
 
 async fn packed_response(answer: &Answer<'_>, target: &Target<'_>, head: &Head<'_>, site: &Site) -> Response<Body> {

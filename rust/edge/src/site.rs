@@ -7,15 +7,18 @@ use arc_swap::ArcSwap;
 use hyperweb_pack::{Pack, Unverified};
 use hyperweb_router::Router;
 
+use crate::answer::{Answer, answer, not_found};
 use crate::config::SiteConfig;
 use crate::error::EdgeError;
+use crate::head::Head;
+use crate::path::{Target, as_it_stands, target};
 use crate::upstream::Upstream;
 
 /// A site.
 pub(crate) struct Site {
     pub(crate) name: String,
     hosts: Vec<String>,
-    pack_file: PathBuf,
+    pack_file: Option<PathBuf>,
     /// The folder with the files that are too large for the pack.
     pub(crate) files: PathBuf,
     pub(crate) headers: Vec<(http::HeaderName, http::HeaderValue)>,
@@ -26,25 +29,67 @@ pub(crate) struct Site {
 
 /// A build of a site.
 pub(crate) struct Build {
-    pub(crate) pack: Pack,
-    pub(crate) router: Option<Router>,
+    /// None where there is no build, and all is asked of the site's origins.
+    pub(crate) pack: Option<Pack>,
+    router: Option<Router>,
 }
 
 impl Build {
-    fn new(pack: Pack) -> Result<Self, EdgeError> {
+    fn new(pack: Option<Pack>) -> Result<Self, EdgeError> {
+        let Some(pack) = pack else {
+            return Ok(Self {
+                pack: None,
+                router: None,
+            });
+        };
         let router = if pack.router().is_empty() {
             None
         } else {
             Some(Router::from_bytes(pack.router())?)
         };
-        Ok(Self { pack, router })
+        Ok(Self {
+            pack: Some(pack),
+            router,
+        })
+    }
+
+    /// Whether anything is made at run time.
+    pub(crate) fn has_routes(&self) -> bool {
+        self.pack.is_none() || self.router.is_some()
+    }
+
+    /// Whether what a target names is made at run time.
+    pub(crate) fn has_route(&self, target: &Target<'_>) -> bool {
+        let routed = |router: &Router| {
+            let mut params = hyperweb_router::Params::new();
+            router.find(target.raw, &mut params).is_some()
+        };
+        self.pack.is_none() || self.router.as_ref().is_some_and(routed)
+    }
+
+    /// What to send for a target.
+    pub(crate) fn answer(&self, target: &Target<'_>, head: &Head<'_>) -> Answer<'_> {
+        self.pack
+            .as_ref()
+            .map_or(Answer::Missing, |pack| answer(pack, target, head))
+    }
+
+    /// What to send where there is nothing.
+    pub(crate) fn not_found(&self, head: &Head<'_>) -> Option<Answer<'_>> {
+        not_found(self.pack.as_ref()?, head)
     }
 }
 
 impl Site {
     /// Opens a site, and returns with it what is still to be checked of its pack.
-    fn open(config: &SiteConfig, threads: usize) -> Result<(Self, Unverified), EdgeError> {
-        let (pack, bodies) = Pack::open_deferred(&config.pack)?;
+    fn open(config: &SiteConfig, threads: usize) -> Result<(Self, Option<Unverified>), EdgeError> {
+        let (pack, bodies) = match &config.pack {
+            Some(file) => {
+                let (pack, bodies) = Pack::open_deferred(file)?;
+                (Some(pack), Some(bodies))
+            }
+            None => (None, None),
+        };
         let headers = config.headers.iter().map(|(name, value)| {
             let bad = || EdgeError::Config(format!("the header {name}: {value} of {} is not valid", config.name));
             let checked: Result<(http::HeaderName, http::HeaderValue), EdgeError> = Ok((
@@ -71,10 +116,26 @@ impl Site {
         Ok((site, bodies))
     }
 
+    /// Whether all of it is made by others: there is no build of it here.
+    pub(crate) fn is_origin(&self) -> bool {
+        self.pack_file.is_none()
+    }
+
+    /// Takes a request target apart. An origin may give what is encoded in a path a meaning of its own, so it is asked for
+    /// paths as they stand.
+    pub(crate) fn target<'a>(&self, text: &'a str) -> Option<Target<'a>> {
+        if self.is_origin() {
+            as_it_stands(text)
+        } else {
+            target(text)
+        }
+    }
+
     /// Takes up the build that stands at the pack's place, and returns the one before with it. One that is damaged is
     /// refused, and the one before stays.
     pub(crate) fn reload(&self) -> Result<(Arc<Build>, Arc<Build>), EdgeError> {
-        let new = Arc::new(Build::new(Pack::open(&self.pack_file)?)?);
+        let pack = self.pack_file.as_deref().map(Pack::open).transpose()?;
+        let new = Arc::new(Build::new(pack)?);
         let old = self.build.swap(Arc::clone(&new));
         Ok((old, new))
     }
@@ -88,7 +149,7 @@ pub(crate) struct Sites {
 
 impl Sites {
     /// Opens the sites, and returns with them what is still to be checked of their packs, in their order.
-    pub(crate) fn open(configs: &[SiteConfig], threads: usize) -> Result<(Self, Vec<Unverified>), EdgeError> {
+    pub(crate) fn open(configs: &[SiteConfig], threads: usize) -> Result<(Self, Vec<Option<Unverified>>), EdgeError> {
         let opened = configs
             .iter()
             .map(|config| Site::open(config, threads))

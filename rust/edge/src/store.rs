@@ -6,13 +6,25 @@ use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use http::header::{
-    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, COOKIE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use crate::conditional::not_modified;
+use crate::conditional::{not_modified, range_applies};
 use crate::policy::Times;
-use crate::responses::{cache_status, settle};
+use crate::range::{Asked, asked};
+use crate::responses::{cache_status, settle, strip_internal};
+
+/// Fields that tell of a body, which a 304 has not; and the entity tag, which is the one that was asked about.
+const OF_THE_BODY: [&str; 6] = [
+    "content-encoding",
+    "content-length",
+    "content-md5",
+    "content-range",
+    "etag",
+    "transfer-encoding",
+];
 
 /// A whole response.
 #[derive(Debug)]
@@ -21,6 +33,10 @@ pub(crate) struct Stored {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) times: Times,
+    /// What it can be purged by.
+    pub(crate) tags: Vec<Box<str>>,
+    /// What its maker is asked with whether it is still right: fields of a request (RFC 9111, section 4.3.1).
+    pub(crate) validators: Vec<(HeaderName, HeaderValue)>,
     /// The request fields it depends on, and the key with their values in the request it was made for.
     pub(crate) varies: Arc<[HeaderName]>,
     pub(crate) variant: Vec<u8>,
@@ -32,18 +48,45 @@ impl Stored {
         mut parts: http::response::Parts,
         body: Bytes,
         times: Times,
+        (tags, varies): (Vec<Box<str>>, Vec<HeaderName>),
         primary: &[u8],
-        varies: Vec<HeaderName>,
         request: &HeaderMap,
     ) -> Self {
+        let validators = validators(&parts.headers);
         settle(&mut parts.headers, &body);
         Self {
             status: parts.status,
             headers: parts.headers,
             body,
             times,
+            tags,
+            validators,
             variant: variant_key(primary, &varies, request),
             varies: varies.into(),
+        }
+    }
+
+    /// The same response, after its maker said by a 304 with these fields that it is still right (RFC 9111, section
+    /// 3.2): all of them replace those that are kept, but those that tell of the body.
+    pub(crate) fn freshened(&self, fields: &HeaderMap, times: Times) -> Self {
+        let mut headers = self.headers.clone();
+        for name in fields.keys().filter(|name| !OF_THE_BODY.contains(&name.as_str())) {
+            headers.remove(name);
+            for value in fields.get_all(name) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        let tags = crate::policy::tags(fields);
+        strip_internal(&mut headers);
+        Self {
+            status: self.status,
+            headers,
+            body: self.body.clone(),
+            times,
+            tags: if tags.is_empty() { self.tags.clone() } else { tags },
+            validators: self.validators.clone(),
+            varies: Arc::clone(&self.varies),
+            variant: self.variant.clone(),
         }
     }
 
@@ -75,11 +118,31 @@ impl Stored {
             }
             return response;
         }
+        let length = self.body.len() as u64;
+        let part = text(request, RANGE)
+            .filter(|_| self.status == StatusCode::OK && !is_head)
+            .filter(|_| range_applies(text(request, IF_RANGE).as_deref(), &etag, modified))
+            .map_or(Asked::Whole, |range| asked(&range, length));
+        let body = match part {
+            Asked::Whole => self.body.clone(),
+            Asked::Part(start, end) => {
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                let content_range = format!("bytes {start}-{}/{length}", end - 1);
+                set(response.headers_mut(), CONTENT_RANGE, &content_range);
+                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.body.len());
+                self.body.slice(place(start)..place(end))
+            }
+            Asked::Nothing => {
+                *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+                set(response.headers_mut(), CONTENT_RANGE, &format!("bytes */{length}"));
+                Bytes::new()
+            }
+        };
         response
             .headers_mut()
-            .insert(CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+            .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         if !is_head {
-            *response.body_mut() = self.body.clone();
+            *response.body_mut() = body;
         }
         response
     }
@@ -90,13 +153,27 @@ impl Stored {
     }
 }
 
+fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// Fields of a response that its maker can compare with what it would answer now, as fields of a request.
+fn validators(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    let pairs = [(ETAG, IF_NONE_MATCH), (LAST_MODIFIED, IF_MODIFIED_SINCE)];
+    let found = pairs.map(|(of, asks)| headers.get(of).map(|value| (asks, value.clone())));
+    found.into_iter().flatten().collect()
+}
+
 /// What stands under a key.
 #[derive(Debug, Clone)]
 pub(crate) enum Kept {
     /// A response, and when it was stored, in milliseconds.
     Response(Arc<Stored>, u64),
-    /// The response depends on these request fields; it stands under a key that has their values.
-    VariesOn(Arc<[HeaderName]>),
+    /// The response depends on these request fields; it stands under a key that has their values, and this number. When
+    /// all that stands under the key is purged, the next number is another.
+    VariesOn(Arc<[HeaderName]>, u64),
 }
 
 /// The key of a request: what every response depends on (RFC 9111, section 2).
@@ -126,17 +203,45 @@ pub(crate) fn is_of_path(key: &[u8], path: &str, whole: bool) -> bool {
 
 /// The key of a response that depends on some request fields (RFC 9111, section 4.1).
 ///
-/// Values are compared as they are: in a cookie or a token, case and spaces matter.
+/// Lists are compared as such, whatever spaces and lines they come in (section 4.1), and languages, codings and types in
+/// any order and case. Cookies and credentials are compared as they are: in those all of it matters.
 pub(crate) fn variant_key(key: &[u8], names: &[HeaderName], request: &HeaderMap) -> Vec<u8> {
     let mut made = key.to_vec();
     for name in names {
         made.push(b'\n');
         made.extend_from_slice(name.as_str().as_bytes());
-        for value in request.get_all(name) {
+        let values = request.get_all(name).iter().map(HeaderValue::as_bytes);
+        if *name == COOKIE || *name == AUTHORIZATION {
             // No value holds a line break, so no value can look like two, or like another field.
-            made.push(b'\r');
-            made.extend(value.as_bytes().trim_ascii());
+            values.for_each(|value| add(&mut made, value));
+            continue;
+        }
+        let items = values.flat_map(|value| value.split(|byte| *byte == b','));
+        let mut items: Vec<Vec<u8>> = items
+            .map(|item| item.trim_ascii().to_vec())
+            .filter(|item| !item.is_empty())
+            .collect();
+        if [ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE].contains(name) {
+            for item in &mut items {
+                item.make_ascii_lowercase();
+            }
+            items.sort_unstable();
+        }
+        for item in &items {
+            add(&mut made, item);
         }
     }
     made
+}
+
+fn add(key: &mut Vec<u8>, value: &[u8]) {
+    key.push(b'\r');
+    key.extend_from_slice(value.trim_ascii());
+}
+
+/// Where a response stands that depends on request fields.
+pub(crate) fn place(mut variant: Vec<u8>, number: u64) -> Vec<u8> {
+    variant.push(b'\n');
+    variant.extend_from_slice(&number.to_le_bytes());
+    variant
 }

@@ -1,6 +1,5 @@
 //! The workers of a site: who is given a request, and over which connection.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::body::Lease;
 use crate::config::Limits;
 use crate::connection::{Begun, Connection, Failed, SentBody};
 use crate::incoming::Incoming;
+use crate::stream::Address;
 
 /// Idle connections a thread keeps to one worker.
 const MOST_IDLE: usize = 64;
@@ -24,7 +24,7 @@ const AT_HOME: u64 = 8;
 
 /// One worker.
 pub(crate) struct Worker {
-    socket: PathBuf,
+    address: Address,
     outstanding: Arc<AtomicU64>,
     /// Idle connections, those of each thread apart: a connection lives on the thread that made it.
     idle: Box<[Mutex<Vec<Connection>>]>,
@@ -60,16 +60,16 @@ impl Upstream {
         }
     }
 
-    /// Sets the workers' sockets. One that stays keeps its connections; one that is gone finishes what it has.
-    pub(crate) fn set(&self, sockets: &[PathBuf]) {
+    /// Sets where the workers listen. One that stays keeps its connections; one that is gone finishes what it has.
+    pub(crate) fn set(&self, addresses: &[Address]) {
         let old = self.workers.load();
-        let workers = sockets.iter().map(|socket| {
+        let workers = addresses.iter().map(|address| {
             old.iter()
-                .find(|worker| worker.socket == *socket)
+                .find(|worker| worker.address == *address)
                 .cloned()
                 .unwrap_or_else(|| {
                     Arc::new(Worker {
-                        socket: socket.clone(),
+                        address: address.clone(),
                         outstanding: Arc::default(),
                         idle: (0..self.threads).map(|_| Mutex::default()).collect(),
                     })
@@ -172,7 +172,7 @@ impl Worker {
                 }
             }
         }
-        Connection::open(&self.socket).await.ok()
+        Connection::open(&self.address).await.ok()
     }
 
     /// Takes back a connection whose response has been read.

@@ -1,6 +1,5 @@
 //! The edge.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use hyperweb_edge as edge;
@@ -40,9 +39,9 @@ impl Edge {
         self.inner.addresses().iter().map(ToString::to_string).collect()
     }
 
-    fn set_upstreams(&self, site: &str, sockets: Vec<PathBuf>) -> PyResult<()> {
+    fn set_upstreams(&self, site: &str, addresses: Vec<String>) -> PyResult<()> {
         self.inner
-            .set_upstreams(site, &sockets)
+            .set_upstreams(site, &addresses)
             .map_err(|error| edge_error(&error))
     }
 

@@ -1,0 +1,76 @@
+"""The edge alone, in front of servers that others run."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hyperweb import _core
+from hyperweb.serve._errors import ServeError
+from hyperweb.serve._runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+_NAME = "origin"
+# Seconds that responses under way have when it is to stop.
+_DRAIN = 30.0
+
+
+class Front:
+    """A caching reverse proxy in front of HTTP/1.1 origins, until SIGTERM or SIGINT.
+
+    Args:
+        origins: Where the origins are: `http://HOST[:PORT]`, or `unix:PATH`.
+        listen: The address to listen on, as `HOST:PORT`.
+        threads: Threads of the edge.
+        cache_bytes: The most bytes of responses it keeps.
+        metrics: Whether requests are counted.
+        state: The folder that notes where it can be reached, for `hyperweb stats` and `hyperweb purge`.
+    """
+
+    def __init__(
+        self, origins: Sequence[str], *, listen: str, threads: int, cache_bytes: int, metrics: bool, state: Path
+    ) -> None:
+        self._origins = list(origins)
+        self._state = state
+        self._runtime = Runtime()
+        self._described = {
+            "listen": [listen],
+            "threads": threads,
+            "admin_socket": str(self._runtime.admin),
+            "cache_bytes": cache_bytes,
+            "metrics": metrics,
+            "sites": [{"name": _NAME}],
+        }
+
+    def run(self, started: Callable[[list[str]], None]) -> int:
+        """Serves. Returns the exit code.
+
+        Args:
+            started: Called with the addresses once it listens.
+
+        Raises:
+            ServeError: It cannot listen, or an origin is none.
+        """
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        try:
+            try:
+                edge = _core.Edge(msgspec.json.encode(self._described))
+                edge.set_upstreams(_NAME, self._origins)
+            except _core.EdgeError as error:
+                raise ServeError(str(error)) from None
+            addresses = edge.addresses()
+            self._runtime.announce(self._state, addresses)
+            started(addresses)
+            stop.wait()
+            edge.drain(_DRAIN)
+        finally:
+            self._runtime.close()
+        return 0
