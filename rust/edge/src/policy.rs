@@ -207,7 +207,9 @@ pub(crate) fn storable(
 ) -> Option<Times> {
     let (mut directives, is_targeted) = Directives::of(response);
     // A cache that understands the status may keep it in spite of the other (section 5.2.2.3).
-    directives.no_store &= !(directives.must_understand && is_heuristically_cacheable(status));
+    if directives.must_understand {
+        directives.no_store = !is_heuristically_cacheable(status);
+    }
     // What a malformed request was answered must not become the answer to others, and parts are not put together.
     let is_final = !status.is_informational()
         && !matches!(
@@ -267,9 +269,18 @@ pub(crate) fn storable(
 
 /// How old a response is when it comes, in seconds (section 4.2.3).
 fn age(response: &HeaderMap, receipt: &Receipt) -> u64 {
-    let told = response.get(AGE).and_then(|value| value.to_str().ok());
-    // A list has its first; what is no number is ignored (section 5.1).
-    let told = told.map_or(0, |text| seconds(text.split(',').next().unwrap_or("").trim()));
+    let mut fields = response.get_all(AGE).iter();
+    let told = match (fields.next(), fields.next()) {
+        (None, _) => 0,
+        // Section 5.1 would ignore what is no number, and all but the first of a list. What cannot be told how old it is
+        // may be too old, and that is the worse mistake.
+        (Some(one), None) => one
+            .to_str()
+            .ok()
+            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+            .map_or(LONGEST, seconds),
+        _ => LONGEST,
+    };
     let apparent = date(response, DATE)
         .and_then(|date| receipt.now.duration_since(date).ok())
         // Dates have whole seconds: what was made in this one is not old.

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, COOKIE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
+    CONTENT_TYPE, COOKIE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
@@ -107,7 +107,9 @@ impl Stored {
         cache_status(response.headers_mut(), status);
         let text = |headers: &HeaderMap, name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
         let etag = text(&self.headers, ETAG).unwrap_or_default();
+        // Without it the time it was made stands for it (RFC 9111, section 4.3.2).
         let modified = text(&self.headers, LAST_MODIFIED)
+            .or_else(|| text(&self.headers, DATE))
             .and_then(|text| httpdate::parse_http_date(&text).ok()?.duration_since(UNIX_EPOCH).ok())
             .map_or(0, |time| time.as_secs());
         let (none_match, since) = (text(request, IF_NONE_MATCH), text(request, IF_MODIFIED_SINCE));
