@@ -112,7 +112,7 @@ def run_suite(package: Path, base: str) -> dict[str, dict[str, Any]]:
 def test_the_suite_fails_only_where_it_is_known_why(package: Path, base: str) -> None:
     told = run_suite(package, base)
     if {name for name, one in told.items() if not one["passed"]} != EXPECTED.keys():
-        # Its tests run a hundred at a time, and some count seconds: on a busy machine one may fail that does not otherwise.
+        # Its tests run a hundred at a time, and some count seconds: one may fail because the machine is busy.
         again = run_suite(package, base)
         told = {name: one if one["passed"] else again[name] for name, one in told.items()}
     failed = {name: one["why"] for name, one in told.items() if not one["passed"]}
