@@ -241,6 +241,7 @@ def test_the_thread_that_reads_for_a_worker_preempts_nobody(server: Running) -> 
         threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
         return [thread for thread in threads if os.sched_getscheduler(thread) == os.SCHED_BATCH]
 
+    found: dict[int, list[int]] = {}
     # One that replaced another may not listen yet.
     for _ in range(200):
         found = {pid: batch(pid) for pid in server.children()}
