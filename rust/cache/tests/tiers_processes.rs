@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "support/raw_unsafe.rs"]
+#[allow(dead_code, reason = "it only writes here")]
 mod raw_unsafe;
 mod support;
 
@@ -159,8 +160,8 @@ fn churn(folder: &Path) {
 
 /// Begins to write, and does not end.
 fn hold(folder: &Path) {
-    let env = raw_unsafe::open(folder, usize::try_from(MAP).unwrap()).unwrap();
-    let _txn = env.write_txn().unwrap();
+    let raw = raw_unsafe::Raw::open(folder, usize::try_from(MAP).unwrap()).unwrap();
+    raw.write_for_ever().unwrap();
     println!("held");
     std::thread::sleep(Duration::from_mins(1));
 }

@@ -1,23 +1,26 @@
 //! A tier in an LMDB environment: memory that processes share, or a disk.
 //!
-//! Readers take a lock for a moment, to get a place in LMDB's table of readers. All writing, purges
-//! included, is done by one thread of each process, and LMDB lets one process write at a time. Its mutex is a robust one:
-//! when a process is killed while it writes, the next writer is told, and what the dead one had not committed is not
-//! there.
+//! Readers take no lock: a transaction that was used to read is kept, with its place in LMDB's table of readers, for the
+//! next read. All writing, purges included, is done by one thread of each process, and LMDB lets one process write at a
+//! time. Its mutex is a robust one: when a process is killed while it writes, the next writer is told, and what the dead
+//! one had not committed is not there.
 
+mod claim;
 mod config;
-#[expect(
-    unsafe_code,
-    reason = "mapping a file is unsafe by nature; the file states why it holds"
-)]
+#[expect(unsafe_code, reason = "LMDB is a library in C, and maps a file")]
 mod env_unsafe;
 mod folder;
+#[expect(unsafe_code, reason = "a call of the system's library")]
+mod fork_unsafe;
+mod idle;
 mod inspect;
 mod lately;
 mod layout;
 mod store;
 mod sweep;
 mod trouble;
+#[expect(unsafe_code, reason = "LMDB is a library in C")]
+mod txn_unsafe;
 mod write;
 
 use std::fmt;
@@ -26,7 +29,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use heed::{MdbError, RoTxn, WithoutTls};
 use parking_lot::Mutex;
 
 pub use config::{Durability, LmdbConfig};
@@ -41,6 +43,7 @@ use layout::{record_key, split_place};
 use store::{Store, View};
 use sweep::Sweep;
 use trouble::Trouble;
+use txn_unsafe::Txn;
 use write::{Outcome, Writer};
 
 /// Records that are known to be dead and wait to be removed.
@@ -139,7 +142,7 @@ impl LmdbTier {
                 let store = opened.store;
                 self.seen.store(0, Ordering::Release);
                 self.lately.clear();
-                let loaded = begin(&store).and_then(|txn| self.learn(&store, &txn));
+                let loaded = store.env.read().and_then(|txn| self.learn(&store, &txn));
                 match loaded {
                     Ok(()) => {
                         self.store.store(Some(Arc::new(store)));
@@ -211,7 +214,7 @@ impl LmdbTier {
     }
 
     /// Learns what others purged, where a transaction sees something new.
-    fn learn(&self, store: &Store, txn: &RoTxn<'_>) -> Result<(), Trouble> {
+    fn learn(&self, store: &Store, txn: &Txn<'_>) -> Result<(), Trouble> {
         let id = txn.id();
         if id > self.seen.load(Ordering::Acquire) {
             store.catch_up(txn, &self.view)?;
@@ -222,15 +225,15 @@ impl LmdbTier {
 
     fn refresh(&self, now: u64) {
         self.with(now, |store| {
-            if store.env.info().last_txn_id > self.seen.load(Ordering::Acquire) {
-                self.learn(store, &*begin(store)?)?;
+            if store.env.info()?.last_transaction > self.seen.load(Ordering::Acquire) {
+                self.learn(store, &*store.env.read()?)?;
             }
             Ok(())
         });
     }
 
     fn read(&self, store: &Store, key: &[u8], now: u64, copy: bool) -> Result<Found, Trouble> {
-        let txn = begin(store)?;
+        let txn = store.env.read()?;
         self.learn(store, &txn)?;
         let hash = record_key(key_hash(key));
         let Some(stored) = store.tables.records.get(&txn, hash)? else {
@@ -365,17 +368,6 @@ impl LmdbTier {
     }
 }
 
-/// Begins to read. Where the table of readers is full, the places of the dead are taken back first.
-fn begin(store: &Store) -> Result<RoTxn<'_, WithoutTls>, Trouble> {
-    match store.env.read_txn() {
-        Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
-            store.env.clear_stale_readers()?;
-            Ok(store.env.read_txn()?)
-        }
-        other => Ok(other?),
-    }
-}
-
 impl Tier for LmdbTier {
     fn name(&self) -> &str {
         &self.config.name
@@ -426,7 +418,7 @@ impl Tier for LmdbTier {
     fn purge(&self, orders: &[PurgeOrder]) -> Result<Vec<u64>, Fault> {
         let done = self.persist(super::wall_clock(), 0, &mut |_| (), |writer| {
             let store = writer.store;
-            let mut txn = store.env.write_txn()?;
+            let mut txn = store.env.write()?;
             let mut state = store.catch_up(&txn, writer.view)?;
             let mut numbers = Vec::with_capacity(orders.len());
             for order in orders {
@@ -478,7 +470,7 @@ impl Tier for LmdbTier {
 
     fn heard(&self) -> u64 {
         self.with(super::wall_clock(), |store| {
-            let txn = begin(store)?;
+            let txn = store.env.read()?;
             Ok(store.tables.state(&txn)?.heard)
         })
         .unwrap_or(0)
@@ -494,13 +486,13 @@ impl Tier for LmdbTier {
         if !suspects.is_empty() {
             // What cannot be removed now is met again, or swept.
             let _ = self.persist(now, 0, evicted, |writer| {
-                let mut txn = writer.store.env.write_txn()?;
+                let mut txn = writer.store.env.write()?;
                 let mut state = writer.store.catch_up(&txn, writer.view)?;
                 for (hash, place) in &suspects {
                     writer.remove(&mut txn, &mut state, *hash, Some(*place))?;
                 }
                 writer.store.tables.save(&mut txn, &state)?;
-                Ok(txn.commit()?)
+                txn.commit()
             });
         }
         self.with(now, |store| {
@@ -514,8 +506,8 @@ impl Tier for LmdbTier {
 
     fn stats(&self) -> TierStats {
         let state = self.with(super::wall_clock(), |store| {
-            let txn = begin(store)?;
-            Ok(store.tables.state(&txn)?)
+            let txn = store.env.read()?;
+            store.tables.state(&txn)
         });
         let state = state.unwrap_or_default();
         TierStats {

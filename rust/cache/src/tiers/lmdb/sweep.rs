@@ -40,7 +40,7 @@ impl Sweep {
     pub(super) fn slice(&mut self, writer: &Writer<'_>) -> Result<bool, Trouble> {
         let (dead, last) = {
             let store = writer.store;
-            let txn = store.env.read_txn()?;
+            let txn = store.env.read()?;
             let state = store.catch_up(&txn, writer.view)?;
             let (owner, until, ended) = store.tables.lease(&txn)?;
             if owner != self.name && writer.now < until {
@@ -92,7 +92,7 @@ impl Sweep {
         running.after = last;
         let sequence = running.sequence;
         let store = writer.store;
-        let mut txn = store.env.write_txn()?;
+        let mut txn = store.env.write()?;
         let mut state = store.catch_up(&txn, writer.view)?;
         for (hash, place) in dead {
             writer.remove(&mut txn, &mut state, *hash, Some(*place))?;

@@ -1,8 +1,6 @@
 //! Writing records, and what goes for them: the oldest first, with a second chance for what is read (CLOCK, in the order
 //! of insertion).
 
-use heed::RwTxn;
-
 use super::super::key_hash;
 use super::super::record::{Record, RecordView, Slot, Stamp};
 use super::config::LmdbConfig;
@@ -10,6 +8,7 @@ use super::lately::Lately;
 use super::layout::{State, order_entry, read_order_entry, record_key, split_place};
 use super::store::{Store, View};
 use super::trouble::Trouble;
+use super::txn_unsafe::WriteTxn;
 
 /// Second chances in one batch: what is read by all must not keep the writer from finding room.
 const CHANCES: usize = 32;
@@ -39,7 +38,7 @@ impl Writer<'_> {
     /// Writes a batch in one transaction.
     pub(super) fn write(&self, records: &[Record]) -> Result<Outcome, Trouble> {
         let mut outcome = Outcome::default();
-        let mut txn = self.store.env.write_txn()?;
+        let mut txn = self.store.env.write()?;
         let mut state = self.store.catch_up(&txn, self.view)?;
         let mut stored = Vec::new();
         for record in records {
@@ -53,7 +52,7 @@ impl Writer<'_> {
     /// Makes room for at least so many bytes, in a transaction of its own.
     pub(super) fn make_room(&self, bytes: u64) -> Result<Outcome, Trouble> {
         let mut outcome = Outcome::default();
-        let mut txn = self.store.env.write_txn()?;
+        let mut txn = self.store.env.write()?;
         let mut state = self.store.catch_up(&txn, self.view)?;
         let target = state.bytes.saturating_sub(bytes);
         self.evict(&mut txn, &mut state, target, 0, &mut outcome)?;
@@ -64,7 +63,7 @@ impl Writer<'_> {
 
     fn put(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         record: &Record,
         stored: &mut Vec<u8>,
@@ -103,7 +102,7 @@ impl Writer<'_> {
     /// Puts what is stored, with the next place in the order as its first bytes.
     fn place(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         hash: u64,
         footprint: u64,
@@ -121,7 +120,7 @@ impl Writer<'_> {
     /// Removes a record, where a place is given only the one in that place. Returns whether there was one.
     pub(super) fn remove(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         hash: u64,
         place: Option<u64>,
@@ -147,7 +146,7 @@ impl Writer<'_> {
     /// Removes the oldest until no more than `target` bytes are counted.
     fn evict(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         target: u64,
         mut chances: usize,
