@@ -439,3 +439,73 @@ fn threads_may_end_while_it_is_closed() {
         });
     }
 }
+
+#[test]
+fn a_folder_is_open_once_in_a_process_and_the_second_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = LmdbTier::new(shared(folder.path()));
+    write(&first, &[record(&first, "key", "value", &[])]);
+    let told = Told::default();
+    let second = LmdbTier::new(LmdbConfig {
+        fault_sink: told.sink(),
+        ..shared(&folder.path().join("../").join(folder.path().file_name().unwrap()))
+    });
+    assert!(!second.is_open());
+    assert!(
+        told.all()[0].detail.contains("open in this process already"),
+        "{:?}",
+        told.all()
+    );
+    assert!(read(&second, "key").is_none());
+    assert!(read(&first, "key").is_some(), "the first is as it was");
+    drop(first);
+    eventually("it takes over", || {
+        maintain(&second);
+        second.is_open()
+    });
+    assert!(read(&second, "key").is_some());
+    assert_eq!(second.stats().recreated, 0);
+}
+
+#[test]
+fn more_threads_may_read_one_after_another_than_there_are_places_for_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = LmdbTier::new(LmdbConfig {
+        max_readers: 4,
+        ..shared(folder.path())
+    });
+    write(&tier, &[record(&tier, "key", "value", &[])]);
+    for _ in 0..200 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert!(read(&tier, "key").is_some()));
+        });
+    }
+    assert_eq!(tier.faults().total(), 0);
+}
+
+#[test]
+fn readers_at_once_read_what_is_written_meanwhile_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = LmdbTier::new(shared(folder.path()));
+    let value = |round: u64| noise(round, 3_000 + usize::try_from(round % 5).unwrap() * 4_000);
+    write(&tier, &[record(&tier, "key", value(0), &[])]);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let found = read(&tier, "key").expect("it is always there");
+                    let round = u64::from_le_bytes(found.tags().next().unwrap_or(&[0; 8]).try_into().unwrap());
+                    assert!(found.value() == value(round));
+                }
+            });
+        }
+        for round in 1..100_u64 {
+            let tag = String::from_utf8(round.to_le_bytes().map(|byte| byte & 0x7f).to_vec()).unwrap();
+            let named = u64::from_le_bytes(tag.as_bytes().try_into().unwrap());
+            write(&tier, &[record(&tier, "key", value(named), &[&tag])]);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!((tier.stats().bad_records, tier.faults().total()), (0, 0));
+}

@@ -1,5 +1,5 @@
-//! LMDB without anything of ours around it, as one uses it who knows it well: readers have their places by thread, and
-//! each keeps its transaction and renews it for every read.
+//! LMDB without anything of ours around it. Readers have their places by thread, as is usual; one begins a transaction
+//! for every read, or keeps one and renews it.
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
@@ -82,6 +82,23 @@ impl Raw {
         }
     }
 
+    /// Looks at a value, in a transaction that begins and ends here.
+    pub(crate) fn get<T>(&self, key: u64, look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        let mut txn = ptr::null_mut();
+        // SAFETY: the environment is open; the thread has no other transaction, and the value is looked at in this one.
+        unsafe {
+            check(ffi::mdb_txn_begin(
+                self.env,
+                ptr::null_mut(),
+                ffi::MDB_RDONLY,
+                &raw mut txn,
+            ))?;
+            let seen = look_at(txn, self.tree, key, look);
+            ffi::mdb_txn_abort(txn);
+            seen
+        }
+    }
+
     /// What this thread reads with.
     pub(crate) fn reader(&self) -> Result<Reader> {
         let mut txn = ptr::null_mut();
@@ -105,19 +122,36 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Looks at a value, in a transaction of its own.
+    /// Looks at a value, as it is now.
     pub(crate) fn get<T>(&mut self, key: u64, look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
-        let mut key = number(&key);
-        let mut data = val(&[]);
         // SAFETY: the transaction is reset, and is again afterwards; the value is looked at in between.
         unsafe {
             check(ffi::mdb_txn_renew(self.txn))?;
-            let seen = match ffi::mdb_get(self.txn, self.tree, &raw mut key, &raw mut data) {
-                ffi::MDB_NOTFOUND => Ok(None),
-                code => check(code).map(|()| Some(look(std::slice::from_raw_parts(data.mv_data.cast(), data.mv_size)))),
-            };
+            let seen = look_at(self.txn, self.tree, key, look);
             ffi::mdb_txn_reset(self.txn);
             seen
         }
+    }
+}
+
+/// # Safety
+///
+/// The transaction must see a snapshot now.
+unsafe fn look_at<T>(
+    txn: *mut ffi::MDB_txn,
+    tree: ffi::MDB_dbi,
+    key: u64,
+    look: impl FnOnce(&[u8]) -> T,
+) -> Result<Option<T>> {
+    let (mut key, mut data) = (number(&key), val(&[]));
+    // SAFETY: by the contract; what LMDB points to stays as it is for as long as the snapshot is seen.
+    match unsafe { ffi::mdb_get(txn, tree, &raw mut key, &raw mut data) } {
+        ffi::MDB_NOTFOUND => Ok(None),
+        code => check(code).map(|()| {
+            // SAFETY: as above.
+            Some(look(unsafe {
+                std::slice::from_raw_parts(data.mv_data.cast(), data.mv_size)
+            }))
+        }),
     }
 }

@@ -19,10 +19,6 @@ use super::idle::Idle;
 use super::trouble::Trouble;
 use super::txn_unsafe::{Snapshot, WriteTxn};
 
-/// Transactions that are kept, at most, for each core: those of threads that were interrupted while they read count too.
-const KEPT_PER_CORE: usize = 4;
-const MOST_KEPT: usize = 64;
-
 /// An open environment. It has one tree, by numbers of 64 bits in the order of numbers.
 pub(super) struct Env {
     raw: NonNull<ffi::MDB_env>,
@@ -81,7 +77,6 @@ impl Env {
             Durability::Machine => ffi::MDB_NOMETASYNC,
         };
         fork_unsafe::count();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut raw = ptr::null_mut();
         // SAFETY: `raw` is where LMDB puts what it makes.
         check(unsafe { ffi::mdb_env_create(&raw mut raw) })?;
@@ -89,7 +84,7 @@ impl Env {
         let mut env = Self {
             raw,
             tree: 0,
-            idle: Idle::new((cores * KEPT_PER_CORE).min(MOST_KEPT)),
+            idle: Idle::new(),
             forks: fork_unsafe::forks(),
         };
         let raw = env.raw.as_ptr();
@@ -118,8 +113,8 @@ impl Env {
         self.tree
     }
 
-    /// Begins to read: what was committed last, whatever is written meanwhile. No lock is taken unless more read at once
-    /// than ever before.
+    /// Begins to read: what was committed last, whatever is written meanwhile. No lock is taken but by the
+    /// first read of a thread.
     pub(super) fn read(&self) -> Result<Snapshot<'_>, Trouble> {
         self.is_ours()?;
         if let Some(kept) = self.idle.take() {
@@ -188,7 +183,7 @@ impl Drop for Env {
             // process.
             return;
         }
-        while let Some(kept) = self.idle.take() {
+        for kept in self.idle.empty() {
             // SAFETY: it was taken out, so it is nobody else's, and its environment is still open.
             unsafe { ffi::mdb_txn_abort(kept.as_ptr()) };
         }

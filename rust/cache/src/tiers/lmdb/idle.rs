@@ -1,14 +1,23 @@
 //! Things that are made once, used by one thread at a time, and kept meanwhile.
 
-use std::cell::Cell;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Places for pointers that are taken out and given back without locks. A thread looks at its own place first, which only
-/// more threads than there are places share, and then at the others; so no more things are made than are used at once.
+use crate::epoch;
+
+/// Threads that have a place of their own; 64 processes of so many may use the table of readers that LMDB makes unless it
+/// is told otherwise.
+const OWN: usize = 16;
+/// Places that all other threads share.
+const SHARED: usize = 16;
+
+/// Places for pointers. Most threads have one of their own, which they use by plain loads and stores: what must be seen
+/// by all at once waits for everything the core has begun, and would cost more than all else here. Places are not wiped
+/// when a thread ends: the next one that gets its number takes over what it kept.
 #[derive(Debug)]
 pub(super) struct Idle<T> {
-    places: Box<[Place<T>]>,
+    own: [Place<T>; OWN],
+    shared: [Place<T>; SHARED],
 }
 
 /// On lines of its own: two threads that read at once do not write to one line.
@@ -16,95 +25,121 @@ pub(super) struct Idle<T> {
 #[repr(align(128))]
 struct Place<T>(AtomicPtr<T>);
 
-thread_local! {
-    static PREFERRED: Cell<usize> = const { Cell::new(usize::MAX) };
-}
+impl<T> Place<T> {
+    const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
 
-fn preferred() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    PREFERRED.with(|preferred| {
-        if preferred.get() == usize::MAX {
-            preferred.set(NEXT.fetch_add(1, Ordering::Relaxed) & (usize::MAX >> 1));
-        }
-        preferred.get()
-    })
+    fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
 }
 
 impl<T> Idle<T> {
-    /// With places for at least so many; a power of two of them.
-    pub(super) fn new(places: usize) -> Self {
+    pub(super) const fn new() -> Self {
         Self {
-            places: (0..places.next_power_of_two())
-                .map(|_| Place(AtomicPtr::new(ptr::null_mut())))
-                .collect(),
+            own: [const { Place::new() }; OWN],
+            shared: [const { Place::new() }; SHARED],
         }
-    }
-
-    fn places(&self) -> impl Iterator<Item = &AtomicPtr<T>> {
-        let (first, mask) = (preferred(), self.places.len() - 1);
-        (0..self.places.len()).map(move |step| &self.places[(first + step) & mask].0)
     }
 
     /// Takes one out; it is the caller's alone.
     pub(super) fn take(&self) -> Option<NonNull<T>> {
-        self.places().find_map(|place| {
-            // Most places that are looked at besides one's own are empty, and looking does not take their line away.
-            if place.load(Ordering::Relaxed).is_null() {
-                return None;
-            }
-            NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire))
-        })
+        // The number is this thread's until the guard goes.
+        let guard = epoch::pin();
+        if let Some(Place(own)) = self.own.get(guard.thread()) {
+            let found = own.load(Ordering::Relaxed);
+            own.store(ptr::null_mut(), Ordering::Relaxed);
+            return NonNull::new(found);
+        }
+        drop(guard);
+        // Looking does not take a line away from others.
+        let mut full = self.shared.iter().filter(|place| !place.is_empty());
+        full.find_map(|place| NonNull::new(place.0.swap(ptr::null_mut(), Ordering::Acquire)))
     }
 
     /// Keeps one, or returns it where there is no place.
     pub(super) fn give_back(&self, one: NonNull<T>) -> Option<NonNull<T>> {
-        let kept = self.places().any(|place| {
+        let guard = epoch::pin();
+        if let Some(own) = self.own.get(guard.thread()) {
+            if own.is_empty() {
+                own.0.store(one.as_ptr(), Ordering::Relaxed);
+                return None;
+            }
+            return Some(one);
+        }
+        drop(guard);
+        let mut empty = self.shared.iter().filter(|place| place.is_empty());
+        let kept = empty.any(|place| {
             place
+                .0
                 .compare_exchange(ptr::null_mut(), one.as_ptr(), Ordering::Release, Ordering::Relaxed)
                 .is_ok()
         });
         (!kept).then_some(one)
     }
+
+    /// Takes everything out, where nobody else uses this any more.
+    pub(super) fn empty(&mut self) -> impl Iterator<Item = NonNull<T>> {
+        let places = self.own.iter_mut().chain(&mut self.shared);
+        places.filter_map(|place| NonNull::new(std::mem::replace(place.0.get_mut(), ptr::null_mut())))
+    }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     #[test]
     fn what_is_taken_is_ones_own_and_what_has_no_place_comes_back() {
-        let idle = Idle::new(3);
-        let mut things = [0_u64; 5];
-        let pointers = things.each_mut().map(NonNull::from);
+        let mut idle = Idle::new();
+        let mut things = [0_u64; OWN + SHARED + 2];
+        let [one, two, ..] = things.each_mut().map(NonNull::from);
         assert!(idle.take().is_none());
-        let returned: Vec<_> = pointers.iter().filter_map(|one| idle.give_back(*one)).collect();
-        assert_eq!(returned, [pointers[4]], "there are four places");
-        let mut taken: Vec<_> = std::iter::from_fn(|| idle.take()).collect();
-        taken.sort();
-        let mut given = pointers[..4].to_vec();
-        given.sort();
-        assert_eq!(taken, given);
+        assert!(idle.give_back(one).is_none());
+        assert_eq!(idle.take(), Some(one));
+        assert!(idle.take().is_none());
+        assert!(idle.give_back(two).is_none());
+        assert_eq!(idle.empty().collect::<Vec<_>>(), [two]);
+        assert_eq!(idle.empty().count(), 0);
     }
 
     #[test]
-    fn threads_never_hold_the_same() {
-        let idle = Idle::new(2);
-        let things: Vec<AtomicUsize> = (0..2).map(|_| AtomicUsize::new(0)).collect();
-        for thing in &things {
-            assert!(idle.give_back(NonNull::from(thing)).is_none());
-        }
+    fn threads_never_hold_the_same_and_keep_no_more_than_there_are_places() {
+        let threads = OWN + SHARED + 16;
+        let mut idle = Idle::new();
+        let users: Vec<AtomicUsize> = (0..threads).map(|_| AtomicUsize::new(0)).collect();
+        let start = Barrier::new(threads);
+        let dropped = AtomicUsize::new(0);
         std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| {
-                    for _ in 0..20_000 {
-                        let Some(one) = idle.take() else { continue };
-                        let number = usize::from(ptr::eq(one.as_ptr(), &raw const things[1]));
-                        assert_eq!(things[number].fetch_add(1, Ordering::Relaxed), 0);
-                        things[number].fetch_sub(1, Ordering::Relaxed);
-                        assert!(idle.give_back(one).is_none());
+            for user in &users {
+                let (idle, users, start, dropped) = (&idle, &users, &start, &dropped);
+                scope.spawn(move || {
+                    start.wait();
+                    for round in 0..2_000 {
+                        let one = if round == 0 {
+                            Some(NonNull::from(user))
+                        } else {
+                            idle.take()
+                        };
+                        let Some(one) = one else { continue };
+                        let users = users.iter().find(|user| ptr::eq(*user, one.as_ptr())).unwrap();
+                        assert_eq!(users.fetch_add(1, Ordering::Relaxed), 0, "it is taken once");
+                        std::thread::yield_now();
+                        users.fetch_sub(1, Ordering::Relaxed);
+                        if idle.give_back(one).is_some() {
+                            dropped.fetch_add(1, Ordering::Relaxed);
+                        }
                     }
                 });
             }
         });
+        let kept = idle.empty().count();
+        assert_eq!(kept + dropped.load(Ordering::Relaxed), threads, "none is lost");
+        assert!(kept <= OWN + SHARED);
     }
 }

@@ -82,12 +82,8 @@ struct Keeper {
 
 /// What a read came upon.
 enum Found {
-    /// The record, where it was wanted.
-    Alive(Option<Record>),
-    Dead {
-        hash: u64,
-        place: u64,
-    },
+    Alive,
+    Dead { hash: u64, place: u64 },
     Nothing,
 }
 
@@ -232,10 +228,12 @@ impl LmdbTier {
         });
     }
 
-    fn read(&self, store: &Store, key: &[u8], now: u64, copy: bool) -> Result<Found, Trouble> {
+    /// Looks for a record, and puts it where it is wanted, if it is: it is too large to be handed from one to the next.
+    fn read(&self, store: &Store, key: &[u8], now: u64, wanted: Option<&mut Option<Record>>) -> Result<Found, Trouble> {
+        let hash = record_key(key_hash(key));
         let txn = store.env.read()?;
         self.learn(store, &txn)?;
-        let hash = record_key(key_hash(key));
+        self.lately.expect(hash);
         let Some(stored) = store.tables.records.get(&txn, hash)? else {
             return Ok(Found::Nothing);
         };
@@ -259,10 +257,10 @@ impl LmdbTier {
             self.counters.purged.one();
             return Ok(Found::Dead { hash, place });
         }
-        if !copy {
-            return Ok(Found::Alive(None));
+        if let Some(wanted) = wanted {
+            *wanted = Some(record.to_record());
         }
-        Ok(Found::Alive(Some(record.to_record())))
+        Ok(Found::Alive)
     }
 
     /// Checks a stored record. One whose checksum was right a moment ago is not summed up again: that takes longer than
@@ -276,9 +274,9 @@ impl LmdbTier {
         Ok(record)
     }
 
-    fn find(&self, key: &[u8], now: u64, copy: bool) -> Found {
+    fn find(&self, key: &[u8], now: u64, wanted: Option<&mut Option<Record>>) -> Found {
         let found = self
-            .with(now, |store| self.read(store, key, now, copy))
+            .with(now, |store| self.read(store, key, now, wanted))
             .unwrap_or(Found::Nothing);
         if let Found::Dead { hash, place } = found {
             let mut suspects = self.suspects.lock();
@@ -383,16 +381,18 @@ impl Tier for LmdbTier {
     }
 
     fn get(&self, key: &[u8], now: u64) -> Option<Record> {
-        if let Found::Alive(found) = self.find(key, now, true) {
+        let mut found = None;
+        self.find(key, now, Some(&mut found));
+        if found.is_some() {
             self.counters.hits.one();
-            return found;
+        } else {
+            self.counters.misses.one();
         }
-        self.counters.misses.one();
-        None
+        found
     }
 
     fn contains(&self, key: &[u8], now: u64) -> bool {
-        matches!(self.find(key, now, false), Found::Alive(_))
+        matches!(self.find(key, now, None), Found::Alive)
     }
 
     fn write(&self, records: &[Record], now: u64, evicted: &mut dyn FnMut(Record)) {

@@ -88,6 +88,7 @@ impl Store {
                 trimmed: first,
                 floor: first,
                 swept: first,
+                next: 1,
                 ..State::default()
             };
             tables.save(&mut txn, &state)?;
