@@ -345,3 +345,21 @@ fn an_address_where_nobody_listens_is_an_empty_tier() {
     assert!(read(&wrong, "key").is_none());
     assert!(wrong.stats().faults > 0);
 }
+
+#[test]
+fn a_soft_purge_makes_stale_on_all_machines() {
+    let Some(redis) = Redis::start() else { return };
+    let (one, two) = (tier(config(&redis)), tier(config(&redis)));
+    write(&one, &[record(&one, "key", "value", &["t"])]);
+    assert!(read(&two, "key").unwrap().times.fresh_until > wall_clock());
+    let softly = Purge::tag("t").softly(wall_clock());
+    purge(&one, softly.clone());
+    for tier in [&one, &two] {
+        let times = read(tier, "key").expect("it is not hidden").times;
+        assert!(times.fresh_until <= wall_clock() && times.dead_at > wall_clock());
+    }
+    let news = two.news(false);
+    assert_eq!(news.into_iter().map(|news| news.purge).collect::<Vec<_>>(), [softly]);
+    purge(&one, Purge::tag("t"));
+    assert!(read(&two, "key").is_none());
+}

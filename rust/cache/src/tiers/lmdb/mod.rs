@@ -91,8 +91,24 @@ impl LmdbTier {
     /// Opens the environment. Where that is not possible now the tier is empty, and it is tried again by
     /// [`maintain`](Tier::maintain).
     pub fn new(config: LmdbConfig) -> Self {
+        let tier = Self::closed(config);
+        let _ = tier.recover(&mut tier.keeper.lock());
+        tier
+    }
+
+    /// The same, but an error where this process has the folder open already: it may have it once.
+    pub fn new_once(config: LmdbConfig) -> Result<Self, Fault> {
+        let tier = Self::closed(config);
+        let opened = tier.recover(&mut tier.keeper.lock());
+        match opened {
+            Err(trouble @ Trouble::Taken(_)) => Err(tier.fault(&trouble)),
+            _ => Ok(tier),
+        }
+    }
+
+    fn closed(config: LmdbConfig) -> Self {
         let faults = Faults::new(&config.name, config.fault_period, Arc::clone(&config.fault_sink));
-        let tier = Self {
+        Self {
             config,
             view: View::new(),
             counters: Counters::default(),
@@ -107,9 +123,7 @@ impl LmdbTier {
                 pause: SHORTEST_PAUSE,
             }),
             discard: Mutex::new(None),
-        };
-        tier.recover(&mut tier.keeper.lock());
-        tier
+        }
     }
 
     /// Whether the environment is open.
@@ -122,12 +136,13 @@ impl LmdbTier {
         &self.faults
     }
 
-    fn recover(&self, keeper: &mut Keeper) {
+    /// Opens the environment, unless it is open or that was tried a moment ago.
+    fn recover(&self, keeper: &mut Keeper) -> Result<(), Trouble> {
         if self.is_open() || Instant::now() < keeper.retry_at {
-            return;
+            return Ok(());
         }
         let discard = self.discard.lock().clone();
-        match Store::open(&self.config, discard.as_deref()) {
+        let trouble = match Store::open(&self.config, discard.as_deref()) {
             Ok(opened) => {
                 if let Some(reason) = opened.replaced {
                     self.counters.recreated.one();
@@ -144,21 +159,34 @@ impl LmdbTier {
                         self.store.store(Some(Arc::new(store)));
                         keeper.pause = SHORTEST_PAUSE;
                         *self.discard.lock() = None;
-                        return;
+                        return Ok(());
                     }
-                    Err(trouble) => self.note(&trouble),
+                    Err(trouble) => {
+                        self.note(&trouble);
+                        trouble
+                    }
                 }
             }
-            Err(trouble) => self.faults.note(FaultKind::Unreachable, || {
-                format!(
-                    "{} cannot be opened: {}",
-                    self.config.folder.display(),
-                    trouble.detail()
-                )
-            }),
-        }
+            Err(trouble) => {
+                self.faults.note(FaultKind::Unreachable, || {
+                    let folder = self.config.folder.display();
+                    format!("{folder} cannot be opened: {}", trouble.detail())
+                });
+                trouble
+            }
+        };
         keeper.retry_at = Instant::now() + keeper.pause;
         keeper.pause = (keeper.pause * 2).min(LONGEST_PAUSE);
+        Err(trouble)
+    }
+
+    fn fault(&self, trouble: &Trouble) -> Fault {
+        Fault {
+            tier: self.config.name.as_str().into(),
+            kind: trouble.kind(),
+            detail: trouble.detail().to_owned(),
+            count: 1,
+        }
     }
 
     /// Gives the environment up: nobody begins to read in it any more. It is opened again by the thread that writes.
@@ -249,16 +277,16 @@ impl LmdbTier {
                 return Ok(Found::Dead { hash, place });
             }
         };
-        if record.times().dead_at <= now {
+        let Some(times) = write::times_left(&self.view, self.config.slot, &record, now) else {
+            self.counters.purged.one();
+            return Ok(Found::Dead { hash, place });
+        };
+        if times.dead_at <= now {
             self.counters.expired.one();
             return Ok(Found::Dead { hash, place });
         }
-        if write::is_purged(&self.view, self.config.slot, &record, record.stamp()) {
-            self.counters.purged.one();
-            return Ok(Found::Dead { hash, place });
-        }
         if let Some(wanted) = wanted {
-            *wanted = Some(record.to_record());
+            wanted.insert(record.to_record()).times = times;
         }
         Ok(Found::Alive)
     }
@@ -452,12 +480,7 @@ impl Tier for LmdbTier {
                 self.view.ledger.advance(numbers.last().copied().unwrap_or(0));
                 Ok(numbers)
             }
-            Err(trouble) => Err(Fault {
-                tier: self.config.name.as_str().into(),
-                kind: trouble.kind(),
-                detail: trouble.detail().to_owned(),
-                count: 1,
-            }),
+            Err(trouble) => Err(self.fault(&trouble)),
         }
     }
 
@@ -480,7 +503,8 @@ impl Tier for LmdbTier {
         if self.store.load().as_deref().is_some_and(|store| !store.watch.look()) {
             self.leave_and_wait("its files were replaced or cut short");
         }
-        self.recover(&mut self.keeper.lock());
+        // What it came upon is told, and it is tried again.
+        let _ = self.recover(&mut self.keeper.lock());
         self.lately.forget(now, self.config.check_every);
         let suspects = std::mem::take(&mut *self.suspects.lock());
         if !suspects.is_empty() {

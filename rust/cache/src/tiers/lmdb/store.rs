@@ -150,7 +150,11 @@ impl Store {
     ) -> Result<(), Trouble> {
         let encoded = purge.encode();
         if let Some(earlier) = view.ledger.mark(purge)
-            && self.tables.log.get(txn, earlier)? == Some(&encoded)
+            && self
+                .tables
+                .log
+                .get(txn, earlier)?
+                .is_some_and(|logged| Purge::decode(logged).means(purge))
         {
             self.tables.log.delete(txn, earlier)?;
             state.purges = state.purges.saturating_sub(1);
@@ -165,11 +169,12 @@ impl Store {
         // Purges that were obeyed by removing what they meant can go; past the limit the oldest go in any case, and what
         // is older than they are with them.
         while state.purges > most.max(1) {
-            let Some((oldest, _)) = self.tables.log.first(txn)? else {
+            let Some((oldest, logged)) = self.tables.log.first(txn)? else {
                 state.purges = 0;
                 break;
             };
-            if oldest > state.swept {
+            // What was made stale is still there.
+            if oldest > state.swept || matches!(Purge::decode(logged), Purge::Soft { .. }) {
                 state.floor = state.floor.max(oldest);
                 view.ledger.raise_floor(oldest);
             }

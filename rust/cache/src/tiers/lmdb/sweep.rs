@@ -3,7 +3,7 @@
 use super::super::record::RecordView;
 use super::layout::split_place;
 use super::trouble::Trouble;
-use super::write::{Writer, is_purged};
+use super::write::{Writer, times_left};
 
 /// Records looked at in one slice.
 const SLICE: usize = 512;
@@ -72,8 +72,8 @@ impl Sweep {
                 let (hash, stored) = entry?;
                 let (place, record) = split_place(stored);
                 let is_dead = RecordView::unchecked(record).map_or(true, |view| {
-                    view.times().dead_at <= writer.now
-                        || is_purged(writer.view, writer.config.slot, &view, view.stamp())
+                    times_left(writer.view, writer.config.slot, &view, writer.now)
+                        .is_none_or(|times| times.dead_at <= writer.now)
                 });
                 if is_dead {
                     dead.push((hash, place));

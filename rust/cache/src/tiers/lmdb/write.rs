@@ -2,7 +2,8 @@
 //! of insertion).
 
 use super::super::key_hash;
-use super::super::record::{Record, RecordView, Slot, Stamp};
+use super::super::ledger::Verdict;
+use super::super::record::{Record, RecordView, Slot, Times};
 use super::config::LmdbConfig;
 use super::lately::Lately;
 use super::layout::{State, order_entry, read_order_entry, record_key, split_place};
@@ -200,11 +201,18 @@ impl Writer<'_> {
 
     fn is_alive(&self, stored: &[u8]) -> bool {
         RecordView::unchecked(split_place(stored).1).is_ok_and(|view| {
-            view.times().dead_at > self.now && !is_purged(self.view, self.config.slot, &view, view.stamp())
+            times_left(self.view, self.config.slot, &view, self.now).is_some_and(|times| times.dead_at > self.now)
         })
     }
 }
 
-pub(super) fn is_purged(view: &View, slot: Slot, record: &RecordView<'_>, stamp: Stamp) -> bool {
-    view.ledger.is_purged(stamp.get(slot), record.key(), record.tags())
+/// The times of a record after all purges; none where one hides it.
+pub(super) fn times_left(view: &View, slot: Slot, record: &RecordView<'_>, now: u64) -> Option<Times> {
+    let made_at = record.stamp().get(slot);
+    match view.ledger.verdict(made_at, record.key(), || record.tags()) {
+        Verdict::Untouched => Some(record.times()),
+        // The clock of who purged may be ahead of ours.
+        Verdict::Stale(at) => Some(record.times().softened(at.min(now))),
+        Verdict::Dead => None,
+    }
 }
