@@ -205,9 +205,6 @@ class Responses:
         None where nothing is kept, or the request may not be answered from a cache.
         """
 
-    def find_again(self, key: Any, default: Any) -> Any:
-        """Returns the fresh value of a key that was missed a moment ago, or `default`; both count as one miss."""
-
     def begin(self) -> Fill:
         """Begins a fill: call it before the response is asked for."""
 
@@ -461,7 +458,7 @@ class Tiers:
         """Leaves bytes to be written to all tiers."""
 
     def purge(self, *, keys: list[Any], tags: list[str], prefixes: list[str], all: bool, soft: bool) -> list[str]:
-        """Hides what is meant in all tiers, or softly makes it stale. Returns the names of those that could not be told yet."""
+        """Hides what is meant in all tiers, or softly makes it stale. Returns the tiers that could not be told yet."""
 
     def flush(self, seconds: float) -> bool:
         """Waits until all is written. Returns whether it is."""

@@ -189,8 +189,8 @@ class Cache(_core.MemoryCache):
         However many threads and tasks ask at once, one computes and the others are given what it made. If it fails, the
         others are told of the same exception; if it is cancelled, exactly one of them takes over.
 
-        If it raises `Uncacheable`, what that holds is returned to this caller alone, and nothing is kept: the others call
-        the function themselves, all at once.
+        If it raises `Uncacheable`, what that holds is returned to this caller alone, and nothing is kept: the others
+        call the function themselves, all at once.
 
         With an `async` function this returns an awaitable: `await cache.get_or_compute("k", fetch, 7)`.
 

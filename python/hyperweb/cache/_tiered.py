@@ -53,8 +53,8 @@ class TieredCache(Cache):
     cache may have it open.
 
     Raises:
-        CacheError: No tier is named; a size or a length of time is none; or another cache of this process has the folder
-            open.
+        CacheError: No tier is named; a size or a length of time is none; or another cache of this process has the
+            folder open.
     """
 
     def __new__(cls, memory: str | int | None = None, **options: Any) -> Self:

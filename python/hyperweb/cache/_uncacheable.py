@@ -7,7 +7,7 @@ from typing import Any
 from hyperweb.cache._units import seconds
 
 
-class Uncacheable(Exception):  # noqa: N818 - it is no error: it brings a value
+class Uncacheable(Exception):
     """Raised by a function that makes a value, in place of returning it, where the value must not be kept.
 
     Who asked is given the value. Whoever waits for it is let go at once and calls the function, and so does who asks
