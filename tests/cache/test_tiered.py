@@ -316,12 +316,20 @@ def test_a_child_that_was_forked_goes_without_the_tiers_of_its_parent(tmp_path: 
     forget_memory(cache)
     child = os.fork()
     if child == 0:
-        # Its parent's place among the readers is not its own.
-        os._exit(0 if cache.get("a") is None and cache.stats().tiers["shared"].faults > 0 else 1)
+        # Its parent's place among the readers is not its own, and nor are connections and threads.
+        cache["b"] = 2
+        own = TieredCache("1MB", shared=tmp_path / "shared", shared_limit="8MB")
+        seen = (cache.get("a"), cache["b"], cache.stats().tiers, own["a"])
+        begun = time.monotonic()
+        cache.close()
+        own.close()
+        del cache
+        os._exit(0 if seen == (None, 2, {}, 1) and time.monotonic() - begun < 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     for _ in range(100):
         assert cache["a"] == 1
         forget_memory(cache)
+    assert "b" not in cache
     assert cache.stats().tiers["shared"].faults == 0
 
 

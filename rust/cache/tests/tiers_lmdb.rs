@@ -471,11 +471,11 @@ fn a_folder_is_open_once_in_a_process_and_the_second_says_so() {
 fn more_threads_may_read_one_after_another_than_there_are_places_for_readers() {
     let folder = tempfile::tempdir().unwrap();
     let tier = LmdbTier::new(LmdbConfig {
-        max_readers: 4,
+        max_readers: 64,
         ..shared(folder.path())
     });
     write(&tier, &[record(&tier, "key", "value", &[])]);
-    for _ in 0..200 {
+    for _ in 0..1000 {
         std::thread::scope(|scope| {
             scope.spawn(|| assert!(read(&tier, "key").is_some()));
         });

@@ -155,3 +155,17 @@ unsafe fn look_at<T>(
         }),
     }
 }
+
+/// Runs something in a child that is a copy of this process, and returns whether it held there.
+pub(crate) fn holds_in_a_fork(check: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child has no other threads; it ends without giving anything back, so what the parent has stays.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).unwrap_or(false);
+            libc::_exit(i32::from(!held));
+        }
+        let mut status = -1;
+        libc::waitpid(child, &raw mut status, 0) == child && status == 0
+    }
+}

@@ -35,13 +35,22 @@ struct Stamp(Purges);
 #[pyclass(frozen, module = "hyperweb._core")]
 struct Tiers {
     inner: RwLock<Option<Arc<TieredCache>>>,
+    /// A process that was forked has neither the threads of its parent nor connections of its own.
+    process: u32,
 }
 
 /// What was found: the bytes, for how many seconds they are fresh (none is for ever), their grace, and their tags.
 type Found<'py> = (Bound<'py, PyBytes>, Option<f64>, f64, Vec<String>);
 
 impl Tiers {
+    fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
     fn open(&self) -> Option<Arc<TieredCache>> {
+        if self.is_forked() {
+            return None;
+        }
         self.inner.read().clone()
     }
 }
@@ -154,6 +163,7 @@ impl Tiers {
         });
         Ok(Self {
             inner: RwLock::new(Some(Arc::new(inner))),
+            process: std::process::id(),
         })
     }
 
@@ -251,6 +261,11 @@ impl Tiers {
 
     /// Gives the folders and the connections back. What waits to be written is, for a moment.
     fn close(&self, py: Python<'_>) {
+        if self.is_forked() {
+            // There is nobody to end, and the connections are the parent's.
+            std::mem::forget(self.inner.try_write().and_then(|mut tiers| tiers.take()));
+            return;
+        }
         py.detach(|| {
             let taken = self.inner.write().take();
             let until = Instant::now() + LEAVING;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::epoch;
 
-/// Threads that have a place of their own; 64 processes of so many may use the table of readers that LMDB makes unless it
-/// is told otherwise.
+/// Threads that have a place of their own. Each may come to hold a place in LMDB's table of readers; 64 processes of so
+/// many fit in the one that is made by default.
 const OWN: usize = 16;
 /// Places that all other threads share.
 const SHARED: usize = 16;
