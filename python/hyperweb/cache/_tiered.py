@@ -99,7 +99,7 @@ class TieredCache(Cache):
                 log=_log_fault,
             )
         except FileExistsError as error:
-            message = f"{error}: use the one there is, or close it first"
+            message = f"{error}; use the one there is, or close it first"
             raise CacheError(message) from error
 
     def __enter__(self) -> Self:

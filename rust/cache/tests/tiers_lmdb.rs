@@ -458,6 +458,8 @@ fn a_folder_is_open_once_in_a_process_and_the_second_says_so() {
     );
     assert!(read(&second, "key").is_none());
     assert!(read(&first, "key").is_some(), "the first is as it was");
+    let fault = LmdbTier::new_once(shared(folder.path())).expect_err("it is refused");
+    assert!(fault.detail.contains(folder.path().to_str().unwrap()), "{fault}");
     drop(first);
     eventually("it takes over", || {
         maintain(&second);

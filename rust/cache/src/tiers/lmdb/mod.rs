@@ -92,18 +92,25 @@ impl LmdbTier {
     /// [`maintain`](Tier::maintain).
     pub fn new(config: LmdbConfig) -> Self {
         let tier = Self::closed(config);
-        let _ = tier.recover(&mut tier.keeper.lock());
+        tier.recover();
         tier
     }
 
     /// The same, but an error where this process has the folder open already: it may have it once.
     pub fn new_once(config: LmdbConfig) -> Result<Self, Fault> {
         let tier = Self::closed(config);
-        let opened = tier.recover(&mut tier.keeper.lock());
-        match opened {
-            Err(trouble @ Trouble::Taken(_)) => Err(tier.fault(&trouble)),
-            _ => Ok(tier),
+        match tier.open() {
+            Ok(()) => {}
+            Err(trouble @ Trouble::Taken(_)) => {
+                let detail = tier.why_closed(&trouble);
+                return Err(Fault {
+                    detail,
+                    ..tier.fault(&trouble)
+                });
+            }
+            Err(trouble) => tier.cannot_open(&trouble),
         }
+        Ok(tier)
     }
 
     fn closed(config: LmdbConfig) -> Self {
@@ -136,48 +143,61 @@ impl LmdbTier {
         &self.faults
     }
 
+    /// Opens the environment, and tells what keeps it from being opened.
+    fn recover(&self) {
+        if let Err(trouble) = self.open() {
+            self.cannot_open(&trouble);
+        }
+    }
+
+    fn cannot_open(&self, trouble: &Trouble) {
+        let kind = match trouble {
+            Trouble::Damaged(_) => FaultKind::Damaged,
+            _ => FaultKind::Unreachable,
+        };
+        self.faults.note(kind, || self.why_closed(trouble));
+    }
+
+    fn why_closed(&self, trouble: &Trouble) -> String {
+        format!(
+            "{} cannot be opened: {}",
+            self.config.folder.display(),
+            trouble.detail()
+        )
+    }
+
     /// Opens the environment, unless it is open or that was tried a moment ago.
-    fn recover(&self, keeper: &mut Keeper) -> Result<(), Trouble> {
+    fn open(&self) -> Result<(), Trouble> {
+        let mut keeper = self.keeper.lock();
         if self.is_open() || Instant::now() < keeper.retry_at {
             return Ok(());
         }
+        let opened = self.open_now();
+        if opened.is_ok() {
+            keeper.pause = SHORTEST_PAUSE;
+        } else {
+            keeper.retry_at = Instant::now() + keeper.pause;
+            keeper.pause = (keeper.pause * 2).min(LONGEST_PAUSE);
+        }
+        opened
+    }
+
+    fn open_now(&self) -> Result<(), Trouble> {
         let discard = self.discard.lock().clone();
-        let trouble = match Store::open(&self.config, discard.as_deref()) {
-            Ok(opened) => {
-                if let Some(reason) = opened.replaced {
-                    self.counters.recreated.one();
-                    self.faults.note(FaultKind::Damaged, || {
-                        format!("{} was made anew: {reason}", self.config.folder.display())
-                    });
-                }
-                let store = opened.store;
-                self.seen.store(0, Ordering::Release);
-                self.lately.clear();
-                let loaded = store.env.read().and_then(|txn| self.learn(&store, &txn));
-                match loaded {
-                    Ok(()) => {
-                        self.store.store(Some(Arc::new(store)));
-                        keeper.pause = SHORTEST_PAUSE;
-                        *self.discard.lock() = None;
-                        return Ok(());
-                    }
-                    Err(trouble) => {
-                        self.note(&trouble);
-                        trouble
-                    }
-                }
-            }
-            Err(trouble) => {
-                self.faults.note(FaultKind::Unreachable, || {
-                    let folder = self.config.folder.display();
-                    format!("{folder} cannot be opened: {}", trouble.detail())
-                });
-                trouble
-            }
-        };
-        keeper.retry_at = Instant::now() + keeper.pause;
-        keeper.pause = (keeper.pause * 2).min(LONGEST_PAUSE);
-        Err(trouble)
+        let opened = Store::open(&self.config, discard.as_deref())?;
+        if let Some(reason) = opened.replaced {
+            self.counters.recreated.one();
+            self.faults.note(FaultKind::Damaged, || {
+                format!("{} was made anew: {reason}", self.config.folder.display())
+            });
+        }
+        let store = opened.store;
+        self.seen.store(0, Ordering::Release);
+        self.lately.clear();
+        self.learn(&store, &*store.env.read()?)?;
+        self.store.store(Some(Arc::new(store)));
+        *self.discard.lock() = None;
+        Ok(())
     }
 
     fn fault(&self, trouble: &Trouble) -> Fault {
@@ -503,8 +523,7 @@ impl Tier for LmdbTier {
         if self.store.load().as_deref().is_some_and(|store| !store.watch.look()) {
             self.leave_and_wait("its files were replaced or cut short");
         }
-        // What it came upon is told, and it is tried again.
-        let _ = self.recover(&mut self.keeper.lock());
+        self.recover();
         self.lately.forget(now, self.config.check_every);
         let suspects = std::mem::take(&mut *self.suspects.lock());
         if !suspects.is_empty() {
