@@ -335,6 +335,9 @@ class MemoryCache:
     def find(self, key: Any) -> tuple[Any, bool] | None:
         """Returns the value of a key and whether it is fresh, or None."""
 
+    def find_again(self, key: Any, default: Any) -> Any:
+        """Returns the fresh value of a key that was missed a moment ago, or `default`; both count as one miss."""
+
     def begin(self) -> Fill:
         """Begins a fill: call it before a value is asked for."""
 
@@ -428,12 +431,19 @@ class Tiers:
         disk_limit: int,
         redis: str | None,
         namespace: str,
-    ) -> Tiers: ...
+        log: Callable[[str], object],
+    ) -> Tiers:
+        """Opens tiers. `log` is called with what goes wrong, from a thread of its own.
+
+        Raises:
+            FileExistsError: This process has a folder open already.
+        """
+
     def stamp(self) -> Stamp:
         """Returns the purges known now."""
 
-    def get(self, key: Any, *, remote: bool) -> tuple[bytes, float | None, float | None, list[str]] | None:
-        """Returns the bytes of a key, the seconds they are fresh and may be used (None: for ever), and tags."""
+    def get(self, key: Any, *, remote: bool) -> tuple[bytes, float | None, float, list[str]] | None:
+        """Returns the bytes of a key, the seconds they are fresh (None: for ever), their grace, and their tags."""
 
     def put(
         self,
@@ -447,14 +457,14 @@ class Tiers:
     ) -> None:
         """Leaves bytes to be written to all tiers."""
 
-    def purge(self, *, keys: list[Any], tags: list[str], prefixes: list[str], all: bool) -> list[str]:
-        """Hides what is meant in all tiers. Returns the names of those that could not be told yet."""
+    def purge(self, *, keys: list[Any], tags: list[str], prefixes: list[str], all: bool, soft: bool) -> list[str]:
+        """Hides what is meant in all tiers, or softly makes it stale. Returns the tiers that could not be told yet."""
 
     def flush(self, seconds: float) -> bool:
         """Waits until all is written. Returns whether it is."""
 
-    def faults(self) -> list[str]:
-        """Returns what went wrong since this was last asked."""
+    def close(self) -> None:
+        """Gives folders and connections back. From then on nothing is found or kept."""
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Returns the figures of each tier by its name."""

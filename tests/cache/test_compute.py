@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hyperweb.cache import Cache, WaitedTooLongError, cached
+from hyperweb.cache import Cache, CacheError, Uncacheable, WaitedTooLongError, cached
 from tests.cache import in_a_loop
 
 
@@ -260,3 +260,87 @@ async def test_results_of_async_functions_and_methods_are_kept() -> None:
 
 async def double(number: int) -> int:
     return number * 2
+
+
+def test_who_waits_for_what_is_not_for_all_is_let_go_at_once() -> None:
+    cache = Cache("1MB")
+    calls: list[int] = []
+    at_once = threading.Barrier(9)
+
+    def page() -> int:
+        calls.append(1)
+        number = len(calls)
+        if number == 1:
+            until_waiters(cache, 8)
+        else:
+            # All eight are here at the same time, or this raises.
+            at_once.wait(5)
+        raise Uncacheable(number, mark="10s")
+
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(cache.get_or_compute, "k", page)
+        until_flights(cache, 1)
+        others = [pool.submit(cache.get_or_compute, "k", page) for _ in range(8)]
+        assert first.result(10) == 1
+        # The mark still holds: who comes now waits for nobody.
+        assert cache.get_or_compute("k", lambda: at_once.wait(5) * 0 + 100) == 100
+        assert sorted(other.result(10) for other in others) != [1] * 8
+    assert len(calls) == 9
+    flights = cache.stats().flights
+    assert (flights.led, flights.uncacheable, flights.waiters) == (1, 8, 0)
+    assert cache["k"] == 100, "what was returned and not raised is kept"
+
+
+def until_waiters(cache: Cache, count: int) -> None:
+    """Waits until so many wait."""
+    while cache.stats().flights.waiters < count:
+        time.sleep(0.001)
+
+
+def until_flights(cache: Cache, count: int) -> None:
+    """Waits until so many keys are worked on."""
+    while cache.stats().flights.flights < count:
+        time.sleep(0.001)
+
+
+@in_a_loop
+async def test_tasks_are_let_go_too_and_nothing_is_kept() -> None:
+    cache = Cache("1MB")
+    calls: list[int] = []
+
+    @cached(cache=cache, key=lambda: "k")
+    async def page() -> int:
+        calls.append(1)
+        number = len(calls)
+        await asyncio.sleep(0.05)
+        raise Uncacheable(number)
+
+    found = await asyncio.gather(*[page() for _ in range(20)])
+    assert sorted(found) == list(range(1, 21)), "each has its own"
+    assert len(cache) == 0
+    with pytest.raises(CacheError, match="no length of time"):
+        Uncacheable(1, mark="soon")
+
+
+def test_what_turns_out_not_to_be_for_all_is_not_served_stale_any_more() -> None:
+    cache = Cache("1MB")
+
+    def private() -> str:
+        message = "private"
+        raise Uncacheable(message)
+
+    cache.set("k", "public", ttl=0, grace=60)
+    assert cache.get_or_compute("k", private, stale=60) == "public"
+    for _ in range(1000):
+        if cache.find("k") is None:
+            break
+        time.sleep(0.001)
+    assert cache.get_or_compute("k", private, stale=60) == "private"
+
+
+def test_a_value_that_is_made_is_one_miss() -> None:
+    cache = Cache("1MB")
+    for _ in range(3):
+        assert cache.get_or_compute("k", int, "7") == 7
+    stats = cache.stats()
+    assert (stats.hits, stats.misses) == (2, 1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -151,12 +153,12 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFi
     cache = TieredCache("1MB", disk=tmp_path / "disk")
     cache["a"] = "x" * 5000
     assert cache.flush()
-    del cache
+    cache.close()
     data = next((tmp_path / "disk").glob("**/data.mdb"))
     data.write_bytes(data.read_bytes()[:5000])
     cache = TieredCache("1MB", disk=tmp_path / "disk")
+    until(lambda: "cache tier disk" in caplog.text)
     assert cache.get("a") is None
-    assert "cache tier disk" in caplog.text
     cache["b"] = 1
     assert cache.flush()
     forget_memory(cache)
@@ -200,3 +202,139 @@ async def test_a_loop_does_not_wait_for_a_server(tmp_path: Path) -> None:
 def test_without_a_tier_it_says_so() -> None:
     with pytest.raises(CacheError, match="name a tier"):
         TieredCache("1MB")
+
+
+def test_it_is_closed_by_hand_or_at_the_end_of_with(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    with TieredCache("1MB", disk=folder) as first:
+        first["a"] = 1
+        with pytest.raises(CacheError, match="open in this process already"):
+            TieredCache("1MB", shared=folder)
+        assert first["a"] == 1, "the first is as it was"
+    for number in range(20):
+        again = TieredCache("1MB", disk=folder)
+        assert again["a"] == 1
+        again[f"more {number}"] = b"x" * 1000
+        assert again.close(), "what was set is written"
+    cache = TieredCache("1MB", disk=folder)
+    assert cache["a"] == 1
+    cache.close()
+    assert cache["a"] == 1, "memory stays"
+    cache["b"] = 2
+    cache.purge(key="a")
+    assert (cache.get("a"), cache["b"]) == (None, 2)
+    assert cache.stats().tiers == {}
+    assert cache.close(), "closing again does nothing"
+    with TieredCache("1MB", disk=folder) as last:
+        assert last["a"] == 1, "a purge after closing is of memory alone"
+        assert "b" not in last
+        assert "more 19" in last
+
+
+def test_it_may_be_closed_while_threads_read_and_write(tmp_path: Path) -> None:
+    for _ in range(5):
+        cache = TieredCache("1MB", shared=tmp_path / "shared", shared_limit="8MB")
+        cache["a"] = "x" * 1000
+        cache.flush()
+        stop = threading.Event()
+
+        def use(cache: TieredCache = cache, stop: threading.Event = stop) -> None:
+            number = 0
+            while not stop.is_set():
+                number += 1
+                forget_memory(cache)
+                assert cache.get("a") in {None, "x" * 1000}
+                cache[f"k{number % 50}"] = number
+
+        threads = [threading.Thread(target=use) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        cache.close()
+        TieredCache("1MB", shared=tmp_path / "shared", shared_limit="8MB").close()
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def test_a_soft_purge_makes_stale_in_all_tiers(tmp_path: Path) -> None:
+    cache = TieredCache("1MB", shared=tmp_path / "shared", shared_limit="8MB", disk=tmp_path / "disk")
+    for key, ttl in (("a", "1h"), ("for ever", None)):
+        cache.set(key, "old", ttl=ttl, grace="1h", tags=["t"])
+    cache.set("no grace", "old", ttl="1h", tags=["t"])
+    cache.set("other", "old", ttl="1h", grace="1h")
+    assert cache.flush()
+    cache.purge(tags=["t"], soft=True)
+    for _ in range(2):
+        assert [key for key in ("a", "for ever", "no grace", "other") if key in cache] == ["other"]
+        assert cache.find("a") == ("old", False)
+        assert cache.find("for ever") == ("old", False)
+        forget_memory(cache)
+    assert cache.get_or_compute("a", str.upper, "new", stale="1h") == "old"
+    until(lambda: cache.get("a") == "NEW")
+    assert cache.get_or_compute("no grace", str.upper, "new", stale="1h") == "NEW"
+    cache.purge(tags=["t"])
+    assert cache.find("for ever") is None
+
+
+def test_a_soft_purge_is_heard_softly(tmp_path: Path) -> None:
+    with redis_server(tmp_path) as (url, _):
+        one, two = (TieredCache("1MB", redis=url, namespace="test") for _ in range(2))
+        one.set("a", 1, ttl="1h", grace="1h", tags=["t"])
+        assert one.flush()
+        until(lambda: two.get("a") == 1)
+        one.purge(tags=["t"], soft=True)
+        until(lambda: two.find("a") == (1, False))
+        forget_memory(two)
+        assert "a" not in two
+        assert two.find("a") == (1, False), "it has come up from the server"
+
+
+def test_faults_are_logged_when_they_happen_and_once_in_a_while(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with redis_server(tmp_path) as (url, server):
+        cache = TieredCache("1MB", redis=url)
+        server.kill()
+        server.wait()
+        # Nothing is read: the thread that hears of purges finds it out.
+        until(lambda: "cache tier redis" in caplog.text)
+        for number in range(50):
+            cache.get(number)
+        time.sleep(0.1)
+        assert len([record for record in caplog.records if "cache tier redis" in record.message]) < 4
+        assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_that_was_forked_goes_without_the_tiers_of_its_parent(tmp_path: Path) -> None:
+    cache = TieredCache("1MB", shared=tmp_path / "shared", shared_limit="8MB")
+    cache["a"] = 1
+    assert cache.flush()
+    forget_memory(cache)
+    assert cache["a"] == 1
+    forget_memory(cache)
+    child = os.fork()
+    if child == 0:
+        # Its parent's place among the readers is not its own, and nor are connections and threads.
+        cache["b"] = 2
+        own = TieredCache("1MB", shared=tmp_path / "shared", shared_limit="8MB")
+        seen = (cache.get("a"), cache["b"], cache.stats().tiers, own["a"])
+        begun = time.monotonic()
+        cache.close()
+        own.close()
+        del cache
+        os._exit(0 if seen == (None, 2, {}, 1) and time.monotonic() - begun < 1 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    for _ in range(100):
+        assert cache["a"] == 1
+        forget_memory(cache)
+    assert "b" not in cache
+    assert cache.stats().tiers["shared"].faults == 0
+
+
+def test_what_is_made_is_one_miss_and_below_one_too(tmp_path: Path) -> None:
+    cache = TieredCache("1MB", disk=tmp_path / "disk")
+    assert cache.get_or_compute("a", int, "1") == 1
+    stats = cache.stats()
+    assert (stats.misses, stats.tiers["disk"].misses) == (1, 1)

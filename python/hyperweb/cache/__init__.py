@@ -16,6 +16,7 @@ from hyperweb.cache._cached import cached, default_cache
 from hyperweb.cache._errors import CacheError, WaitedTooLongError
 from hyperweb.cache._stats import CacheStats, FlightStats, TierStats
 from hyperweb.cache._tiered import TieredCache
+from hyperweb.cache._uncacheable import Uncacheable
 
 __all__ = [
     "Cache",
@@ -24,6 +25,7 @@ __all__ = [
     "FlightStats",
     "TierStats",
     "TieredCache",
+    "Uncacheable",
     "WaitedTooLongError",
     "cached",
     "default_cache",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast, overload
 from hyperweb import _core
 from hyperweb.cache._errors import WaitedTooLongError
 from hyperweb.cache._stats import CacheStats, FlightStats
+from hyperweb.cache._uncacheable import Uncacheable
 from hyperweb.cache._units import seconds, size
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ T = TypeVar("T")
 _log = logging.getLogger("hyperweb.cache")
 # Stale values of synchronous functions are made anew by as many threads at a time.
 _REFRESHERS = 4
+_MISSING = object()
 
 Key = str | bytes | int | float | bool | None | tuple[Any, ...]
 
@@ -187,6 +189,9 @@ class Cache(_core.MemoryCache):
         However many threads and tasks ask at once, one computes and the others are given what it made. If it fails, the
         others are told of the same exception; if it is cancelled, exactly one of them takes over.
 
+        If it raises `Uncacheable`, what that holds is returned to this caller alone, and nothing is kept: the others
+        call the function themselves, all at once.
+
         With an `async` function this returns an awaitable: `await cache.get_or_compute("k", fetch, 7)`.
 
         Args:
@@ -259,8 +264,12 @@ class Cache(_core.MemoryCache):
         lead = cast("_core.Lead", what)
         try:
             # Between the look and the lead another may have landed.
-            found = self._find(work.key)
-            value = found[0] if found is not None and found[1] else work.make()
+            value = self.find_again(work.key, _MISSING)
+            if value is _MISSING:
+                value = work.make()
+        except Uncacheable as found_out:
+            lead.uncacheable(found_out.seconds)
+            return found_out.value
         except Exception as error:
             lead.fail(error)
             raise
@@ -280,7 +289,10 @@ class Cache(_core.MemoryCache):
         if kind == "lead":
             return await self._lead_async(work, cast("_core.Lead", what))
         if kind == "uncacheable":
-            return await work.call()
+            try:
+                return await work.make_async()
+            except Uncacheable as found_out:
+                return found_out.value
         return _settled(kind, what, work)
 
     async def _join_async(self, key: Key, limits: tuple[float | None, float | None, int]) -> tuple[str, Any]:
@@ -318,8 +330,12 @@ class Cache(_core.MemoryCache):
 
     async def _lead_async(self, work: _Work, lead: _core.Lead) -> Any:
         try:
-            found = await self._find_async(work.key)
-            value = found[0] if found is not None and found[1] else await work.make_async()
+            value = self.find_again(work.key, _MISSING)
+            if value is _MISSING:
+                value = await work.make_async()
+        except Uncacheable as found_out:
+            lead.uncacheable(found_out.seconds)
+            return found_out.value
         except Exception as error:
             lead.fail(error)
             raise
@@ -338,6 +354,8 @@ class Cache(_core.MemoryCache):
         def refresh() -> None:
             try:
                 lead.complete(work.make())
+            except Uncacheable as found_out:
+                work.retract(lead, found_out)
             except Exception as error:  # noqa: BLE001 - whatever it is, who waits is told
                 lead.fail(error)
                 _log.exception("the stale value of %r could not be made anew", work.key)
@@ -357,6 +375,8 @@ class Cache(_core.MemoryCache):
         async def refresh() -> None:
             try:
                 lead.complete(await work.make_async())
+            except Uncacheable as found_out:
+                work.retract(lead, found_out)
             except Exception as error:  # noqa: BLE001 - whatever it is, who waits is told
                 lead.fail(error)
                 _log.exception("the stale value of %r could not be made anew", work.key)
@@ -400,6 +420,11 @@ class _Work:
         self._keep(value, fill)
         return value
 
+    def retract(self, lead: _core.Lead, found_out: Uncacheable) -> None:
+        """Forgets the value that was to be made anew: there is none for all any more."""
+        self.cache.purge(key=self.key)
+        lead.uncacheable(found_out.seconds)
+
     def _keep(self, value: Any, fill: Any) -> None:
         self.cache.set(self.key, value, ttl=self.ttl, grace=self.stale, tags=self.tags, weight=self.weight, fill=fill)
 
@@ -419,7 +444,10 @@ def _settled(kind: str, what: Any, work: _Work) -> Any:
     if kind == "failed":
         raise what
     if kind == "uncacheable":
-        return work.call()
+        try:
+            return work.make()
+        except Uncacheable as found_out:
+            return found_out.value
     message = f"another is making the value of {work.key!r}, and takes longer than this one would wait"
     raise WaitedTooLongError(message)
 

@@ -24,6 +24,10 @@ _RAW, _MSGPACK, _PICKLE = b"\x00", b"\x01", b"\x02"
 _MISSING = object()
 
 
+def _log_fault(fault: str) -> None:
+    _log.warning("%s", fault)
+
+
 class TieredCache(Cache):
     """A cache in memory with tiers below it: shared memory, disk, Redis or Valkey, any of them.
 
@@ -45,8 +49,12 @@ class TieredCache(Cache):
         ttl: As for `Cache`.
         grace: As for `Cache`.
 
+    It has a folder open until it is closed, by `close` or at the end of `with`, or is gone; and in one process only one
+    cache may have it open.
+
     Raises:
-        CacheError: No tier is named, or a size or a length of time is none.
+        CacheError: No tier is named; a size or a length of time is none; or another cache of this process has the
+            folder open.
     """
 
     def __new__(cls, memory: str | int | None = None, **options: Any) -> Self:
@@ -79,15 +87,37 @@ class TieredCache(Cache):
         self._decoder = msgspec.msgpack.Decoder(type)
         self._encoder = msgspec.msgpack.Encoder()
         self._has_redis = redis is not None
-        self._tiers = _core.Tiers(
-            self,
-            shared=None if shared is None else str(shared),
-            shared_limit=size(shared_limit),
-            disk=None if disk is None else str(disk),
-            disk_limit=size(disk_limit),
-            redis=redis,
-            namespace=namespace,
-        )
+        try:
+            self._tiers = _core.Tiers(
+                self,
+                shared=None if shared is None else str(shared),
+                shared_limit=size(shared_limit),
+                disk=None if disk is None else str(disk),
+                disk_limit=size(disk_limit),
+                redis=redis,
+                namespace=namespace,
+                log=_log_fault,
+            )
+        except FileExistsError as error:
+            message = f"{error}; use the one there is, or close it first"
+            raise CacheError(message) from error
+
+    def __enter__(self) -> Self:
+        """Returns the cache."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes it."""
+        self.close()
+
+    def close(self, wait: str | float = 5) -> bool:
+        """Closes the tiers below memory, once they have written what was set. Returns whether they have within `wait`.
+
+        Then other caches may open their folders, and this one is in memory alone.
+        """
+        written = self.flush(wait)
+        self._tiers.close()
+        return written
 
     def __getitem__(self, key: Key) -> Any:
         """Returns the fresh value of a key, from the highest tier that has it.
@@ -180,14 +210,14 @@ class TieredCache(Cache):
             prefix: As for `Cache.purge`.
             where: Whatever has a tag that memory knows and that this returns true for.
             everything: As for `Cache.purge`.
-            soft: Of memory alone: the tiers below forget.
+            soft: As for `Cache.purge`, in all tiers.
         """
         named = [*keys] if key is None else [key, *keys]
         marks = tag_list(tags)
         prefixes = [] if prefix is None else [prefix]
         if where is not None:
             marks += self._tags_where(where)
-        owed = self._tiers.purge(keys=named, tags=marks, prefixes=prefixes, all=everything)
+        owed = self._tiers.purge(keys=named, tags=marks, prefixes=prefixes, all=everything, soft=soft)
         if owed:
             _log.warning("purges wait until these tiers can be told: %s", ", ".join(owed))
         super().purge(keys=named, tags=marks, prefix=prefix, everything=everything, soft=soft)
@@ -222,17 +252,14 @@ class TieredCache(Cache):
         # A purge between the read below and the keeping here must win: this fill began before the read.
         fill = super().begin()
         below = self._tiers.get(key, remote=remote)
-        for fault in self._tiers.faults():
-            _log.warning("%s", fault)
         if below is None:
             return found
-        data, fresh, dead, tags = below
+        data, fresh, grace, tags = below
         try:
             value = self._decode(data)
         except Exception as error:  # noqa: BLE001 - what others wrote may raise anything
             _log.warning("the value of %r in a tier cannot be read: %s", key, error)
             return found
-        grace = None if dead is None else max(0.0, dead - (fresh or 0.0))
         super().set(key, value, ttl=fresh, grace=grace, tags=tags, fill=fill)
         return value, fresh is None or fresh > 0
 

@@ -7,6 +7,7 @@
 //! turns, so that a slow moment of the machine meets all of them.
 
 #[path = "../tests/support/raw_unsafe.rs"]
+#[allow(dead_code, reason = "a test uses the rest")]
 mod raw_unsafe;
 
 use std::fmt::Write as _;
@@ -17,21 +18,19 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use heed::types::{Bytes as Plain, U64};
-use heed::{CommitOrAbort, Env, IntegerComparator};
 use hyperweb_cache::tiers::{
     LmdbConfig, LmdbTier, Origin, Purge, PurgeOrder, Record, Stamp, Tags, Tier, Times, wall_clock,
 };
+use raw_unsafe::Raw;
 use xxhash_rust::xxh3::xxh3_64;
 
 type Failure = Box<dyn std::error::Error>;
-type Table = heed::Database<'static, U64<heed::byteorder::NativeEndian>, Plain, IntegerComparator>;
 
 const MAP: usize = 512 << 20;
 const READERS: usize = 2;
 
 /// Who answers.
-const SIDES: [&str; 5] = ["raw", "raw-copied", "tier", "tier-purged", "redis"];
+const SIDES: [&str; 6] = ["raw", "raw-copied", "raw-begun", "tier", "tier-purged", "redis"];
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -98,12 +97,14 @@ fn compare(smoke: bool) -> Result<String, Failure> {
          {READERS} processes read at once, {turns} turns of {} ms for each side. Thousand reads per second of both \
          together (median of the turns); ratios are medians of the turns' own, those to LMDB by CPU time of the readers, that \
          to Redis by the clock.\n\n\
-         | value, bytes | keys | LMDB, value looked at in place | LMDB, value copied out | tier | tier, all tags to be \
-         looked up | Redis GET | tier ÷ LMDB copied | tier ÷ LMDB in place | tier, looked up ÷ LMDB copied | tier ÷ \
-         Redis |\n|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n{table}\n\
+         | value, bytes | keys | LMDB, value looked at in place | LMDB, value copied out | LMDB, begun and copied | tier | \
+         tier, all tags to be looked up | Redis GET | tier ÷ LMDB begun | tier ÷ LMDB copied | tier ÷ LMDB in place | \
+         tier, looked up ÷ LMDB copied | tier ÷ Redis |\n\
+         |---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n{table}\n\
          The time is the caller's to give, and is read for every sixteenth read.\n\n\
-         LMDB: one read transaction and one `get` by the XXH3 of the key for each read, with the flags the tier has, from the \
-         unnamed table, which is the quickest to reach. The \
+         LMDB: one snapshot and one `get` by the XXH3 of the key for each read, with the flags the tier has, from the \
+         unnamed table, which is the quickest to reach, in a transaction that each thread keeps and renews; \"begun\" is \
+         with one that begins and ends for each read, its place in the table of readers being the thread's. The \
          tier gives a value of its own after it looked at checksum, key, times and purges (the records have two tags); \
          \"looked up\" is after 1,000 other tags were purged, which makes every read look up both tags. Redis: the \
          blocking client of the `redis` crate over TCP on 127.0.0.1, one connection for each process, one `GET` at a \
@@ -115,7 +116,7 @@ fn compare(smoke: bool) -> Result<String, Failure> {
 }
 
 fn row(table: &mut String, load: Load, rates: &[Vec<Rate>]) -> Result<(), Failure> {
-    let [raw, copied, tier, purged, redis] = rates else {
+    let [raw, copied, begun, tier, purged, redis] = rates else {
         return Err("a side is missing".into());
     };
     let ratio = |one: &[Rate], other: &[Rate], of: fn(&Rate) -> f64| {
@@ -131,7 +132,8 @@ fn row(table: &mut String, load: Load, rates: &[Vec<Rate>]) -> Result<(), Failur
     }
     writeln!(
         table,
-        "| {:.2} | {:.2} | {:.2} | {:.1} |",
+        "| {:.2} | {:.2} | {:.2} | {:.2} | {:.1} |",
+        ratio(tier, begun, Rate::cpu),
         ratio(tier, copied, Rate::cpu),
         ratio(tier, raw, Rate::cpu),
         ratio(purged, copied, Rate::cpu),
@@ -171,15 +173,12 @@ fn fill(folder: &Path, load: Load, server: &Server) -> Result<(), Failure> {
             return Err(format!("the tier does not hold all: {:?}", tier.stats()).into());
         }
     }
-    let (env, table) = open_raw(&folder.join("raw"))?;
-    let mut txn = env.write_txn()?;
+    let entries = (0..load.keys).map(|index| (Load::key(index), load.value(index)));
+    open_raw(&folder.join("raw"))?.put(entries.clone().map(|(key, value)| (xxh3_64(&key), value)))?;
     let mut batch = redis::pipe();
-    for index in 0..load.keys {
-        let (key, value) = (Load::key(index), load.value(index));
-        table.put(&mut txn, &xxh3_64(&key), &value)?;
+    for (key, value) in entries {
         batch.cmd("SET").arg(key).arg(&value[..]).ignore();
     }
-    txn.commit()?;
     batch.query::<()>(&mut server.connection()?)?;
     Ok(())
 }
@@ -188,19 +187,9 @@ fn open_tier(folder: &Path) -> LmdbTier {
     LmdbTier::new(LmdbConfig::shared(folder, MAP as u64))
 }
 
-fn open_raw(folder: &Path) -> Result<(Env, Table), Failure> {
+fn open_raw(folder: &Path) -> Result<Raw, Failure> {
     std::fs::create_dir_all(folder)?;
-    let env = raw_unsafe::open(folder, MAP)?;
-    let table = env.create_databases_and_commit(env.write_txn()?, |opener, txn| {
-        opener
-            .database_options()
-            .types::<U64<heed::byteorder::NativeEndian>, Plain>()
-            .key_comparator::<IntegerComparator>()
-            .create(txn)
-            .map(CommitOrAbort::<_, ()>::Commit)
-    })?;
-    let table = table.commit().ok_or("the table was not made")?;
-    Ok((env, table))
+    Ok(Raw::open(folder, MAP)?)
 }
 
 /// Reads per second of both processes together.
@@ -251,16 +240,25 @@ fn read(arguments: &[String]) -> Result<(), Failure> {
     };
     let size = usize::try_from(size)?;
     let rate = match side.as_str() {
+        "raw-begun" => {
+            let raw = open_raw(&folder.join("raw"))?;
+            pace.run(|key| {
+                let length = raw.get(xxh3_64(key), |found| black_box(Bytes::copy_from_slice(found)).len());
+                Ok(length?.ok_or("a miss")?)
+            })
+        }
         "raw" | "raw-copied" => {
-            let (env, table) = open_raw(&folder.join("raw"))?;
+            let raw = open_raw(&folder.join("raw"))?;
+            let mut reader = raw.reader()?;
             let copied = side == "raw-copied";
             pace.run(|key| {
-                let txn = env.read_txn()?;
-                let found = table.get(&txn, &xxh3_64(key))?.ok_or("a miss")?;
-                if copied {
-                    return Ok(black_box(Bytes::copy_from_slice(found)).len());
-                }
-                Ok(black_box(found).len())
+                let length = reader.get(xxh3_64(key), |found| {
+                    if copied {
+                        return black_box(Bytes::copy_from_slice(found)).len();
+                    }
+                    black_box(found).len()
+                });
+                Ok(length?.ok_or("a miss")?)
             })
         }
         "tier" | "tier-purged" => {
@@ -411,10 +409,11 @@ fn machine() -> String {
         .and_then(|output| String::from_utf8(output.stdout).ok())
         .and_then(|text| text.split("v=").nth(1)?.split(' ').next().map(str::to_owned))
         .unwrap_or_default();
-    let lmdb = heed::lmdb_version();
     format!(
-        "{model}, {cores} cores. LMDB {}.{}.{} (heed 0.23), Redis {redis}.",
-        lmdb.major, lmdb.minor, lmdb.patch
+        "{model}, {cores} cores. LMDB {}.{}.{}, Redis {redis}.",
+        lmdb_master_sys::MDB_VERSION_MAJOR,
+        lmdb_master_sys::MDB_VERSION_MINOR,
+        lmdb_master_sys::MDB_VERSION_PATCH,
     )
 }
 

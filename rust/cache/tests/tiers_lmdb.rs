@@ -439,3 +439,153 @@ fn threads_may_end_while_it_is_closed() {
         });
     }
 }
+
+#[test]
+fn a_folder_is_open_once_in_a_process_and_the_second_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = LmdbTier::new(shared(folder.path()));
+    write(&first, &[record(&first, "key", "value", &[])]);
+    let told = Told::default();
+    let second = LmdbTier::new(LmdbConfig {
+        fault_sink: told.sink(),
+        ..shared(&folder.path().join("../").join(folder.path().file_name().unwrap()))
+    });
+    assert!(!second.is_open());
+    assert!(
+        told.all()[0].detail.contains("open in this process already"),
+        "{:?}",
+        told.all()
+    );
+    assert!(read(&second, "key").is_none());
+    assert!(read(&first, "key").is_some(), "the first is as it was");
+    let fault = LmdbTier::new_once(shared(folder.path())).expect_err("it is refused");
+    assert!(fault.detail.contains(folder.path().to_str().unwrap()), "{fault}");
+    drop(first);
+    eventually("it takes over", || {
+        maintain(&second);
+        second.is_open()
+    });
+    assert!(read(&second, "key").is_some());
+    assert_eq!(second.stats().recreated, 0);
+}
+
+#[test]
+fn more_threads_may_read_one_after_another_than_there_are_places_for_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = LmdbTier::new(LmdbConfig {
+        max_readers: 64,
+        ..shared(folder.path())
+    });
+    write(&tier, &[record(&tier, "key", "value", &[])]);
+    for _ in 0..1000 {
+        std::thread::scope(|scope| {
+            scope.spawn(|| assert!(read(&tier, "key").is_some()));
+        });
+    }
+    assert_eq!(tier.faults().total(), 0);
+}
+
+#[test]
+fn readers_at_once_read_what_is_written_meanwhile_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = LmdbTier::new(shared(folder.path()));
+    let value = |round: u64| noise(round, 3_000 + usize::try_from(round % 5).unwrap() * 4_000);
+    write(&tier, &[record(&tier, "key", value(0), &[])]);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let found = read(&tier, "key").expect("it is always there");
+                    let round = u64::from_le_bytes(found.tags().next().unwrap_or(&[0; 8]).try_into().unwrap());
+                    assert!(found.value() == value(round));
+                }
+            });
+        }
+        for round in 1..100_u64 {
+            let tag = String::from_utf8(round.to_le_bytes().map(|byte| byte & 0x7f).to_vec()).unwrap();
+            let named = u64::from_le_bytes(tag.as_bytes().try_into().unwrap());
+            write(&tier, &[record(&tier, "key", value(named), &[&tag])]);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!((tier.stats().bad_records, tier.faults().total()), (0, 0));
+}
+
+#[test]
+fn a_soft_purge_makes_stale_and_leaves_the_grace() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = LmdbTier::new(shared(folder.path()));
+    let keys = ["/a/1", "/a/2", "/b/1"];
+    let fill = || {
+        let records = keys.map(|key| record(&tier, key, "value", &[&key[3..]]));
+        write(&tier, &records);
+    };
+    let before = wall_clock();
+    let fresh = |tier: &LmdbTier| {
+        keys.map(|key| {
+            let times = read(tier, key).expect("it is not hidden").times;
+            assert!(
+                (29_999..=30_001).contains(&(times.dead_at - times.fresh_until)),
+                "its grace stays"
+            );
+            u8::from(times.fresh_until > wall_clock())
+        })
+    };
+    for (purge_of, expected) in [
+        (Purge::key(b"/a/1"), [0, 1, 1]),
+        (Purge::tag("1"), [0, 1, 0]),
+        (Purge::prefix(b"/a"), [0, 0, 1]),
+        (Purge::All, [0, 0, 0]),
+    ] {
+        fill();
+        assert_eq!(fresh(&tier), [1, 1, 1]);
+        purge(&tier, &[purge_of.softly(wall_clock())]);
+        assert_eq!(fresh(&tier), expected);
+    }
+    // By the clock of one that is ahead it is stale from now on, and not fresh until then.
+    fill();
+    purge(&tier, &[Purge::tag("1").softly(wall_clock() + 3_600_000)]);
+    assert_eq!(fresh(&tier), [0, 1, 0]);
+    purge(&tier, &[Purge::tag("1").softly(wall_clock())]);
+    // Sweeping removes what is dead by it, and nothing before.
+    for _ in 0..10 {
+        maintain(&tier);
+    }
+    assert_eq!(tier.stats().entries, 3);
+    assert!(tier.get(b"/a/1", wall_clock() + 31_000).is_none());
+    assert!(tier.get(b"/a/2", wall_clock() + 31_000).is_some());
+    // Whoever opens it later knows, and a hard purge hides what was made stale.
+    drop(tier);
+    let tier = LmdbTier::new(shared(folder.path()));
+    assert!(read(&tier, "/a/1").unwrap().times.fresh_until <= wall_clock());
+    assert!(read(&tier, "/a/2").unwrap().times.fresh_until >= before + 30_000);
+    purge(&tier, &[Purge::tag("1")]);
+    assert!(read(&tier, "/a/1").is_none());
+    assert!(read(&tier, "/a/2").is_some());
+}
+
+#[test]
+fn soft_purges_that_are_forgotten_hide_what_they_made_stale() {
+    let folder = tempfile::tempdir().unwrap();
+    let tier = LmdbTier::new(LmdbConfig {
+        purge_log: 4,
+        ..shared(folder.path())
+    });
+    write(&tier, &[record(&tier, "old", "value", &["meant"])]);
+    purge(&tier, &[Purge::tag("meant").softly(wall_clock())]);
+    for _ in 0..20 {
+        purge(&tier, &[Purge::tag("other").softly(wall_clock())]);
+    }
+    assert!(
+        read(&tier, "old").is_some(),
+        "the same purge again takes no more room in the log"
+    );
+    for number in 0..20 {
+        purge(&tier, &[Purge::tag(&number.to_string())]);
+        maintain(&tier);
+    }
+    drop(tier);
+    let tier = LmdbTier::new(shared(folder.path()));
+    assert!(read(&tier, "old").is_none(), "nobody knows any more that it is stale");
+}

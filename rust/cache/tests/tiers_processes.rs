@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 #[path = "support/raw_unsafe.rs"]
+#[allow(dead_code, reason = "it only writes here")]
 mod raw_unsafe;
 mod support;
 
@@ -36,7 +37,7 @@ fn main() {
         }
     }
     let only = arguments.get(1).filter(|argument| !argument.starts_with('-'));
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("what_one_writes_another_reads", what_one_writes_another_reads),
         (
             "a_purge_hides_at_once_in_all_processes",
@@ -49,6 +50,10 @@ fn main() {
         ),
         ("processes_killed_at_any_moment", processes_killed_at_any_moment),
         ("all_go_over_to_the_file_made_anew", all_go_over_to_the_file_made_anew),
+        (
+            "a_fork_does_not_read_in_the_place_of_its_parent",
+            a_fork_does_not_read_in_the_place_of_its_parent,
+        ),
     ];
     if arguments.iter().any(|argument| argument == "--list") {
         for (name, _) in tests {
@@ -159,8 +164,8 @@ fn churn(folder: &Path) {
 
 /// Begins to write, and does not end.
 fn hold(folder: &Path) {
-    let env = raw_unsafe::open(folder, usize::try_from(MAP).unwrap()).unwrap();
-    let _txn = env.write_txn().unwrap();
+    let raw = raw_unsafe::Raw::open(folder, usize::try_from(MAP).unwrap()).unwrap();
+    raw.write_for_ever().unwrap();
     println!("held");
     std::thread::sleep(Duration::from_mins(1));
 }
@@ -374,4 +379,24 @@ fn all_go_over_to_the_file_made_anew() {
     });
     assert_eq!(other.tell("put theirs"), "done");
     assert!(read(&tier, "theirs").is_some());
+}
+
+fn a_fork_does_not_read_in_the_place_of_its_parent() {
+    let folder = shared_folder();
+    let tier = open(folder.path());
+    write(&tier, &[record(&tier, "key", "value", &[])]);
+    assert!(read(&tier, "key").is_some());
+    assert!(raw_unsafe::holds_in_a_fork(|| {
+        let is_none = read(&tier, "key").is_none() && !tier.is_open();
+        // What it opens itself is its own.
+        let own = open(folder.path());
+        let is_some = read(&own, "key").is_some();
+        write(&own, &[record(&own, "theirs", "value", &[])]);
+        is_none && is_some
+    }));
+    assert!(read(&tier, "key").is_some());
+    assert!(read(&tier, "theirs").is_some());
+    write(&tier, &[record(&tier, "after", "value", &[])]);
+    assert!(read(&tier, "after").is_some());
+    assert_eq!((tier.faults().total(), tier.stats().recreated), (0, 0));
 }

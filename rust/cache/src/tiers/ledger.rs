@@ -2,47 +2,46 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use papaya::HashMap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
+use super::marks::{Mark, Marks};
 use super::purge::Purge;
 use super::tier::News;
 
-type Marks = HashMap<Box<[u8]>, u64, foldhash::fast::RandomState>;
-
-/// Prefixes that are looked at one by one; more become a floor under everything.
-const PREFIXES: usize = 256;
 /// News that wait to be fetched; more become one purge of everything.
 const NEWS: usize = 4096;
 
-/// For each tag, key and prefix the number of its last purge. Reads take no lock unless a prefix was purged lately.
+/// What purges have made of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Untouched,
+    /// It is stale since then, in milliseconds since 1970.
+    Stale(u64),
+    Dead,
+}
+
+/// The last purges of everything that was purged. Reads take no lock unless a prefix was purged lately.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     /// All purges up to this one are in.
     sequence: AtomicU64,
-    /// What was made before this is dead, whatever it is.
-    floor: AtomicU64,
     /// What was made before this cannot be judged any more and is not taken in; what is held from before is clean.
     trimmed: AtomicU64,
-    tags: Marks,
-    keys: Marks,
-    prefixes: RwLock<Vec<(Box<[u8]>, u64)>>,
-    newest_prefix: AtomicU64,
+    /// Purges that hide.
+    hard: Marks,
+    /// Purges that make stale.
+    soft: Marks,
     news: Mutex<Vec<News>>,
     has_news: AtomicBool,
 }
 
 impl Ledger {
     pub(crate) fn new() -> Self {
-        let marks = || HashMap::with_hasher(foldhash::fast::RandomState::default());
         Self {
             sequence: AtomicU64::new(0),
-            floor: AtomicU64::new(0),
             trimmed: AtomicU64::new(0),
-            tags: marks(),
-            keys: marks(),
-            prefixes: RwLock::new(Vec::new()),
-            newest_prefix: AtomicU64::new(0),
+            hard: Marks::new(),
+            soft: Marks::new(),
             news: Mutex::new(Vec::new()),
             has_news: AtomicBool::new(false),
         }
@@ -63,97 +62,56 @@ impl Ledger {
 
     /// Takes in a purge, and returns whether it was not known. Call [`advance`](Self::advance) afterwards.
     pub(crate) fn apply(&self, purge: &Purge, sequence: u64) -> bool {
-        let raise = |marks: &Marks, name: &[u8]| {
-            let marks = marks.pin();
-            if marks.get(name).is_some_and(|known| *known >= sequence) {
-                return false;
-            }
-            marks.update_or_insert(name.into(), |known| sequence.max(*known), sequence);
-            true
-        };
         match purge {
-            Purge::Tag(name) => raise(&self.tags, name),
-            Purge::Key(key) => raise(&self.keys, key),
-            Purge::All => self.raise_floor(sequence),
-            Purge::Prefix(prefix) => {
-                let mut prefixes = self.prefixes.write();
-                if let Some((_, known)) = prefixes.iter_mut().find(|(known, _)| known == prefix) {
-                    let is_new = *known < sequence;
-                    *known = sequence.max(*known);
-                    self.newest_prefix.fetch_max(sequence, Ordering::AcqRel);
-                    return is_new;
-                }
-                if prefixes.len() == PREFIXES {
-                    let (_, oldest) = prefixes.remove(0);
-                    self.raise_floor(oldest);
-                }
-                prefixes.push((prefix.clone(), sequence));
-                self.newest_prefix.fetch_max(sequence, Ordering::AcqRel);
-                true
-            }
+            Purge::Soft { at, .. } => self.soft.raise(purge, Mark { sequence, at: *at }),
+            _ => self.hard.raise(purge, Mark { sequence, at: 0 }),
         }
     }
 
     /// Makes everything dead that was made before a number.
     pub(crate) fn raise_floor(&self, sequence: u64) -> bool {
-        self.floor.fetch_max(sequence, Ordering::AcqRel) < sequence
+        self.hard.raise_floor(Mark { sequence, at: 0 })
     }
 
     /// Whether something made at a number was purged since, for a reader that knows all purges up to `self.sequence()`.
     pub(crate) fn is_purged<'a>(&self, made_at: u64, key: &[u8], tags: impl IntoIterator<Item = &'a [u8]>) -> bool {
+        self.hard.find(made_at, key, tags).is_some()
+    }
+
+    /// What became of something made at a number, for a reader that knows all purges up to `self.sequence()`.
+    pub(crate) fn verdict<'a, T>(&self, made_at: u64, key: &[u8], tags: impl Fn() -> T) -> Verdict
+    where
+        T: IntoIterator<Item = &'a [u8]>,
+    {
         if made_at >= self.sequence() {
-            return false;
+            return Verdict::Untouched;
         }
-        if made_at < self.floor.load(Ordering::Acquire) {
-            return true;
+        if self.is_purged(made_at, key, tags()) {
+            return Verdict::Dead;
         }
-        if self.keys.pin().get(key).is_some_and(|purged| *purged > made_at) {
-            return true;
-        }
-        let marks = self.tags.pin();
-        if tags
-            .into_iter()
-            .any(|tag| marks.get(tag).is_some_and(|purged| *purged > made_at))
-        {
-            return true;
-        }
-        made_at < self.newest_prefix.load(Ordering::Acquire)
-            && self
-                .prefixes
-                .read()
-                .iter()
-                .any(|(prefix, purged)| *purged > made_at && key.starts_with(prefix))
+        self.soft
+            .find(made_at, key, tags())
+            .map_or(Verdict::Untouched, Verdict::Stale)
     }
 
     /// Forgets purges up to a number: nothing that is held was made before them and is meant by them.
     pub(crate) fn trim(&self, upto: u64) {
-        if self.trimmed.fetch_max(upto, Ordering::AcqRel) >= upto {
-            return;
+        if self.trimmed.fetch_max(upto, Ordering::AcqRel) < upto {
+            self.hard.trim(upto);
+            self.soft.trim(upto);
         }
-        for marks in [&self.tags, &self.keys] {
-            marks.pin().retain(|_, purged| *purged > upto);
-        }
-        self.prefixes.write().retain(|(_, purged)| *purged > upto);
     }
 
     /// Purges remembered.
     pub(crate) fn len(&self) -> usize {
-        self.tags.len() + self.keys.len() + self.prefixes.read().len()
+        self.hard.len() + self.soft.len()
     }
 
     /// The number of the last purge of just this, where it is remembered.
     pub(crate) fn mark(&self, purge: &Purge) -> Option<u64> {
         match purge {
-            Purge::Tag(name) => self.tags.pin().get(name).copied(),
-            Purge::Key(key) => self.keys.pin().get(key).copied(),
-            Purge::Prefix(prefix) => {
-                let prefixes = self.prefixes.read();
-                prefixes
-                    .iter()
-                    .find(|(known, _)| known == prefix)
-                    .map(|(_, purged)| *purged)
-            }
-            Purge::All => None,
+            Purge::Soft { .. } => self.soft.last(purge),
+            _ => self.hard.last(purge),
         }
     }
 

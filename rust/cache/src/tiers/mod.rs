@@ -11,7 +11,7 @@
 //!
 //! **Purges.** Each tier numbers its purges, and keeps the latest in a log beside its records. A record holds, for each
 //! tier, the number of the last purge when its value was asked for: its [`Stamp`]. It is dead as soon as something it
-//! is part of was purged with a higher number. Purges go through the tiers from the lowest up, and stamps are taken
+//! is part of was purged with a higher number; a soft purge makes it stale in the same way. Purges go through the tiers from the lowest up, and stamps are taken
 //! before a lower tier is read; so a value that was read below before a purge and is promoted after it carries an older
 //! number than the purge of the tier above, and stays hidden.
 
@@ -28,6 +28,8 @@ mod heat;
 mod ledger;
 #[cfg(feature = "lmdb")]
 mod lmdb;
+#[cfg(any(feature = "lmdb", feature = "redis"))]
+mod marks;
 mod purge;
 mod queue;
 mod record;

@@ -54,6 +54,19 @@ pub struct Times {
     pub dead_at: u64,
 }
 
+impl Times {
+    /// The same grace, counted from `at` where it was to be fresh for longer.
+    #[must_use]
+    pub fn softened(self, at: u64) -> Self {
+        let grace = self.dead_at.saturating_sub(self.fresh_until);
+        let fresh_until = self.fresh_until.min(at);
+        Self {
+            fresh_until,
+            dead_at: self.dead_at.min(fresh_until.saturating_add(grace)),
+        }
+    }
+}
+
 /// The tags of a record, in their stored form.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Tags(Bytes);

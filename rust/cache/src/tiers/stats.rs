@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::epoch;
+
 /// Figures of one tier since it was made, and what it holds now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TierStats {
@@ -59,8 +61,8 @@ pub struct TieredStats {
 /// Counters of a tier.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    pub(crate) hits: Count,
-    pub(crate) misses: Count,
+    pub(crate) hits: Tally,
+    pub(crate) misses: Tally,
     pub(crate) writes: Count,
     pub(crate) evictions: Count,
     pub(crate) refused: Count,
@@ -109,5 +111,31 @@ impl Count {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Threads that have a place of their own in a tally.
+const OWN: usize = 16;
+
+/// A counter that readers add to: most threads in a place of their own, without waiting for any other.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    own: [Count; OWN],
+    others: Count,
+}
+
+impl Tally {
+    pub(crate) fn one(&self) {
+        // The number is this thread's until the guard goes.
+        let guard = epoch::pin();
+        if let Some(Count(own)) = self.own.get(guard.thread()) {
+            own.store(own.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        } else {
+            self.others.one();
+        }
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.own.iter().chain([&self.others]).map(Count::get).sum()
     }
 }

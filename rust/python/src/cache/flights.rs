@@ -89,7 +89,12 @@ impl Flights {
                 }
             });
         };
-        let joined = with_key(key, |bytes| self.flights.join_callback_within(bytes, limits, call))?;
+        let joined = with_key(key, |bytes| {
+            if self.flights.is_hit_for_miss(bytes, now()) {
+                return Subscribed::Now(Joined::Uncacheable);
+            }
+            self.flights.join_callback_within(bytes, limits, call)
+        })?;
         match joined {
             Subscribed::Now(joined) => answer(py, joined),
             Subscribed::Later(waits) => Ok(("waiting", Py::new(py, Waiting(Mutex::new(Some(waits))))?.into_any())),

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyperweb_cache::{
@@ -30,6 +31,8 @@ pub(super) struct MemoryCache {
     pub(super) cache: Arc<Objects>,
     ttl: u64,
     grace: u64,
+    /// Misses that were a second look at what had been missed already.
+    second_looks: AtomicU64,
     _watch: Option<SizeWatch>,
 }
 
@@ -121,6 +124,7 @@ impl MemoryCache {
             cache,
             ttl: millis(ttl, FOR_EVER)?,
             grace: millis(grace, 0)?,
+            second_looks: AtomicU64::new(0),
             _watch: watch,
         })
     }
@@ -146,6 +150,17 @@ impl MemoryCache {
                 .get(bytes, now)
                 .map(|entry| (entry.value.clone_ref(py), entry.is_fresh(now)))
         })
+    }
+
+    /// The fresh value of a key that was missed a moment ago, or `default`; a miss counts once with the one before.
+    fn find_again(&self, py: Python<'_>, key: &Bound<'_, PyAny>, default: Py<PyAny>) -> PyResult<Py<PyAny>> {
+        let found = self.find(py, key)?;
+        if found.is_none() {
+            self.second_looks.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(found
+            .filter(|(_, is_fresh)| *is_fresh)
+            .map_or(default, |(value, _)| value))
     }
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -300,12 +315,14 @@ impl MemoryCache {
 
     #[pyo3(name = "_stats")]
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        // Before the misses that they are among.
+        let second_looks = self.second_looks.load(Ordering::Relaxed);
         let found = py.detach(|| self.cache.stats());
         let table = PyDict::new(py);
         let figures = [
             ("hits", found.hits),
             ("stale_hits", found.stale_hits),
-            ("misses", found.misses),
+            ("misses", found.misses.saturating_sub(second_looks)),
             ("inserts", found.inserts),
             ("evictions", found.evictions),
             ("expired", found.expired),

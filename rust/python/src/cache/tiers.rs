@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,36 +10,92 @@ use hyperweb_cache::tiers::{
     Fault, LmdbConfig, LmdbTier, Purge, Reach, Record, RedisConfig, RedisTier, Slot, Stamp as Purges, Tags, Tier,
     TierRules, TieredCache, TieredConfig, Times, Writes, wall_clock,
 };
-use parking_lot::Mutex;
+use parking_lot::RwLock;
+use pyo3::exceptions::PyFileExistsError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyModule};
 
 use super::key::with_key;
-use super::memory::{FOR_EVER, MemoryCache, millis};
+use super::memory::{FOR_EVER, MemoryCache, Objects, millis, now};
 
+/// Times from here on are for ever: nobody lives to see them.
+const NEVER: u64 = FOR_EVER / 2;
 /// How long a server may take to answer at first; later it is a tier that is not there yet.
 const SERVER_TIME: Duration = Duration::from_millis(500);
-/// Faults that wait to be logged by Python, at most.
+/// Faults that wait to be logged by Python, at most: who comes upon one does not wait.
 const MOST_FAULTS: usize = 64;
+/// How long those who read just now have to end, where the tiers are closed.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// What was purged in the tiers when a value was asked for.
 #[pyclass(frozen, module = "hyperweb._core")]
 struct Stamp(Purges);
 
-/// Tiers below a cache in memory.
+/// Tiers below a cache in memory. Closed, they hold nothing and keep nothing.
 #[pyclass(frozen, module = "hyperweb._core")]
 struct Tiers {
-    inner: TieredCache,
-    faults: Arc<Mutex<Vec<String>>>,
+    inner: RwLock<Option<Arc<TieredCache>>>,
+    /// A process that was forked has neither the threads of its parent nor connections of its own.
+    process: u32,
 }
 
-/// What was found: the bytes, and for how many seconds they are fresh and may be used; none is for ever.
-type Found<'py> = (Bound<'py, PyBytes>, Option<f64>, Option<f64>, Vec<String>);
+/// What was found: the bytes, for how many seconds they are fresh (none is for ever), their grace, and their tags.
+type Found<'py> = (Bound<'py, PyBytes>, Option<f64>, f64, Vec<String>);
+
+impl Tiers {
+    fn is_forked(&self) -> bool {
+        self.process != std::process::id()
+    }
+
+    fn open(&self) -> Option<Arc<TieredCache>> {
+        if self.is_forked() {
+            return None;
+        }
+        self.inner.read().clone()
+    }
+}
+
+/// Logs what comes, on a thread of its own: a fault is come upon where nobody may wait for Python.
+fn log_all(faults: Receiver<String>, log: Py<PyAny>) -> PyResult<()> {
+    let work = move || {
+        for fault in faults {
+            // None where the interpreter has ended.
+            let logged = Python::try_attach(|py| {
+                if let Err(error) = log.call1(py, (fault,)) {
+                    error.write_unraisable(py, None);
+                }
+            });
+            if logged.is_none() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("cache-faults".to_owned())
+        .spawn(work)?;
+    Ok(())
+}
+
+/// Does in memory what was purged elsewhere.
+fn obey(cache: &Objects, purge: &Purge, softly: bool) {
+    let text = |tag| std::str::from_utf8(tag).ok();
+    match (purge, softly) {
+        (Purge::Key(key), false) => drop(cache.purge_key(key)),
+        (Purge::Key(key), true) => drop(cache.soft_purge_key(key, now())),
+        (Purge::Tag(tag), false) => cache.purge_tags(text(tag)),
+        (Purge::Tag(tag), true) => cache.soft_purge_tags(text(tag), now()),
+        (Purge::Prefix(prefix), false) => cache.purge_prefix(prefix),
+        (Purge::Prefix(prefix), true) => cache.soft_purge_prefix(prefix, now()),
+        (Purge::All, false) => cache.purge_all(),
+        (Purge::All, true) => cache.soft_purge_all(now()),
+        (Purge::Soft { purge, .. }, _) => obey(cache, purge, true),
+    }
+}
 
 #[pymethods]
 impl Tiers {
     #[new]
-    #[pyo3(signature = (memory, *, shared, shared_limit, disk, disk_limit, redis, namespace))]
+    #[pyo3(signature = (memory, *, shared, shared_limit, disk, disk_limit, redis, namespace, log))]
     #[expect(clippy::too_many_arguments, reason = "each is a setting by name")]
     fn new(
         py: Python<'_>,
@@ -49,16 +106,15 @@ impl Tiers {
         disk_limit: u64,
         redis: Option<String>,
         namespace: String,
-    ) -> Self {
-        let faults: Arc<Mutex<Vec<String>>> = Arc::default();
-        let sink = {
-            let faults = Arc::clone(&faults);
-            Arc::new(move |fault: &Fault| {
-                let mut faults = faults.lock();
-                if faults.len() < MOST_FAULTS {
-                    faults.push(fault.to_string());
-                }
-            })
+        log: Py<PyAny>,
+    ) -> PyResult<Self> {
+        let (told, faults) = sync_channel(MOST_FAULTS);
+        log_all(faults, log)?;
+        // More than fit are counted by the tier.
+        let sink = Arc::new(move |fault: &Fault| drop(told.try_send(fault.to_string())));
+        let open = |config| {
+            py.detach(|| LmdbTier::new_once(config))
+                .map_err(|fault| PyFileExistsError::new_err(fault.detail))
         };
         let mut tiers: Vec<(Arc<dyn Tier>, TierRules)> = Vec::new();
         let mut remote = None;
@@ -67,7 +123,7 @@ impl Tiers {
                 fault_sink: sink.clone(),
                 ..LmdbConfig::shared(folder, shared_limit)
             };
-            tiers.push((Arc::new(LmdbTier::new(config)), TierRules::for_slot(Slot::Shared)));
+            tiers.push((Arc::new(open(config)?), TierRules::for_slot(Slot::Shared)));
         }
         if let Some(folder) = disk {
             let config = LmdbConfig {
@@ -79,7 +135,7 @@ impl Tiers {
                 writes: Writes::OnPut,
                 ..TierRules::for_slot(Slot::Disk)
             };
-            tiers.push((Arc::new(LmdbTier::new(config)), rules));
+            tiers.push((Arc::new(open(config)?), rules));
         }
         if let Some(url) = redis {
             let config = RedisConfig {
@@ -92,12 +148,8 @@ impl Tiers {
         }
         let above = Arc::downgrade(&memory.cache);
         let listener = move |purge: &Purge| {
-            let Some(cache) = above.upgrade() else { return };
-            match purge {
-                Purge::Key(key) => drop(cache.purge_key(key)),
-                Purge::Tag(tag) => cache.purge_tags(std::str::from_utf8(tag).ok()),
-                Purge::Prefix(prefix) => cache.purge_prefix(prefix),
-                Purge::All => cache.purge_all(),
+            if let Some(cache) = above.upgrade() {
+                obey(&cache, purge, false);
             }
         };
         let inner = py.detach(|| {
@@ -109,32 +161,37 @@ impl Tiers {
             }
             inner
         });
-        Self { inner, faults }
+        Ok(Self {
+            inner: RwLock::new(Some(Arc::new(inner))),
+            process: std::process::id(),
+        })
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp(self.inner.stamp())
+    fn stamp(&self, py: Python<'_>) -> Stamp {
+        Stamp(py.detach(|| self.open().map(|tiers| tiers.stamp()).unwrap_or_default()))
     }
 
     #[pyo3(signature = (key, *, remote))]
     fn get<'py>(&self, py: Python<'py>, key: &Bound<'py, PyAny>, remote: bool) -> PyResult<Option<Found<'py>>> {
+        let Some(tiers) = self.open() else { return Ok(None) };
         let key = with_key(key, <[u8]>::to_vec)?;
         let reach = if remote { Reach::All } else { Reach::Machine };
         let now = wall_clock();
-        let Some(record) = py.detach(|| self.inner.get(&key, now, reach)) else {
+        let Some(record) = py.detach(move || tiers.get(&key, now, reach)) else {
             return Ok(None);
         };
-        let left =
-            |until: u64| (until != FOR_EVER).then(|| Duration::from_millis(until.saturating_sub(now)).as_secs_f64());
+        let seconds = |time: u64| Duration::from_millis(time).as_secs_f64();
+        let times = record.times;
+        // A tier may keep it for less than it is fresh.
+        let fresh_until = times.fresh_until.min(times.dead_at);
         let tags = record
             .tags()
             .map(|tag| String::from_utf8_lossy(tag).into_owned())
             .collect();
-        let times = record.times;
         Ok(Some((
             PyBytes::new(py, record.value()),
-            left(times.fresh_until),
-            left(times.dead_at),
+            (fresh_until < NEVER).then(|| seconds(fresh_until.saturating_sub(now))),
+            seconds(times.dead_at - fresh_until.max(now).min(times.dead_at)),
             tags,
         )))
     }
@@ -152,19 +209,24 @@ impl Tiers {
         stamp: &Stamp,
     ) -> PyResult<()> {
         let key = Bytes::from(with_key(key, <[u8]>::to_vec)?);
-        let fresh_until = wall_clock().saturating_add(millis(ttl, FOR_EVER)?);
+        let Some(tiers) = self.open() else { return Ok(()) };
+        let grace = millis(grace, 0)?;
+        // What is fresh for ever ends before its grace does, so that a soft purge finds that.
+        let fresh_until = wall_clock()
+            .saturating_add(millis(ttl, FOR_EVER)?)
+            .min(FOR_EVER - grace);
         let times = Times {
             fresh_until,
-            dead_at: fresh_until.saturating_add(millis(grace, 0)?),
+            dead_at: fresh_until.saturating_add(grace),
         };
         let tags = Tags::new(tags.iter().map(String::as_str));
         let record = Record::new(key, Bytes::copy_from_slice(value), tags, times, stamp.0);
-        py.detach(|| self.inner.put(&record));
+        py.detach(move || tiers.put(&record));
         Ok(())
     }
 
-    /// Hides what is meant in all tiers; returns the names of those that could not be told yet.
-    #[pyo3(signature = (*, keys, tags, prefixes, all))]
+    /// Hides what is meant in all tiers, or softly makes it stale; returns the names of those that could not be told yet.
+    #[pyo3(signature = (*, keys, tags, prefixes, all, soft))]
     fn purge(
         &self,
         py: Python<'_>,
@@ -172,7 +234,11 @@ impl Tiers {
         tags: Vec<String>,
         prefixes: Vec<String>,
         all: bool,
+        soft: bool,
     ) -> PyResult<Vec<String>> {
+        let Some(tiers) = self.open() else {
+            return Ok(Vec::new());
+        };
         let mut purges = Vec::new();
         for key in keys.iter() {
             purges.push(with_key(&key, Purge::key)?);
@@ -180,23 +246,40 @@ impl Tiers {
         purges.extend(tags.iter().map(|tag| Purge::tag(tag)));
         purges.extend(prefixes.iter().map(|prefix| Purge::prefix(prefix.as_bytes())));
         purges.extend(all.then_some(Purge::All));
-        Ok(py.detach(|| self.inner.purge(&purges)).owed)
+        if soft {
+            let at = wall_clock();
+            purges = purges.into_iter().map(|purge| purge.softly(at)).collect();
+        }
+        Ok(py.detach(move || tiers.purge(&purges)).owed)
     }
 
     /// Waits until all is written; whether it was within `seconds`.
     fn flush(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let patience = Duration::from_millis(millis(Some(seconds), 0)?);
-        Ok(py.detach(|| self.inner.flush(patience)))
+        Ok(py.detach(|| self.open().is_none_or(|tiers| tiers.flush(patience))))
     }
 
-    /// What went wrong since this was last asked, for the log.
-    fn faults(&self) -> Vec<String> {
-        std::mem::take(&mut *self.faults.lock())
+    /// Gives the folders and the connections back. What waits to be written is, for a moment.
+    fn close(&self, py: Python<'_>) {
+        if self.is_forked() {
+            // There is nobody to end, and the connections are the parent's.
+            std::mem::forget(self.inner.try_write().and_then(|mut tiers| tiers.take()));
+            return;
+        }
+        py.detach(|| {
+            let taken = self.inner.write().take();
+            let until = Instant::now() + LEAVING;
+            // Who is the last to read closes it; it is closed when this returns unless that takes long.
+            while taken.as_ref().is_some_and(|tiers| Arc::strong_count(tiers) > 1) && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let found = py.detach(|| self.inner.stats());
         let all = PyDict::new(py);
+        let Some(tiers) = self.open() else { return Ok(all) };
+        let found = py.detach(move || tiers.stats());
         let waiting = found.dropped.iter().zip(&found.queued).zip(&found.owed);
         for ((name, tier), ((dropped, queued), owed)) in found.tiers.iter().zip(waiting) {
             let table = PyDict::new(py);
@@ -227,6 +310,13 @@ impl Tiers {
             all.set_item(name, table)?;
         }
         Ok(all)
+    }
+}
+
+impl Drop for Tiers {
+    fn drop(&mut self) {
+        // What waits is written meanwhile, and Python need not wait for that.
+        Python::try_attach(|py| self.close(py));
     }
 }
 

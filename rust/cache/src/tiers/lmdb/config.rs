@@ -33,7 +33,7 @@ pub struct LmdbConfig {
     pub ttl: Option<Duration>,
     /// What a write must outlive.
     pub durability: Durability,
-    /// Threads of all processes that may read at once.
+    /// Places for readers of all processes. Each keeps one for as many threads as have read at once, 32 at most.
     pub max_readers: u32,
     /// Purges of different things that are remembered; an older fill than these is not taken in.
     pub purge_log: u64,

@@ -3,10 +3,8 @@
 //! All tables are in the one tree that LMDB finds without looking up a name, which every read would otherwise do first.
 //! The highest bits of a key say which table it is of.
 
-use std::ops::Bound;
-
-use heed::types::{Bytes, U64};
-use heed::{CommitOrAbort, Database, Env, IntegerComparator, RoTxn, RwTxn, WithoutTls};
+use super::trouble::Trouble;
+use super::txn_unsafe::{Txn, WriteTxn};
 
 /// The layout of an environment; one of another layout is made anew.
 const FORMAT: u64 = 1;
@@ -16,50 +14,50 @@ const LEASE: u64 = 1;
 const KEY_BITS: u32 = 61;
 const KEYS: u64 = (1 << KEY_BITS) - 1;
 
-type Tree = Database<'static, U64<heed::byteorder::NativeEndian>, Bytes, IntegerComparator>;
-
 /// One table: numbers and bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Table {
-    tree: Tree,
-    number: u64,
-}
+pub(super) struct Table(u64);
 
 impl Table {
-    fn key(self, key: u64) -> u64 {
-        self.number << KEY_BITS | (key & KEYS)
+    const fn key(self, key: u64) -> u64 {
+        self.0 << KEY_BITS | (key & KEYS)
     }
 
-    pub(super) fn get<'txn>(self, txn: &'txn RoTxn<'_>, key: u64) -> heed::Result<Option<&'txn [u8]>> {
-        self.tree.get(txn, &self.key(key))
+    pub(super) fn get<'txn>(self, txn: &'txn Txn<'_>, key: u64) -> Result<Option<&'txn [u8]>, Trouble> {
+        txn.get(self.key(key))
     }
 
-    pub(super) fn put(self, txn: &mut RwTxn<'_>, key: u64, bytes: &[u8]) -> heed::Result<()> {
-        self.tree.put(txn, &self.key(key), bytes)
+    pub(super) fn put(self, txn: &mut WriteTxn<'_>, key: u64, bytes: &[u8]) -> Result<(), Trouble> {
+        txn.put(self.key(key), bytes)
     }
 
-    pub(super) fn delete(self, txn: &mut RwTxn<'_>, key: u64) -> heed::Result<bool> {
-        self.tree.delete(txn, &self.key(key))
+    pub(super) fn delete(self, txn: &mut WriteTxn<'_>, key: u64) -> Result<bool, Trouble> {
+        txn.delete(self.key(key))
     }
 
     /// Removes all up to a key.
-    pub(super) fn delete_upto(self, txn: &mut RwTxn<'_>, key: u64) -> heed::Result<usize> {
-        self.tree.delete_range(txn, &(self.key(0)..=self.key(key)))
+    pub(super) fn delete_upto(self, txn: &mut WriteTxn<'_>, key: u64) -> Result<(), Trouble> {
+        while let Some((first, _)) = self.first(txn)?.filter(|(first, _)| *first <= key) {
+            self.delete(txn, first)?;
+        }
+        Ok(())
     }
 
-    pub(super) fn first<'txn>(self, txn: &'txn RoTxn<'_>) -> heed::Result<Option<(u64, &'txn [u8])>> {
+    pub(super) fn first<'txn>(self, txn: &'txn Txn<'_>) -> Result<Option<(u64, &'txn [u8])>, Trouble> {
         self.after(txn, None)?.next().transpose()
     }
 
     /// All that come after a key, in their order.
     pub(super) fn after<'txn>(
         self,
-        txn: &'txn RoTxn<'_>,
+        txn: &'txn Txn<'_>,
         key: Option<u64>,
-    ) -> heed::Result<impl Iterator<Item = heed::Result<(u64, &'txn [u8])>>> {
-        let from = key.map_or(Bound::Included(self.key(0)), |key| Bound::Excluded(self.key(key)));
-        let entries = self.tree.range(txn, &(from, Bound::Included(self.key(KEYS))))?;
-        Ok(entries.map(|entry| entry.map(|(key, bytes)| (key & KEYS, bytes))))
+    ) -> Result<impl Iterator<Item = Result<(u64, &'txn [u8]), Trouble>>, Trouble> {
+        let from = key.map_or(self.key(0), |key| self.key(key) + 1);
+        let entries = txn.from(from)?;
+        Ok(entries
+            .take_while(move |entry| entry.as_ref().map_or(true, |(key, _)| key >> KEY_BITS == self.0))
+            .map(|entry| entry.map(|(key, bytes)| (key & KEYS, bytes))))
     }
 }
 
@@ -84,52 +82,40 @@ pub(super) const fn record_key(hash: u64) -> u64 {
 }
 
 impl Tables {
-    pub(super) fn create(env: &Env<WithoutTls>) -> heed::Result<Self> {
-        let txn = env.write_txn()?;
-        let tree = env.create_databases_and_commit(txn, |opener, txn| {
-            let tree = opener
-                .database_options()
-                .types::<U64<heed::byteorder::NativeEndian>, Bytes>()
-                .key_comparator::<IntegerComparator>()
-                .create(txn)?;
-            Ok::<_, heed::Error>(CommitOrAbort::<_, ()>::Commit(tree))
-        })?;
-        // The closure above says nothing but commit.
-        let tree = tree.commit().ok_or(heed::Error::Mdb(heed::MdbError::BadTxn))?;
-        let table = |number| Table { tree, number };
-        Ok(Self {
-            records: table(0),
-            order: table(1),
-            log: table(2),
-            sent: table(3),
-            meta: table(4),
-        })
+    pub(super) const fn new() -> Self {
+        Self {
+            records: Table(0),
+            order: Table(1),
+            log: Table(2),
+            sent: Table(3),
+            meta: Table(4),
+        }
     }
 
-    /// The state; an error of kind `Invalid` where it is of another layout.
-    pub(super) fn state(&self, txn: &RoTxn<'_>) -> heed::Result<State> {
+    /// The state; the environment is damaged where it is of another layout.
+    pub(super) fn state(&self, txn: &Txn<'_>) -> Result<State, Trouble> {
         self.meta
             .get(txn, STATE)?
             .and_then(State::decode)
-            .ok_or(heed::Error::Mdb(heed::MdbError::Invalid))
+            .ok_or_else(|| Trouble::Damaged("it is of another layout".into()))
     }
 
     /// Whether there is no state yet: the environment is new.
-    pub(super) fn is_new(&self, txn: &RoTxn<'_>) -> heed::Result<bool> {
+    pub(super) fn is_new(&self, txn: &Txn<'_>) -> Result<bool, Trouble> {
         Ok(self.meta.get(txn, STATE)?.is_none())
     }
 
-    pub(super) fn save(&self, txn: &mut RwTxn<'_>, state: &State) -> heed::Result<()> {
+    pub(super) fn save(&self, txn: &mut WriteTxn<'_>, state: &State) -> Result<(), Trouble> {
         self.meta.put(txn, STATE, &state.encode())
     }
 
     /// Who sweeps, and until when (milliseconds since 1970) that is believed; and when the last one ended.
-    pub(super) fn lease(&self, txn: &RoTxn<'_>) -> heed::Result<(u64, u64, u64)> {
+    pub(super) fn lease(&self, txn: &Txn<'_>) -> Result<(u64, u64, u64), Trouble> {
         let numbers = self.meta.get(txn, LEASE)?.map(numbers::<3>).unwrap_or_default();
         Ok((numbers[0], numbers[1], numbers[2]))
     }
 
-    pub(super) fn set_lease(&self, txn: &mut RwTxn<'_>, lease: (u64, u64, u64)) -> heed::Result<()> {
+    pub(super) fn set_lease(&self, txn: &mut WriteTxn<'_>, lease: (u64, u64, u64)) -> Result<(), Trouble> {
         self.meta.put(txn, LEASE, &bytes([lease.0, lease.1, lease.2]))
     }
 }

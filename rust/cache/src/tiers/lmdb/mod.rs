@@ -1,23 +1,26 @@
 //! A tier in an LMDB environment: memory that processes share, or a disk.
 //!
-//! Readers take a lock for a moment, to get a place in LMDB's table of readers. All writing, purges
-//! included, is done by one thread of each process, and LMDB lets one process write at a time. Its mutex is a robust one:
-//! when a process is killed while it writes, the next writer is told, and what the dead one had not committed is not
-//! there.
+//! Readers take no lock: a transaction that was used to read is kept, with its place in LMDB's table of readers, for the
+//! next read. All writing, purges included, is done by one thread of each process, and LMDB lets one process write at a
+//! time. Its mutex is a robust one: when a process is killed while it writes, the next writer is told, and what the dead
+//! one had not committed is not there.
 
+mod claim;
 mod config;
-#[expect(
-    unsafe_code,
-    reason = "mapping a file is unsafe by nature; the file states why it holds"
-)]
+#[expect(unsafe_code, reason = "LMDB is a library in C, and maps a file")]
 mod env_unsafe;
 mod folder;
+#[expect(unsafe_code, reason = "a call of the system's library")]
+mod fork_unsafe;
+mod idle;
 mod inspect;
 mod lately;
 mod layout;
 mod store;
 mod sweep;
 mod trouble;
+#[expect(unsafe_code, reason = "LMDB is a library in C")]
+mod txn_unsafe;
 mod write;
 
 use std::fmt;
@@ -26,7 +29,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use heed::{MdbError, RoTxn, WithoutTls};
 use parking_lot::Mutex;
 
 pub use config::{Durability, LmdbConfig};
@@ -41,6 +43,7 @@ use layout::{record_key, split_place};
 use store::{Store, View};
 use sweep::Sweep;
 use trouble::Trouble;
+use txn_unsafe::Txn;
 use write::{Outcome, Writer};
 
 /// Records that are known to be dead and wait to be removed.
@@ -79,12 +82,8 @@ struct Keeper {
 
 /// What a read came upon.
 enum Found {
-    /// The record, where it was wanted.
-    Alive(Option<Record>),
-    Dead {
-        hash: u64,
-        place: u64,
-    },
+    Alive,
+    Dead { hash: u64, place: u64 },
     Nothing,
 }
 
@@ -92,8 +91,31 @@ impl LmdbTier {
     /// Opens the environment. Where that is not possible now the tier is empty, and it is tried again by
     /// [`maintain`](Tier::maintain).
     pub fn new(config: LmdbConfig) -> Self {
+        let tier = Self::closed(config);
+        tier.recover();
+        tier
+    }
+
+    /// The same, but an error where this process has the folder open already: it may have it once.
+    pub fn new_once(config: LmdbConfig) -> Result<Self, Fault> {
+        let tier = Self::closed(config);
+        match tier.open() {
+            Ok(()) => {}
+            Err(trouble @ Trouble::Taken(_)) => {
+                let detail = tier.why_closed(&trouble);
+                return Err(Fault {
+                    detail,
+                    ..tier.fault(&trouble)
+                });
+            }
+            Err(trouble) => tier.cannot_open(&trouble),
+        }
+        Ok(tier)
+    }
+
+    fn closed(config: LmdbConfig) -> Self {
         let faults = Faults::new(&config.name, config.fault_period, Arc::clone(&config.fault_sink));
-        let tier = Self {
+        Self {
             config,
             view: View::new(),
             counters: Counters::default(),
@@ -108,9 +130,7 @@ impl LmdbTier {
                 pause: SHORTEST_PAUSE,
             }),
             discard: Mutex::new(None),
-        };
-        tier.recover(&mut tier.keeper.lock());
-        tier
+        }
     }
 
     /// Whether the environment is open.
@@ -123,43 +143,70 @@ impl LmdbTier {
         &self.faults
     }
 
-    fn recover(&self, keeper: &mut Keeper) {
+    /// Opens the environment, and tells what keeps it from being opened.
+    fn recover(&self) {
+        if let Err(trouble) = self.open() {
+            self.cannot_open(&trouble);
+        }
+    }
+
+    fn cannot_open(&self, trouble: &Trouble) {
+        let kind = match trouble {
+            Trouble::Damaged(_) => FaultKind::Damaged,
+            _ => FaultKind::Unreachable,
+        };
+        self.faults.note(kind, || self.why_closed(trouble));
+    }
+
+    fn why_closed(&self, trouble: &Trouble) -> String {
+        format!(
+            "{} cannot be opened: {}",
+            self.config.folder.display(),
+            trouble.detail()
+        )
+    }
+
+    /// Opens the environment, unless it is open or that was tried a moment ago.
+    fn open(&self) -> Result<(), Trouble> {
+        let mut keeper = self.keeper.lock();
         if self.is_open() || Instant::now() < keeper.retry_at {
-            return;
+            return Ok(());
         }
+        let opened = self.open_now();
+        if opened.is_ok() {
+            keeper.pause = SHORTEST_PAUSE;
+        } else {
+            keeper.retry_at = Instant::now() + keeper.pause;
+            keeper.pause = (keeper.pause * 2).min(LONGEST_PAUSE);
+        }
+        opened
+    }
+
+    fn open_now(&self) -> Result<(), Trouble> {
         let discard = self.discard.lock().clone();
-        match Store::open(&self.config, discard.as_deref()) {
-            Ok(opened) => {
-                if let Some(reason) = opened.replaced {
-                    self.counters.recreated.one();
-                    self.faults.note(FaultKind::Damaged, || {
-                        format!("{} was made anew: {reason}", self.config.folder.display())
-                    });
-                }
-                let store = opened.store;
-                self.seen.store(0, Ordering::Release);
-                self.lately.clear();
-                let loaded = begin(&store).and_then(|txn| self.learn(&store, &txn));
-                match loaded {
-                    Ok(()) => {
-                        self.store.store(Some(Arc::new(store)));
-                        keeper.pause = SHORTEST_PAUSE;
-                        *self.discard.lock() = None;
-                        return;
-                    }
-                    Err(trouble) => self.note(&trouble),
-                }
-            }
-            Err(trouble) => self.faults.note(FaultKind::Unreachable, || {
-                format!(
-                    "{} cannot be opened: {}",
-                    self.config.folder.display(),
-                    trouble.detail()
-                )
-            }),
+        let opened = Store::open(&self.config, discard.as_deref())?;
+        if let Some(reason) = opened.replaced {
+            self.counters.recreated.one();
+            self.faults.note(FaultKind::Damaged, || {
+                format!("{} was made anew: {reason}", self.config.folder.display())
+            });
         }
-        keeper.retry_at = Instant::now() + keeper.pause;
-        keeper.pause = (keeper.pause * 2).min(LONGEST_PAUSE);
+        let store = opened.store;
+        self.seen.store(0, Ordering::Release);
+        self.lately.clear();
+        self.learn(&store, &*store.env.read()?)?;
+        self.store.store(Some(Arc::new(store)));
+        *self.discard.lock() = None;
+        Ok(())
+    }
+
+    fn fault(&self, trouble: &Trouble) -> Fault {
+        Fault {
+            tier: self.config.name.as_str().into(),
+            kind: trouble.kind(),
+            detail: trouble.detail().to_owned(),
+            count: 1,
+        }
     }
 
     /// Gives the environment up: nobody begins to read in it any more. It is opened again by the thread that writes.
@@ -211,7 +258,7 @@ impl LmdbTier {
     }
 
     /// Learns what others purged, where a transaction sees something new.
-    fn learn(&self, store: &Store, txn: &RoTxn<'_>) -> Result<(), Trouble> {
+    fn learn(&self, store: &Store, txn: &Txn<'_>) -> Result<(), Trouble> {
         let id = txn.id();
         if id > self.seen.load(Ordering::Acquire) {
             store.catch_up(txn, &self.view)?;
@@ -222,17 +269,19 @@ impl LmdbTier {
 
     fn refresh(&self, now: u64) {
         self.with(now, |store| {
-            if store.env.info().last_txn_id > self.seen.load(Ordering::Acquire) {
-                self.learn(store, &*begin(store)?)?;
+            if store.env.info()?.last_transaction > self.seen.load(Ordering::Acquire) {
+                self.learn(store, &*store.env.read()?)?;
             }
             Ok(())
         });
     }
 
-    fn read(&self, store: &Store, key: &[u8], now: u64, copy: bool) -> Result<Found, Trouble> {
-        let txn = begin(store)?;
-        self.learn(store, &txn)?;
+    /// Looks for a record, and puts it where it is wanted, if it is: it is too large to be handed from one to the next.
+    fn read(&self, store: &Store, key: &[u8], now: u64, wanted: Option<&mut Option<Record>>) -> Result<Found, Trouble> {
         let hash = record_key(key_hash(key));
+        let txn = store.env.read()?;
+        self.learn(store, &txn)?;
+        self.lately.expect(hash);
         let Some(stored) = store.tables.records.get(&txn, hash)? else {
             return Ok(Found::Nothing);
         };
@@ -248,18 +297,18 @@ impl LmdbTier {
                 return Ok(Found::Dead { hash, place });
             }
         };
-        if record.times().dead_at <= now {
+        let Some(times) = write::times_left(&self.view, self.config.slot, &record, now) else {
+            self.counters.purged.one();
+            return Ok(Found::Dead { hash, place });
+        };
+        if times.dead_at <= now {
             self.counters.expired.one();
             return Ok(Found::Dead { hash, place });
         }
-        if write::is_purged(&self.view, self.config.slot, &record, record.stamp()) {
-            self.counters.purged.one();
-            return Ok(Found::Dead { hash, place });
+        if let Some(wanted) = wanted {
+            wanted.insert(record.to_record()).times = times;
         }
-        if !copy {
-            return Ok(Found::Alive(None));
-        }
-        Ok(Found::Alive(Some(record.to_record())))
+        Ok(Found::Alive)
     }
 
     /// Checks a stored record. One whose checksum was right a moment ago is not summed up again: that takes longer than
@@ -273,9 +322,9 @@ impl LmdbTier {
         Ok(record)
     }
 
-    fn find(&self, key: &[u8], now: u64, copy: bool) -> Found {
+    fn find(&self, key: &[u8], now: u64, wanted: Option<&mut Option<Record>>) -> Found {
         let found = self
-            .with(now, |store| self.read(store, key, now, copy))
+            .with(now, |store| self.read(store, key, now, wanted))
             .unwrap_or(Found::Nothing);
         if let Found::Dead { hash, place } = found {
             let mut suspects = self.suspects.lock();
@@ -365,17 +414,6 @@ impl LmdbTier {
     }
 }
 
-/// Begins to read. Where the table of readers is full, the places of the dead are taken back first.
-fn begin(store: &Store) -> Result<RoTxn<'_, WithoutTls>, Trouble> {
-    match store.env.read_txn() {
-        Err(heed::Error::Mdb(MdbError::ReadersFull)) => {
-            store.env.clear_stale_readers()?;
-            Ok(store.env.read_txn()?)
-        }
-        other => Ok(other?),
-    }
-}
-
 impl Tier for LmdbTier {
     fn name(&self) -> &str {
         &self.config.name
@@ -391,16 +429,18 @@ impl Tier for LmdbTier {
     }
 
     fn get(&self, key: &[u8], now: u64) -> Option<Record> {
-        if let Found::Alive(found) = self.find(key, now, true) {
+        let mut found = None;
+        self.find(key, now, Some(&mut found));
+        if found.is_some() {
             self.counters.hits.one();
-            return found;
+        } else {
+            self.counters.misses.one();
         }
-        self.counters.misses.one();
-        None
+        found
     }
 
     fn contains(&self, key: &[u8], now: u64) -> bool {
-        matches!(self.find(key, now, false), Found::Alive(_))
+        matches!(self.find(key, now, None), Found::Alive)
     }
 
     fn write(&self, records: &[Record], now: u64, evicted: &mut dyn FnMut(Record)) {
@@ -426,7 +466,7 @@ impl Tier for LmdbTier {
     fn purge(&self, orders: &[PurgeOrder]) -> Result<Vec<u64>, Fault> {
         let done = self.persist(super::wall_clock(), 0, &mut |_| (), |writer| {
             let store = writer.store;
-            let mut txn = store.env.write_txn()?;
+            let mut txn = store.env.write()?;
             let mut state = store.catch_up(&txn, writer.view)?;
             let mut numbers = Vec::with_capacity(orders.len());
             for order in orders {
@@ -460,12 +500,7 @@ impl Tier for LmdbTier {
                 self.view.ledger.advance(numbers.last().copied().unwrap_or(0));
                 Ok(numbers)
             }
-            Err(trouble) => Err(Fault {
-                tier: self.config.name.as_str().into(),
-                kind: trouble.kind(),
-                detail: trouble.detail().to_owned(),
-                count: 1,
-            }),
+            Err(trouble) => Err(self.fault(&trouble)),
         }
     }
 
@@ -478,7 +513,7 @@ impl Tier for LmdbTier {
 
     fn heard(&self) -> u64 {
         self.with(super::wall_clock(), |store| {
-            let txn = begin(store)?;
+            let txn = store.env.read()?;
             Ok(store.tables.state(&txn)?.heard)
         })
         .unwrap_or(0)
@@ -488,19 +523,19 @@ impl Tier for LmdbTier {
         if self.store.load().as_deref().is_some_and(|store| !store.watch.look()) {
             self.leave_and_wait("its files were replaced or cut short");
         }
-        self.recover(&mut self.keeper.lock());
+        self.recover();
         self.lately.forget(now, self.config.check_every);
         let suspects = std::mem::take(&mut *self.suspects.lock());
         if !suspects.is_empty() {
             // What cannot be removed now is met again, or swept.
             let _ = self.persist(now, 0, evicted, |writer| {
-                let mut txn = writer.store.env.write_txn()?;
+                let mut txn = writer.store.env.write()?;
                 let mut state = writer.store.catch_up(&txn, writer.view)?;
                 for (hash, place) in &suspects {
                     writer.remove(&mut txn, &mut state, *hash, Some(*place))?;
                 }
                 writer.store.tables.save(&mut txn, &state)?;
-                Ok(txn.commit()?)
+                txn.commit()
             });
         }
         self.with(now, |store| {
@@ -514,8 +549,8 @@ impl Tier for LmdbTier {
 
     fn stats(&self) -> TierStats {
         let state = self.with(super::wall_clock(), |store| {
-            let txn = begin(store)?;
-            Ok(store.tables.state(&txn)?)
+            let txn = store.env.read()?;
+            store.tables.state(&txn)
         });
         let state = state.unwrap_or_default();
         TierStats {

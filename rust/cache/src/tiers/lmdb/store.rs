@@ -3,25 +3,28 @@
 use std::fs::File;
 use std::time::Duration;
 
-use heed::{Env, RoTxn, RwTxn, WithoutTls};
 use parking_lot::Mutex;
 
 use super::super::ledger::Ledger;
 use super::super::purge::Purge;
 use super::super::wall_clock;
+use super::claim::Claim;
 use super::config::LmdbConfig;
-use super::env_unsafe;
+use super::env_unsafe::Env;
 use super::folder::{Folder, Watch};
 use super::layout::{State, Tables};
 use super::trouble::Trouble;
+use super::txn_unsafe::{Txn, WriteTxn};
 
 pub(super) struct Store {
-    pub(super) env: Env<WithoutTls>,
+    pub(super) env: Env,
     pub(super) tables: Tables,
     pub(super) watch: Watch,
     page_size: u64,
     /// Locked, shared, for as long as this is open. It is closed after the environment.
     alive: File,
+    /// Given back last.
+    claim: Claim,
 }
 
 /// An environment that was opened, and what had to be done for it.
@@ -36,6 +39,8 @@ impl Store {
     /// is to go in any case.
     pub(super) fn open(config: &LmdbConfig, discard: Option<&str>) -> Result<Opened, Trouble> {
         let folder = Folder::new(&config.folder)?;
+        // Before anything is looked at: what this process has open must not be put aside.
+        let claim = Claim::new(&config.folder)?;
         let gate = folder.gate()?;
         let (alive, alone) = folder.alive()?;
         let mut wrong = match discard {
@@ -47,36 +52,35 @@ impl Store {
             let keep = config.keep_damaged && discard.is_none() && wrong.is_some();
             folder.set_aside(&gate, &alive, keep)?;
         }
-        let opened = match Self::map(config) {
+        let tables = Tables::new();
+        let env = match Self::map(config, &tables) {
             Err(Trouble::Damaged(detail)) => {
                 folder.set_aside(&gate, &alive, config.keep_damaged)?;
                 wrong = Some(detail);
-                Self::map(config)?
+                Self::map(config, &tables)?
             }
             other => other?,
         };
         alive.lock_shared()?;
-        let (env, tables) = opened;
         let store = Self {
-            page_size: u64::from(env.unnamed_database_stat().page_size),
+            page_size: u64::from(env.info()?.page_size),
             watch: folder.watch()?,
             env,
             tables,
             alive,
+            claim,
         };
         Ok(Opened { store, replaced: wrong })
     }
 
-    fn map(config: &LmdbConfig) -> Result<(Env<WithoutTls>, Tables), Trouble> {
-        let env = env_unsafe::open(&config.folder, config.map_size(), config.max_readers, config.durability)?;
-        env.clear_stale_readers()?;
-        let tables = Tables::create(&env)?;
-        Self::begin(&env, &tables)?;
-        Ok((env, tables))
+    fn map(config: &LmdbConfig, tables: &Tables) -> Result<Env, Trouble> {
+        let env = Env::open(&config.folder, config.map_size(), config.max_readers, config.durability)?;
+        Self::begin(&env, tables)?;
+        Ok(env)
     }
 
-    fn begin(env: &Env<WithoutTls>, tables: &Tables) -> Result<(), Trouble> {
-        let mut txn = env.write_txn()?;
+    fn begin(env: &Env, tables: &Tables) -> Result<(), Trouble> {
+        let mut txn = env.write()?;
         if tables.is_new(&txn)? {
             let first = wall_clock().saturating_mul(1000).max(1);
             let state = State {
@@ -84,6 +88,7 @@ impl Store {
                 trimmed: first,
                 floor: first,
                 swept: first,
+                next: 1,
                 ..State::default()
             };
             tables.save(&mut txn, &state)?;
@@ -106,7 +111,7 @@ impl Store {
     }
 
     /// Takes in what others purged, as far as a transaction sees it.
-    pub(super) fn catch_up(&self, txn: &RoTxn<'_>, view: &View) -> Result<State, Trouble> {
+    pub(super) fn catch_up(&self, txn: &Txn<'_>, view: &View) -> Result<State, Trouble> {
         let state = self.tables.state(txn)?;
         let ledger = &view.ledger;
         let known = ledger.sequence();
@@ -137,7 +142,7 @@ impl Store {
     /// before the transaction ends; should that fail, it hides more than it must.
     pub(super) fn log_purge(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         view: &View,
         purge: &Purge,
@@ -145,7 +150,11 @@ impl Store {
     ) -> Result<(), Trouble> {
         let encoded = purge.encode();
         if let Some(earlier) = view.ledger.mark(purge)
-            && self.tables.log.get(txn, earlier)? == Some(&encoded)
+            && self
+                .tables
+                .log
+                .get(txn, earlier)?
+                .is_some_and(|logged| Purge::decode(logged).means(purge))
         {
             self.tables.log.delete(txn, earlier)?;
             state.purges = state.purges.saturating_sub(1);
@@ -160,11 +169,12 @@ impl Store {
         // Purges that were obeyed by removing what they meant can go; past the limit the oldest go in any case, and what
         // is older than they are with them.
         while state.purges > most.max(1) {
-            let Some((oldest, _)) = self.tables.log.first(txn)? else {
+            let Some((oldest, logged)) = self.tables.log.first(txn)? else {
                 state.purges = 0;
                 break;
             };
-            if oldest > state.swept {
+            // What was made stale is still there.
+            if oldest > state.swept || matches!(Purge::decode(logged), Purge::Soft { .. }) {
                 state.floor = state.floor.max(oldest);
                 view.ledger.raise_floor(oldest);
             }
@@ -181,9 +191,9 @@ impl Store {
 
     /// Waits until nobody reads in it any more, and it is closed.
     pub(super) fn close(store: std::sync::Arc<Self>, patience: Duration) -> bool {
-        let closing = store.env.clone().prepare_for_closing();
+        let claimed = store.claim.identity();
         drop(store);
-        closing.wait_timeout(patience)
+        Claim::wait(claimed, patience)
     }
 }
 

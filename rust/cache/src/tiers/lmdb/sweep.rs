@@ -3,7 +3,7 @@
 use super::super::record::RecordView;
 use super::layout::split_place;
 use super::trouble::Trouble;
-use super::write::{Writer, is_purged};
+use super::write::{Writer, times_left};
 
 /// Records looked at in one slice.
 const SLICE: usize = 512;
@@ -40,7 +40,7 @@ impl Sweep {
     pub(super) fn slice(&mut self, writer: &Writer<'_>) -> Result<bool, Trouble> {
         let (dead, last) = {
             let store = writer.store;
-            let txn = store.env.read_txn()?;
+            let txn = store.env.read()?;
             let state = store.catch_up(&txn, writer.view)?;
             let (owner, until, ended) = store.tables.lease(&txn)?;
             if owner != self.name && writer.now < until {
@@ -72,8 +72,8 @@ impl Sweep {
                 let (hash, stored) = entry?;
                 let (place, record) = split_place(stored);
                 let is_dead = RecordView::unchecked(record).map_or(true, |view| {
-                    view.times().dead_at <= writer.now
-                        || is_purged(writer.view, writer.config.slot, &view, view.stamp())
+                    times_left(writer.view, writer.config.slot, &view, writer.now)
+                        .is_none_or(|times| times.dead_at <= writer.now)
                 });
                 if is_dead {
                     dead.push((hash, place));
@@ -92,7 +92,7 @@ impl Sweep {
         running.after = last;
         let sequence = running.sequence;
         let store = writer.store;
-        let mut txn = store.env.write_txn()?;
+        let mut txn = store.env.write()?;
         let mut state = store.catch_up(&txn, writer.view)?;
         for (hash, place) in dead {
             writer.remove(&mut txn, &mut state, *hash, Some(*place))?;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use heed::MdbError;
+use lmdb_master_sys as ffi;
 
 use super::super::fault::FaultKind;
 
@@ -12,6 +12,10 @@ pub(super) enum Trouble {
     Full(String),
     /// The file cannot be trusted or its map is not of it any more: it is opened anew, after a look.
     Damaged(String),
+    /// All places in the table of readers are taken.
+    Crowded(String),
+    /// This process has the folder open already.
+    Taken(String),
     /// It may pass.
     Other(String),
 }
@@ -21,32 +25,27 @@ impl Trouble {
         match self {
             Self::Full(_) => FaultKind::Full,
             Self::Damaged(_) => FaultKind::Damaged,
-            Self::Other(_) => FaultKind::Other,
+            Self::Crowded(_) | Self::Taken(_) | Self::Other(_) => FaultKind::Other,
         }
     }
 
     pub(super) fn detail(&self) -> &str {
         match self {
-            Self::Full(detail) | Self::Damaged(detail) | Self::Other(detail) => detail,
+            Self::Full(detail)
+            | Self::Damaged(detail)
+            | Self::Crowded(detail)
+            | Self::Taken(detail)
+            | Self::Other(detail) => detail,
         }
     }
-}
 
-impl From<heed::Error> for Trouble {
-    fn from(error: heed::Error) -> Self {
-        let detail = error.to_string();
-        match error {
-            heed::Error::Mdb(MdbError::MapFull | MdbError::TxnFull) => Self::Full(detail),
-            heed::Error::Mdb(
-                MdbError::ReadersFull
-                | MdbError::TlsFull
-                | MdbError::BadRslot
-                | MdbError::BadTxn
-                | MdbError::BadValSize,
-            ) => Self::Other(detail),
-            heed::Error::Mdb(_) | heed::Error::Decoding(_) => Self::Damaged(detail),
-            heed::Error::Io(error) => error.into(),
-            heed::Error::Encoding(_) | heed::Error::EnvAlreadyOpened => Self::Other(detail),
+    /// What one of LMDB's own errors means.
+    pub(super) fn of_lmdb(code: libc::c_int, detail: String) -> Self {
+        match code {
+            ffi::MDB_MAP_FULL | ffi::MDB_TXN_FULL => Self::Full(detail),
+            ffi::MDB_READERS_FULL => Self::Crowded(detail),
+            ffi::MDB_BAD_TXN | ffi::MDB_BAD_VALSIZE => Self::Other(detail),
+            _ => Self::Damaged(detail),
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Writing records, and what goes for them: the oldest first, with a second chance for what is read (CLOCK, in the order
 //! of insertion).
 
-use heed::RwTxn;
-
 use super::super::key_hash;
-use super::super::record::{Record, RecordView, Slot, Stamp};
+use super::super::ledger::Verdict;
+use super::super::record::{Record, RecordView, Slot, Times};
 use super::config::LmdbConfig;
 use super::lately::Lately;
 use super::layout::{State, order_entry, read_order_entry, record_key, split_place};
 use super::store::{Store, View};
 use super::trouble::Trouble;
+use super::txn_unsafe::WriteTxn;
 
 /// Second chances in one batch: what is read by all must not keep the writer from finding room.
 const CHANCES: usize = 32;
@@ -39,7 +39,7 @@ impl Writer<'_> {
     /// Writes a batch in one transaction.
     pub(super) fn write(&self, records: &[Record]) -> Result<Outcome, Trouble> {
         let mut outcome = Outcome::default();
-        let mut txn = self.store.env.write_txn()?;
+        let mut txn = self.store.env.write()?;
         let mut state = self.store.catch_up(&txn, self.view)?;
         let mut stored = Vec::new();
         for record in records {
@@ -53,7 +53,7 @@ impl Writer<'_> {
     /// Makes room for at least so many bytes, in a transaction of its own.
     pub(super) fn make_room(&self, bytes: u64) -> Result<Outcome, Trouble> {
         let mut outcome = Outcome::default();
-        let mut txn = self.store.env.write_txn()?;
+        let mut txn = self.store.env.write()?;
         let mut state = self.store.catch_up(&txn, self.view)?;
         let target = state.bytes.saturating_sub(bytes);
         self.evict(&mut txn, &mut state, target, 0, &mut outcome)?;
@@ -64,7 +64,7 @@ impl Writer<'_> {
 
     fn put(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         record: &Record,
         stored: &mut Vec<u8>,
@@ -103,7 +103,7 @@ impl Writer<'_> {
     /// Puts what is stored, with the next place in the order as its first bytes.
     fn place(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         hash: u64,
         footprint: u64,
@@ -121,7 +121,7 @@ impl Writer<'_> {
     /// Removes a record, where a place is given only the one in that place. Returns whether there was one.
     pub(super) fn remove(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         hash: u64,
         place: Option<u64>,
@@ -147,7 +147,7 @@ impl Writer<'_> {
     /// Removes the oldest until no more than `target` bytes are counted.
     fn evict(
         &self,
-        txn: &mut RwTxn<'_>,
+        txn: &mut WriteTxn<'_>,
         state: &mut State,
         target: u64,
         mut chances: usize,
@@ -201,11 +201,18 @@ impl Writer<'_> {
 
     fn is_alive(&self, stored: &[u8]) -> bool {
         RecordView::unchecked(split_place(stored).1).is_ok_and(|view| {
-            view.times().dead_at > self.now && !is_purged(self.view, self.config.slot, &view, view.stamp())
+            times_left(self.view, self.config.slot, &view, self.now).is_some_and(|times| times.dead_at > self.now)
         })
     }
 }
 
-pub(super) fn is_purged(view: &View, slot: Slot, record: &RecordView<'_>, stamp: Stamp) -> bool {
-    view.ledger.is_purged(stamp.get(slot), record.key(), record.tags())
+/// The times of a record after all purges; none where one hides it.
+pub(super) fn times_left(view: &View, slot: Slot, record: &RecordView<'_>, now: u64) -> Option<Times> {
+    let made_at = record.stamp().get(slot);
+    match view.ledger.verdict(made_at, record.key(), || record.tags()) {
+        Verdict::Untouched => Some(record.times()),
+        // The clock of who purged may be ahead of ours.
+        Verdict::Stale(at) => Some(record.times().softened(at.min(now))),
+        Verdict::Dead => None,
+    }
 }

@@ -25,7 +25,7 @@ use redis::{Connection, RedisResult, pipe};
 pub use config::RedisConfig;
 
 use super::fault::{Fault, FaultKind, Faults};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Verdict};
 use super::purge::Purge;
 use super::record::{Record, Slot};
 use super::stats::{Counters, TierStats};
@@ -193,7 +193,7 @@ impl Shared {
         let Some(bytes) = bytes else {
             return Ok(None);
         };
-        let record = match Record::decode(Bytes::from(bytes)) {
+        let mut record = match Record::decode(Bytes::from(bytes)) {
             Ok(record) if record.key() == key => record,
             Ok(_) => return Ok(None),
             Err(damage) => {
@@ -205,16 +205,19 @@ impl Shared {
                 return Ok(None);
             }
         };
+        let made_at = record.stamp.get(Slot::Remote);
+        match self.ledger.verdict(made_at, key, || record.tags()) {
+            Verdict::Untouched => {}
+            // The clock of who purged may be ahead of ours.
+            Verdict::Stale(at) => record.times = record.times.softened(at.min(now)),
+            Verdict::Dead => {
+                self.counters.purged.one();
+                self.suspect(name);
+                return Ok(None);
+            }
+        }
         if record.times.dead_at <= now {
             self.counters.expired.one();
-            return Ok(None);
-        }
-        if self
-            .ledger
-            .is_purged(record.stamp.get(Slot::Remote), key, record.tags())
-        {
-            self.counters.purged.one();
-            self.suspect(name);
             return Ok(None);
         }
         Ok(Some(record))

@@ -115,13 +115,14 @@ impl Server {
             Err(error) => {
                 // What might still come over this connection is the answer to another question. The others are no better.
                 self.idle.lock().clear();
-                self.breaker.failed();
                 let kind = if error.is_timeout() {
                     FaultKind::TimedOut
                 } else {
                     FaultKind::Unreachable
                 };
+                // Told before it has effects: who finds the server left alone finds in the log why.
                 faults.note(kind, || error.to_string());
+                self.breaker.failed();
                 Err(Unanswered::Failed(error.to_string()))
             }
         }
