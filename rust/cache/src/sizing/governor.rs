@@ -90,12 +90,19 @@ impl Governor {
         let bound = self.bound(held, readings);
         let floor = self.config.floor;
         let target = wanted.min(self.ceiling).min(bound.unwrap_or(u64::MAX)).max(floor);
+        // An entry may take more than the cache counts for it, so that the target moves against the limit, and by more
+        // than the limit does. Half of the way at a time ends where the two meet.
+        let half_way = current.midpoint(target);
         let (next, why) = if target < current - current / 16 {
-            let why = if pressed { Decision::Relieve } else { Decision::Shrink };
-            (target.max(current - current / 4), why)
+            let (aim, why) = if pressed {
+                (target, Decision::Relieve)
+            } else {
+                (half_way, Decision::Shrink)
+            };
+            (aim.max(current - current / 4), why)
         } else if target > current.saturating_add(current / 8) {
             (
-                target.min(current.saturating_add(current / 8).max(floor)),
+                half_way.min(current.saturating_add(current / 8)).max(floor),
                 Decision::Grow,
             )
         } else {
