@@ -29,6 +29,7 @@ use crate::fetch::{Asked, Fetched, fetch};
 use crate::metrics::Source;
 use crate::policy::request_may_use;
 use crate::replay::Replay;
+use crate::responses::Hit;
 use crate::service::serve;
 use crate::shared::ThreadState;
 use crate::site::Site;
@@ -79,13 +80,13 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
                     break;
                 }
                 Ok(Next::HandOver) if has_fragment(bytes) => {
-                    let _ = write_all(&stream, BAD, &[], &limits).await;
+                    let _ = write_all(&stream, [BAD], &limits).await;
                     return;
                 }
                 Ok(Next::HandOver) => return hand_over(state, stream, Bytes::copy_from_slice(bytes), peer).await,
                 Ok(Next::Refuse(response)) => {
                     // The client may have gone, which is what it is told to do.
-                    let _ = write_all(&stream, response, &[], &limits).await;
+                    let _ = write_all(&stream, [response], &limits).await;
                     return;
                 }
                 Err(_) => return,
@@ -94,7 +95,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
         buffer.copy_within(start..end, 0);
         (start, end) = (0, end - start);
         if end >= limits.head_bytes {
-            let _ = write_all(&stream, TOO_LARGE, &[], &limits).await;
+            let _ = write_all(&stream, [TOO_LARGE], &limits).await;
             return;
         }
         if end == buffer.len() {
@@ -192,6 +193,12 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
     if matches!(found, Answer::Missing) {
         if build.has_route(&target) {
             drop(build);
+            if plain.is_simple
+                && let Some(hit) = state.shared.responses.hit(&site.name, plain.host, &target)
+            {
+                send_hit(state, stream, &hit, close, started).await?;
+                return Ok(Next::Answered { used, close });
+            }
             let Some(headers) = fields_of(&request, bytes.get(..used).unwrap_or(bytes)) else {
                 return Ok(Next::HandOver);
             };
@@ -232,7 +239,7 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
         fill(&mut prefix, &[line, b"date: ", date, connection])
     });
     let prefix = prefix.get(..length).unwrap_or(&[]);
-    write_all(stream, prefix, head, &state.shared.limits).await?;
+    write_all(stream, [prefix, head], &state.shared.limits).await?;
     if let Some(started) = started {
         let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let sent = if status == 304 || plain.head.is_head {
@@ -243,6 +250,26 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
         state.metrics.count(Source::Pack, status, sent, microseconds);
     }
     Ok(Next::Answered { used, close })
+}
+
+/// Sends a response from the cache as it was encoded when it was kept.
+async fn send_hit(
+    state: &Arc<ThreadState>,
+    stream: &TcpStream,
+    hit: &Hit,
+    close: bool,
+    started: Option<Instant>,
+) -> io::Result<()> {
+    let _flight = InFlight::new(Arc::clone(state));
+    let mut space = [0; 128];
+    let tail = hit.tail(&mut space, close);
+    let body = &hit.stored.body;
+    write_all(stream, [&hit.stored.head, tail, body], &state.shared.limits).await?;
+    if let Some(started) = started {
+        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        state.metrics.count(Source::Cache, 200, body.len() as u64, microseconds);
+    }
+    Ok(())
 }
 
 /// Answers a request from the cache of what Python made, or from a worker.
@@ -323,6 +350,8 @@ struct Plain<'a> {
     host: &'a str,
     head: Head<'a>,
     close: bool,
+    /// A GET of the whole, without conditions of any kind.
+    is_simple: bool,
 }
 
 impl<'a> Plain<'a> {
@@ -337,6 +366,7 @@ impl<'a> Plain<'a> {
             ..Head::default()
         };
         let mut close = false;
+        let mut is_simple = !head.is_head;
         for field in request.headers.iter() {
             let name = field.name.as_bytes();
             // Only names of these lengths matter; most fields of a browser are passed by on this alone.
@@ -351,6 +381,10 @@ impl<'a> Plain<'a> {
                     } else if !field.value.eq_ignore_ascii_case(b"keep-alive") {
                         return None;
                     }
+                    continue;
+                }
+                13 if name.eq_ignore_ascii_case(b"cache-control") => {
+                    is_simple = false;
                     continue;
                 }
                 5 if name.eq_ignore_ascii_case(b"range") => return None,
@@ -369,7 +403,13 @@ impl<'a> Plain<'a> {
             host.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
         })?;
-        Some(Self { host, head, close })
+        is_simple &= head.if_none_match.is_none() && head.if_modified_since.is_none();
+        Some(Self {
+            host,
+            head,
+            close,
+            is_simple,
+        })
     }
 }
 

@@ -12,6 +12,7 @@ use hyperweb_cache::{FillToken, Inserted, Joined, LeaderGuard};
 use crate::body::{Body, RequestBody};
 use crate::clock;
 use crate::connection::{Failed, SentBody, is_empty};
+use crate::fields::write_fields;
 use crate::incoming::Incoming;
 use crate::metrics::Source;
 use crate::policy::{self, Receipt, Times};
@@ -156,15 +157,6 @@ impl Asked {
             query: self.target.split_once('?').map(|(_, query)| query),
             method: &self.method,
             headers: &self.headers,
-        }
-    }
-}
-
-/// Writes fields as they stand in a head.
-pub(crate) fn write_fields(head: &mut Vec<u8>, headers: &HeaderMap) {
-    for (name, value) in headers {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            head.extend_from_slice(part);
         }
     }
 }

@@ -17,6 +17,7 @@ mod direct;
 mod edge;
 mod error;
 mod fetch;
+mod fields;
 mod framing;
 mod head;
 mod incoming;

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, ETAG};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 
 use crate::clock;
+use crate::path::Target;
 use crate::policy::{self, Receipt};
 use crate::purge::Purge;
 use crate::store::{Kept, Stored, is_of_path, key, place, variant_key};
@@ -106,6 +107,31 @@ impl Found {
     }
 }
 
+/// A fresh response to send as it was encoded.
+pub(crate) struct Hit {
+    pub(crate) stored: Arc<Stored>,
+    /// Seconds since it was made, and until it is stale.
+    age: u64,
+    left: i64,
+}
+
+impl Hit {
+    /// The fields that change, and the end of the head.
+    pub(crate) fn tail<'a>(&self, space: &'a mut [u8; 128], close: bool) -> &'a [u8] {
+        use std::io::Write;
+        let mut cursor = std::io::Cursor::new(&mut space[..]);
+        let connection = if close { "connection: close\r\n" } else { "" };
+        let (age, left) = (self.age, self.left);
+        // Two numbers of twenty digits fit.
+        let _ = write!(
+            cursor,
+            "age: {age}\r\ncache-status: hyperweb; hit; ttl={left}\r\n{connection}\r\n"
+        );
+        let end = usize::try_from(cursor.position()).unwrap_or(0);
+        &space[..end]
+    }
+}
+
 /// The responses that are kept.
 #[derive(Debug)]
 pub struct Responses {
@@ -192,6 +218,25 @@ impl Responses {
             count += self.cache.purge_where(|key| is_of_path(key, path, whole));
         }
         count
+    }
+
+    /// Finds what answers a GET of the whole without conditions, where that is all there is to say: it is fresh, a 200, and
+    /// depends on no request field.
+    pub(crate) fn hit(&self, site: &str, host: &str, target: &Target<'_>) -> Option<Hit> {
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return None;
+        }
+        let now = clock::now();
+        let reader = self.cache.pin();
+        let entry = reader.get(&key(site, host, &target.path, target.query), now)?;
+        let Kept::Response(stored, stored_at) = entry.value else {
+            return None;
+        };
+        (entry.is_fresh(now) && stored.status == StatusCode::OK).then(|| Hit {
+            stored: Arc::clone(stored),
+            age: (stored.times.age + now.saturating_sub(*stored_at)) / 1000,
+            left: seconds(entry.fresh_until()) - seconds(now),
+        })
     }
 
     pub(crate) fn stats(&self) -> Stats {

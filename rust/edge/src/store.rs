@@ -12,6 +12,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::conditional::{not_modified, range_applies};
+use crate::fields::{write_fields, write_status};
 use crate::policy::Times;
 use crate::range::{Asked, asked};
 use crate::responses::{cache_status, settle, strip_internal};
@@ -31,6 +32,8 @@ const OF_THE_BODY: [&str; 6] = [
 pub(crate) struct Stored {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
+    /// The status line and all fields that do not change, as they are sent to who asks for the whole.
+    pub(crate) head: Bytes,
     pub(crate) body: Bytes,
     pub(crate) times: Times,
     /// What it can be purged by.
@@ -56,6 +59,7 @@ impl Stored {
         settle(&mut parts.headers, &body);
         Self {
             status: parts.status,
+            head: encode(parts.status, &parts.headers, body.len()),
             headers: parts.headers,
             body,
             times,
@@ -80,6 +84,7 @@ impl Stored {
         strip_internal(&mut headers);
         Self {
             status: self.status,
+            head: encode(self.status, &headers, self.body.len()),
             headers,
             body: self.body.clone(),
             times,
@@ -94,7 +99,7 @@ impl Stored {
     pub(crate) fn weight(&self) -> u64 {
         let fields = self.headers.iter();
         let fields: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        (self.body.len() + fields + self.variant.len() + 256) as u64
+        (self.body.len() + self.head.len() + fields + self.variant.len() + 256) as u64
     }
 
     /// The response as it is sent: with its age in milliseconds as seconds, and only the head where that is all the
@@ -153,6 +158,16 @@ impl Stored {
     pub(crate) fn is_for(&self, primary: &[u8], request: &HeaderMap) -> bool {
         self.varies.is_empty() || self.variant == variant_key(primary, &self.varies, request)
     }
+}
+
+fn encode(status: StatusCode, headers: &HeaderMap, length: usize) -> Bytes {
+    let mut fields = headers.clone();
+    fields.remove(AGE);
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    let mut head = Vec::with_capacity(1024);
+    write_status(&mut head, status);
+    write_fields(&mut head, &fields);
+    head.into()
 }
 
 fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {

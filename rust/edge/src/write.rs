@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use crate::body::{Body, BodyError};
 use crate::clock;
 use crate::config::Limits;
-use crate::fetch::write_fields;
+use crate::fields::{write_fields, write_status};
 
 /// Writes a whole response to a request of HTTP/1.1. An error means that its end was not written, and the connection is
 /// of no more use.
@@ -29,11 +29,7 @@ pub(crate) async fn write_response(
 ) -> io::Result<()> {
     let (parts, mut body) = response.into_parts();
     let mut head = Vec::with_capacity(1024);
-    head.extend_from_slice(b"HTTP/1.1 ");
-    head.extend_from_slice(parts.status.as_str().as_bytes());
-    head.push(b' ');
-    head.extend_from_slice(parts.status.canonical_reason().unwrap_or_default().as_bytes());
-    head.extend_from_slice(b"\r\n");
+    write_status(&mut head, parts.status);
     write_fields(&mut head, &parts.headers);
     if !parts.headers.contains_key(DATE) {
         clock::with_date(|date| {
@@ -55,13 +51,13 @@ pub(crate) async fn write_response(
     }
     head.extend_from_slice(b"\r\n");
     if !has_body {
-        return write_all(stream, &head, &[], limits).await;
+        return write_all(stream, [&head], limits).await;
     }
     // What is there at once goes with the head; the head does not wait for what is not.
     let mut frame = match poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await {
         Poll::Ready(frame) => frame,
         Poll::Pending => {
-            write_all(stream, &head, &[], limits).await?;
+            write_all(stream, [&head], limits).await?;
             head.clear();
             body.frame().await
         }
@@ -72,7 +68,7 @@ pub(crate) async fn write_response(
             if is_chunked {
                 head.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
             }
-            write_all(stream, &head, &data, limits).await?;
+            write_all(stream, [&head, &data], limits).await?;
             head.clear();
             if is_chunked {
                 head.extend_from_slice(b"\r\n");
@@ -83,25 +79,30 @@ pub(crate) async fn write_response(
     if is_chunked {
         head.extend_from_slice(b"0\r\n\r\n");
     }
-    write_all(stream, &head, &[], limits).await
+    write_all(stream, [&head], limits).await
 }
 
 fn broken(error: BodyError) -> io::Error {
     io::Error::other(error)
 }
 
-/// Writes all of two parts, at best with one call. A client that takes nothing for too long is given up.
-pub(crate) async fn write_all(stream: &TcpStream, first: &[u8], second: &[u8], limits: &Limits) -> io::Result<()> {
-    let total = first.len() + second.len();
-    let mut done = 0;
-    while done < total {
-        let parts = [
-            IoSlice::new(first.get(done.min(first.len())..).unwrap_or(&[])),
-            IoSlice::new(second.get(done.saturating_sub(first.len())..).unwrap_or(&[])),
-        ];
-        match stream.try_write_vectored(&parts) {
+/// Writes all of some parts, at best with one call. A client that takes nothing for too long is given up.
+pub(crate) async fn write_all<const N: usize>(
+    stream: &TcpStream,
+    mut parts: [&[u8]; N],
+    limits: &Limits,
+) -> io::Result<()> {
+    let mut left: usize = parts.iter().map(|part| part.len()).sum();
+    while left > 0 {
+        let slices = parts.map(IoSlice::new);
+        match stream.try_write_vectored(&slices) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => done += count,
+            Ok(count) => {
+                left -= count;
+                if left > 0 {
+                    advance(&mut parts, count);
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 tokio::time::timeout(Duration::from_millis(limits.write_time), stream.writable()).await??;
             }
@@ -109,4 +110,30 @@ pub(crate) async fn write_all(stream: &TcpStream, first: &[u8], second: &[u8], l
         }
     }
     Ok(())
+}
+
+/// Takes off what was written.
+fn advance(parts: &mut [&[u8]], mut written: usize) {
+    for part in parts {
+        let taken = written.min(part.len());
+        *part = part.get(taken..).unwrap_or(&[]);
+        written -= taken;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_left_is_the_rest(parts in prop::array::uniform3("[a-z]{0,9}"), written in 0usize..30) {
+            let whole = parts.concat();
+            let mut left = parts.each_ref().map(String::as_bytes);
+            advance(&mut left, written);
+            prop_assert_eq!(left.concat(), &whole.as_bytes()[written.min(whole.len())..]);
+        }
+    }
 }
