@@ -18,6 +18,8 @@ const PIECE_BITS: u32 = 6;
 const PIECE_MASK: u32 = (1 << PIECE_BITS) - 1;
 /// The length that says the real one is in the tail.
 const LONG: u16 = u16::MAX;
+/// Keys up to this long are compared here and not by a call.
+const INLINE_KEY: usize = 32;
 /// Larger pieces come one a chunk.
 const SHARED_UP_TO: usize = 1024;
 
@@ -125,6 +127,21 @@ impl<'g, V> Piece<'g, V> {
         }
     }
 
+    /// Whether this is its key.
+    #[inline]
+    pub(crate) fn has_key(self, key: &[u8]) -> bool {
+        let own = self.key();
+        if own.len() != key.len() {
+            return false;
+        }
+        if own.len() > INLINE_KEY {
+            return own == key;
+        }
+        let ((own, own_rest), (key, rest)) = (own.as_chunks::<8>(), key.as_chunks::<8>());
+        own.iter().zip(key).all(|(own, key)| u64::from_ne_bytes(*own) == u64::from_ne_bytes(*key))
+            && own_rest.iter().eq(rest)
+    }
+
     #[inline]
     pub(crate) fn key(self) -> &'g [u8] {
         let short = usize::from(self.node().key_len());
@@ -202,7 +219,7 @@ impl<V> Arena<V> {
         &mut self,
         content: Content<'_, V>,
         occupy: impl FnOnce(&Node, u16, bool),
-    ) -> Result<NonNull<Node>, V> {
+    ) -> Result<(u32, NonNull<Node>), V> {
         let (key, tags) = (content.key, content.tags);
         let is_long = key.len() >= usize::from(LONG);
         let has_tail = is_long || !tags.is_empty();
@@ -215,8 +232,10 @@ impl<V> Arena<V> {
             return Err(content.value);
         };
         let size = (head + key.len()).next_multiple_of(Parts::<V>::ALIGN);
-        let taken = self.take(size).and_then(|handle| self.pointer(handle));
-        let Some(pointer) = taken else {
+        let taken = self
+            .take(size)
+            .and_then(|handle| Some((handle, self.pointer(handle)?)));
+        let Some((handle, pointer)) = taken else {
             return Err(content.value);
         };
         // SAFETY: the piece is free, so nobody else reads or writes past its node; it has `size` bytes, which were
@@ -235,7 +254,7 @@ impl<V> Arena<V> {
         let short = u16::try_from(key.len()).unwrap_or(LONG);
         // SAFETY: the piece has a node, which is only changed through its atomics.
         occupy(unsafe { pointer.as_ref() }, short, has_tail);
-        Ok(pointer)
+        Ok((handle, pointer))
     }
 
     /// Takes the value out of a piece and gives the piece back.

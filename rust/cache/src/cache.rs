@@ -24,6 +24,9 @@ use crate::tags::Tags;
 const OVERHEAD: u64 = 64;
 /// Entries that one insert looks at to reclaim what is over or was purged.
 const TIDY_AT_ONCE: usize = 16;
+/// Where a partition has fewer entries than this, an insert first tells it of the hits of its thread: with few entries
+/// it matters that it knows each in time, with many it does not.
+const FEW_ENTRIES: usize = 2048;
 /// And that one call of `maintain` looks at, in each partition.
 const MAINTAIN_AT_ONCE: usize = 4096;
 /// No hash has none of these bits, but one in 2^64.
@@ -147,12 +150,11 @@ impl<V: Send + Sync> Cache<V> {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Inserted::TooLarge;
         };
-        let guard = epoch::pin();
-        let stripe = self.stripes.of(guard.thread());
-        if !stripe.is_blank() {
-            self.tell(stripe);
-        }
-        let tags: Vec<u32> = options.tags.iter().map(|name| self.common.tags.acquire(name)).collect();
+        let tags: Vec<u32> = if options.tags.is_empty() {
+            Vec::new()
+        } else {
+            options.tags.iter().map(|name| self.common.tags.acquire(name)).collect()
+        };
         let hash = self.common.hash(key);
         let new = New {
             key,
@@ -163,12 +165,23 @@ impl<V: Send + Sync> Cache<V> {
             lease: Lease::new(now.saturating_add(options.ttl), options.grace),
             sequence: token.sequence,
         };
-        let mut gone = match &self.hook {
-            Some(_) => Gone::wanted(&guard, &self.common.index),
+        // Whoever waits for a lock while pinned keeps all from freeing memory, so only who has to is.
+        let guard = self.hook.as_ref().map(|_| epoch::pin());
+        let mut gone = match &guard {
+            Some(guard) => Gone::wanted(guard, &self.common.index),
             None => Gone::unwanted(),
         };
         let number = self.common.index.partition(hash);
         let mut partition = self.lock(number);
+        if partition.len() < FEW_ENTRIES
+            && self.note_mask() != NO_NOTES
+            && let Some(stripe) = epoch::thread().map(|thread| self.stripes.of(thread))
+            && !stripe.is_blank()
+        {
+            drop(partition);
+            self.tell(stripe);
+            partition = self.lock(number);
+        }
         let best = partition.note_new(hash, weight, limit);
         let outcome = partition.insert(&self.common, new, limit, now, &mut gone);
         let is_tidy = partition.tidy(&self.common, Some(now), TIDY_AT_ONCE);

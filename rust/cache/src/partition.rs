@@ -1,6 +1,6 @@
 //! A part of the cache that is written under one lock: its entries' memory, their order of eviction and their ends.
 
-use crate::arena_unsafe::Content;
+use crate::arena_unsafe::{Content, Piece};
 use crate::common::Common;
 use crate::lease::Lease;
 use crate::live::Live;
@@ -10,12 +10,14 @@ use crate::purges::Verdict;
 use crate::store_unsafe::{Gone, Store};
 use crate::wheel::Wheel;
 
-/// Pieces out of sight before it is tried to free them.
-const LIMBO: usize = 64;
-/// Replaced tables before that.
-const TABLES: usize = 2;
-/// And of the limit, as one part of this many.
-const LIMBO_PART: u64 = 64;
+/// Entries that go out of sight before it is tried to free some, which may cost a system call that interrupts every
+/// processor: one for so many that are there, and these at least and at most.
+const LIMBO_ENTRIES: usize = 32;
+const FEWEST_IN_LIMBO: usize = 64;
+const MOST_IN_LIMBO: usize = 1024;
+/// Or their bytes: one part of the limit as this many, and so many at least.
+const LIMBO_PART: u64 = 128;
+const LIMBO_BYTES: u64 = 32 << 10;
 /// Entries evicted for one insert, besides those that its own size asks for.
 const EVICT_AT_ONCE: u64 = 256;
 const LEAST_ENTRY: u64 = 128;
@@ -120,7 +122,7 @@ impl<V> Partition<V> {
         let counts_hits = self.shadows.as_ref().is_some_and(|shadows| shadows.mask() == 0);
         self.order.set_counts_hits(counts_hits);
         if node.kind() < LOOSE && self.order.rule().wants_hits() {
-            self.order.hit(&Live { store, common }, node.handle());
+            self.order.hit(&Live { store, common }, node.handle(), hash);
         } else if counts_hits {
             self.order.count(hash);
         }
@@ -150,17 +152,22 @@ impl<V> Partition<V> {
             }
         };
         let weight = u64::from(new.weight);
-        let replaced = self.store.find(&common.index, new.hash, new.key);
-        let given_back = replaced.map_or(0, |piece| u64::from(piece.node().weight()));
-        let budget = EVICT_AT_ONCE + weight / LEAST_ENTRY;
-        let mut has_room = self.make_room(common, limit, weight.saturating_sub(given_back), budget, evicted);
-        if given_back > 0 && has_room && self.store.find(&common.index, new.hash, new.key).is_none() {
-            // To make room, the very entry went that was to be replaced.
-            has_room = self.make_room(common, limit, weight, budget, evicted);
-        }
-        if !has_room {
-            self.counts.refused += 1;
-            return Outcome::NoRoom(new.value);
+        let found = self.store.find(&common.index, new.hash, new.key).map(Piece::node);
+        let (mut old, mut given_back) = found.map_or((None, 0), |node| (Some(node.handle()), u64::from(node.weight())));
+        if self.bytes + weight > limit + given_back {
+            let budget = EVICT_AT_ONCE + weight / LEAST_ENTRY;
+            let mut has_room = self.make_room(common, limit, weight.saturating_sub(given_back), budget, evicted);
+            let is_there = |old: &u32| self.store.node(*old).is_some_and(|node| node.kind() < LOOSE);
+            old = old.filter(is_there);
+            if old.is_none() {
+                given_back = 0;
+                // To make room, the very entry may have gone that was to be replaced.
+                has_room = has_room && self.make_room(common, limit, weight, budget, evicted);
+            }
+            if !has_room {
+                self.counts.refused += 1;
+                return Outcome::NoRoom(new.value);
+            }
         }
         let content = Content {
             key: new.key,
@@ -170,9 +177,9 @@ impl<V> Partition<V> {
         let occupy = |node: &Node, key_len, has_tail| node.occupy(lease, new.weight, new.sequence, key_len, has_tail);
         let published = self
             .store
-            .publish(&common.index, new.hash, content, occupy, |key| common.hash(key));
-        let (handle, replaced) = match published {
-            Ok(published) => published,
+            .publish(&common.index, new.hash, old, content, occupy, |key| common.hash(key));
+        let handle = match published {
+            Ok(handle) => handle,
             Err(value) => {
                 self.counts.refused += 1;
                 return Outcome::NoRoom(value);
@@ -181,14 +188,12 @@ impl<V> Partition<V> {
         self.counts.inserts += 1;
         self.bytes += weight;
         let store = &self.store;
-        if let Some(old) = replaced {
-            self.order.replace(&Live { store, common }, old, handle);
+        if let Some(old) = old {
+            self.order.replace(&Live { store, common }, old, handle, new.hash);
+            self.store.retire(old);
             self.bytes -= given_back;
-            if let Some(node) = store.node(old) {
-                node.set_kind(LOOSE);
-            }
         } else {
-            self.order.insert(&Live { store, common }, handle, limit);
+            self.order.insert(&Live { store, common }, handle, new.hash, limit);
         }
         self.wheel.add(handle, lease.dead_at(), now);
         if self.wheel.len() > 2 * self.order.len() + 64 {
@@ -274,8 +279,8 @@ impl<V> Partition<V> {
     /// Lets go what is over or was purged, looking at no more than `budget` entries of each kind; true where nothing of
     /// it is left.
     pub(crate) fn tidy(&mut self, common: &Common<V>, now: Option<u64>, budget: usize) -> bool {
-        let is_swept = self.sweep(common, budget);
-        let is_turned = now.is_none_or(|now| self.turn(common, now, budget));
+        let is_swept = self.swept == common.purges.sweep() || self.sweep(common, budget);
+        let is_turned = now.is_none_or(|now| self.wheel.is_at(now) || self.turn(common, now, budget));
         is_swept && is_turned
     }
 
@@ -361,7 +366,7 @@ impl<V> Partition<V> {
         let mut removed = 0;
         for handle in handles {
             let piece = self.store.piece(handle).filter(|piece| piece.node().kind() < LOOSE);
-            let is_meant = |piece: crate::arena_unsafe::Piece<'_, V>| {
+            let is_meant = |piece: Piece<'_, V>| {
                 piece.node().sequence(common.purges.current()) < before && condition(piece.key())
             };
             if let Some(piece) = piece.filter(|piece| is_meant(*piece)) {
@@ -374,8 +379,9 @@ impl<V> Partition<V> {
 
     /// Whether it is worth while to look for memory that can be freed.
     pub(crate) fn has_to_free(&self, limit: u64) -> bool {
-        let (count, bytes) = self.store.limbo();
-        count >= LIMBO || bytes > limit / LIMBO_PART || self.store.replaced_tables() >= TABLES
+        let (count, bytes) = self.store.open();
+        let most = (self.len() / LIMBO_ENTRIES).clamp(FEWEST_IN_LIMBO, MOST_IN_LIMBO);
+        count >= most || bytes > (limit / LIMBO_PART).max(LIMBO_BYTES)
     }
 
     /// Frees what nobody can see any more. The values are to be dropped without the lock.

@@ -168,8 +168,7 @@ impl Order {
     }
 
     /// Takes a new record; `limit` is the most bytes that all of them may have.
-    pub(crate) fn insert(&mut self, records: &impl Records, id: u32, limit: u64) {
-        let hash = records.hash(id);
+    pub(crate) fn insert(&mut self, records: &impl Records, id: u32, hash: u64, limit: u64) {
         self.measure(limit);
         self.count(hash);
         let kind = match self.rule {
@@ -186,12 +185,12 @@ impl Order {
     }
 
     /// Puts a record in the place of one with the same key, which leaves.
-    pub(crate) fn replace(&mut self, records: &impl Records, old: u32, new: u32) {
+    pub(crate) fn replace(&mut self, records: &impl Records, old: u32, new: u32, hash: u64) {
         let kind = records.kind(old);
         records.set_kind(new, kind);
         records.set_uses(new, records.uses(old).saturating_add(1).min(crate::node::MOST_USES));
         self.list(kind).replace(records, old, new);
-        self.hit(records, new);
+        self.hit(records, new, hash);
     }
 
     pub(crate) fn remove(&mut self, records: &impl Records, id: u32) {
@@ -200,8 +199,7 @@ impl Order {
     }
 
     /// Takes note of a hit.
-    pub(crate) fn hit(&mut self, records: &impl Records, id: u32) {
-        let hash = records.hash(id);
+    pub(crate) fn hit(&mut self, records: &impl Records, id: u32, hash: u64) {
         match self.rule {
             Rule::S3Fifo => {}
             Rule::Lru => self.shift(records, id, MAIN),

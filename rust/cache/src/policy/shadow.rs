@@ -105,7 +105,7 @@ impl Shadow {
             self.hits += 1;
             let uses = self.records.uses(*id);
             self.records.set_uses(*id, (uses + 1).min(MOST_USES));
-            self.order.hit(&self.records, *id);
+            self.order.hit(&self.records, *id, hash);
             return;
         }
         while self.bytes + u64::from(weight) > limit {
@@ -130,7 +130,7 @@ impl Shadow {
         };
         self.places.insert(hash, id);
         self.bytes += u64::from(weight);
-        self.order.insert(&self.records, id, limit);
+        self.order.insert(&self.records, id, hash, limit);
     }
 
     fn forget(&mut self, id: u32) {
