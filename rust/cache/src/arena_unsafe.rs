@@ -188,6 +188,19 @@ impl<V> Arena<V> {
         self.pointer(handle).map(|node| unsafe { node.as_ref() })
     }
 
+    /// Begins to bring a node near that is soon written.
+    #[inline]
+    pub(crate) fn prefetch(&self, handle: u32) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if let Some(node) = self.pointer(handle) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every x86-64 processor has the instruction, and it neither reads nor faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(node.as_ptr().cast()) };
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = handle;
+    }
+
     /// The entry of a handle, or none where it holds none.
     pub(crate) fn piece(&self, handle: u32) -> Option<Piece<'_, V>> {
         let pointer = self.pointer(handle)?;
@@ -196,6 +209,7 @@ impl<V> Arena<V> {
         (node.kind() != FREE).then(|| unsafe { Piece::new(pointer) })
     }
 
+    #[inline]
     fn pointer(&self, handle: u32) -> Option<NonNull<Node>> {
         let chunk = self.chunks.get((handle >> PIECE_BITS) as usize)?;
         let piece = (handle & PIECE_MASK) as usize;

@@ -51,6 +51,10 @@ pub struct Cache<V> {
     /// A hit is noted if the key's hash has none of these bits.
     note_mask: AtomicU64,
     limit: AtomicU64,
+    /// What one partition may hold, and the most that one entry may weigh: they follow from the limit, but to divide
+    /// for each insert takes long.
+    partition_limit: AtomicU64,
+    most: AtomicU64,
     largest_part: u64,
     /// Values that were too large, and that were purged before they came to a partition.
     refused: AtomicU64,
@@ -102,17 +106,21 @@ impl<V: Send + Sync> Cache<V> {
             policy: config.policy,
             rule: AtomicU8::new(rule.number()),
             note_mask: AtomicU64::new(NO_NOTES),
-            limit: AtomicU64::new(config.limit_bytes),
+            limit: AtomicU64::new(0),
+            partition_limit: AtomicU64::new(0),
+            most: AtomicU64::new(0),
             largest_part: config.largest_part.max(1),
             refused: AtomicU64::new(0),
         };
+        cache.store_limit(config.limit_bytes);
         let sample = cache.partitions.first().and_then(|first| first.0.lock().sample());
         cache.set_notes(rule, sample);
         cache
     }
 
     /// Begins to read. Keep it for one request or one batch, not for longer.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a reader is put together in registers, and most of it is not needed")]
     pub fn pin(&self) -> Reader<'_, V> {
         let guard = epoch::pin();
         let stripe = self.stripes.of(guard.thread());
@@ -145,7 +153,7 @@ impl<V: Send + Sync> Cache<V> {
         let tail = 4 * options.tags.len() as u64;
         let weight = options.weight.saturating_add(key.len() as u64 + OVERHEAD + tail);
         let limit = self.partition_limit();
-        let most = (self.limit.load(Ordering::Relaxed) / self.largest_part).min(limit);
+        let most = self.most.load(Ordering::Relaxed);
         let Some(weight) = u32::try_from(weight).ok().filter(|weight| u64::from(*weight) <= most) else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Inserted::TooLarge;
@@ -352,7 +360,7 @@ impl<V: Send + Sync> Cache<V> {
     /// Sets the most bytes it may hold. Some of what is over is evicted at once; the rest by inserts and
     /// [`maintain`](Self::maintain).
     pub fn set_limit(&self, bytes: u64) {
-        self.limit.store(bytes, Ordering::Relaxed);
+        self.store_limit(bytes);
         let limit = self.partition_limit();
         for number in 0..self.partitions.len() {
             let guard = epoch::pin();
@@ -447,7 +455,14 @@ impl<V> Cache<V> {
     }
 
     fn partition_limit(&self) -> u64 {
-        self.limit.load(Ordering::Relaxed) / self.partitions.len() as u64
+        self.partition_limit.load(Ordering::Relaxed)
+    }
+
+    fn store_limit(&self, bytes: u64) {
+        let part = bytes / self.partitions.len() as u64;
+        self.limit.store(bytes, Ordering::Relaxed);
+        self.partition_limit.store(part, Ordering::Relaxed);
+        self.most.store((bytes / self.largest_part).min(part), Ordering::Relaxed);
     }
 
     fn lock(&self, number: usize) -> MutexGuard<'_, Partition<V>> {

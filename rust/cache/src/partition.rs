@@ -1,11 +1,13 @@
 //! A part of the cache that is written under one lock: its entries' memory, their order of eviction and their ends.
 
+use std::sync::atomic::Ordering;
+
 use crate::arena_unsafe::{Content, Piece};
 use crate::common::Common;
 use crate::lease::Lease;
 use crate::live::Live;
 use crate::node::{LOOSE, Node};
-use crate::policy::{Order, Rule, Shadows};
+use crate::policy::{Order, Records, Rule, Shadows};
 use crate::purges::Verdict;
 use crate::store_unsafe::{Gone, Store};
 use crate::wheel::Wheel;
@@ -154,6 +156,10 @@ impl<V> Partition<V> {
         let weight = u64::from(new.weight);
         let found = self.store.find(&common.index, new.hash, new.key).map(Piece::node);
         let (mut old, mut given_back) = found.map_or((None, 0), |node| (Some(node.handle()), u64::from(node.weight())));
+        if let Some(node) = found {
+            self.store.prefetch(node.prev.load(Ordering::Relaxed));
+            self.store.prefetch(node.next.load(Ordering::Relaxed));
+        }
         if self.bytes + weight > limit + given_back {
             let budget = EVICT_AT_ONCE + weight / LEAST_ENTRY;
             let mut has_room = self.make_room(common, limit, weight.saturating_sub(given_back), budget, evicted);
@@ -195,7 +201,9 @@ impl<V> Partition<V> {
         } else {
             self.order.insert(&Live { store, common }, handle, new.hash, limit);
         }
-        self.wheel.add(handle, lease.dead_at(), now);
+        if lease.dead_at() != u64::MAX {
+            self.wheel.add(handle, lease.dead_at(), now);
+        }
         if self.wheel.len() > 2 * self.order.len() + 64 {
             self.rewind(now);
         }
@@ -220,7 +228,7 @@ impl<V> Partition<V> {
             let Some(victim) = self.order.evict(&Live { store, common }, limit, incoming) else {
                 return false;
             };
-            self.leave(common, victim, Why::Evicted, evicted);
+            self.leave(common, victim.0, victim.1, Why::Evicted, evicted);
         }
         true
     }
@@ -251,17 +259,21 @@ impl<V> Partition<V> {
 
     /// Takes an entry out that is in a list.
     fn remove(&mut self, common: &Common<V>, handle: u32, why: Why) {
-        let store = &self.store;
-        self.order.remove(&Live { store, common }, handle);
-        self.leave(common, handle, why, &mut Gone::unwanted());
+        let live = Live {
+            store: &self.store,
+            common,
+        };
+        let hash = live.hash(handle);
+        self.order.remove(&live, handle);
+        self.leave(common, handle, hash, why, &mut Gone::unwanted());
     }
 
     /// Takes an entry out of sight that is in no list any more.
-    fn leave(&mut self, common: &Common<V>, handle: u32, why: Why, evicted: &mut Gone<'_, V>) {
+    fn leave(&mut self, common: &Common<V>, handle: u32, hash: u64, why: Why, evicted: &mut Gone<'_, V>) {
         let Some(piece) = self.store.piece(handle) else {
             return;
         };
-        let (hash, weight) = (common.hash(piece.key()), u64::from(piece.node().weight()));
+        let weight = u64::from(piece.node().weight());
         if why == Why::Evicted && evicted.is_wanted() {
             let uses = piece.node().uses().max(self.order.frequency(hash));
             evicted.push(&self.store, handle, uses);

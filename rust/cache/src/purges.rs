@@ -156,11 +156,18 @@ impl Purges {
         self.broad_since(node.sequence(self.current()), key)
     }
 
+    #[inline]
     fn broad_since(&self, since: u64, key: &[u8]) -> Verdict {
+        // Nearly always, and to look at the list takes longer.
         if since >= self.last_broad.load(Ordering::Acquire) {
-            // Nearly always, and to look at the list takes longer.
-            return Verdict::Untouched;
+            Verdict::Untouched
+        } else {
+            self.look_up(since, key)
         }
+    }
+
+    #[cold]
+    fn look_up(&self, since: u64, key: &[u8]) -> Verdict {
         let broad = self.broad.load();
         let found = broad
             .iter()
@@ -171,6 +178,7 @@ impl Purges {
     }
 
     /// What became of a value that was asked for at `since`, by all but purges of tags.
+    #[inline]
     pub(crate) fn fill_verdict(&self, since: u64, key: &[u8], hash: u64) -> Verdict {
         if since < self.floor.load(Ordering::Acquire) || since < self.keys.get(hash) {
             return Verdict::Dead;

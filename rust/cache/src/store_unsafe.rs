@@ -10,11 +10,10 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::mem::needs_drop;
-use std::sync::atomic::Ordering;
 
 use crate::arena_unsafe::{Arena, Content, Piece};
 use crate::epoch::{self, Guard};
-use crate::node::{LOOSE, NONE, Node};
+use crate::node::{LOOSE, Node};
 use crate::table_unsafe::{Retired, Shard, is_taggable};
 
 /// The tables of all partitions.
@@ -65,12 +64,13 @@ impl<V> Index<V> {
     }
 }
 
+/// Entries went cold while they were out of sight: so many ahead of the one that is freed, they are brought near.
+const PREFETCH: usize = 8;
+
 /// What went out of sight together: its memory is kept for those who have found it.
 #[derive(Debug)]
 struct Batch {
-    /// The first of the pieces; each names the next in its `next`, which nobody else uses any more.
-    first: u32,
-    count: usize,
+    pieces: Vec<u32>,
     /// What the pieces weigh, and what the tables have.
     bytes: u64,
     tables: Vec<Retired>,
@@ -78,8 +78,7 @@ struct Batch {
 
 impl Batch {
     const EMPTY: Self = Self {
-        first: NONE,
-        count: 0,
+        pieces: Vec::new(),
         bytes: 0,
         tables: Vec::new(),
     };
@@ -94,6 +93,8 @@ pub(crate) struct Store<V> {
     open: Batch,
     /// What went before, with an epoch by which it had gone.
     limbo: VecDeque<(u64, Batch)>,
+    /// Room for the pieces of a batch, kept from the last that was freed.
+    emptied: Vec<u32>,
 }
 
 impl<V> Store<V> {
@@ -103,6 +104,7 @@ impl<V> Store<V> {
             number,
             open: Batch::EMPTY,
             limbo: VecDeque::new(),
+            emptied: Vec::new(),
         }
     }
 
@@ -115,6 +117,12 @@ impl<V> Store<V> {
     #[inline]
     pub(crate) fn node(&self, handle: u32) -> Option<&Node> {
         self.arena.node(handle)
+    }
+
+    /// Begins to bring a node near that is soon written.
+    #[inline]
+    pub(crate) fn prefetch(&self, handle: u32) {
+        self.arena.prefetch(handle);
     }
 
     /// The entry of a handle, out of sight or not.
@@ -134,7 +142,7 @@ impl<V> Store<V> {
 
     /// Entries that went out of sight since it was last tried to free some, and the bytes of all that did.
     pub(crate) const fn open(&self) -> (usize, u64) {
-        (self.open.count, self.open.bytes)
+        (self.open.pieces.len(), self.open.bytes)
     }
 
     pub(crate) fn find(&self, index: &Index<V>, hash: u64, key: &[u8]) -> Option<Piece<'_, V>> {
@@ -208,18 +216,20 @@ impl<V> Store<V> {
     pub(crate) fn retire(&mut self, handle: u32) {
         if let Some(node) = self.arena.node(handle) {
             node.set_kind(LOOSE);
-            node.next.store(self.open.first, Ordering::Relaxed);
-            self.open.first = handle;
-            self.open.count += 1;
             self.open.bytes += u64::from(node.weight());
+            self.open.pieces.push(handle);
         }
     }
 
     /// Frees what no reader can see any more. The values are handed over, so that they are dropped without the lock;
     /// `last` sees each entry before.
     pub(crate) fn free(&mut self, last: impl Fn(Piece<'_, V>)) -> Vec<V> {
-        if self.open.count > 0 || !self.open.tables.is_empty() {
-            let batch = std::mem::replace(&mut self.open, Batch::EMPTY);
+        if !self.open.pieces.is_empty() || !self.open.tables.is_empty() {
+            let next = Batch {
+                pieces: std::mem::take(&mut self.emptied),
+                ..Batch::EMPTY
+            };
+            let batch = std::mem::replace(&mut self.open, next);
             self.limbo.push_back((epoch::retired_in(), batch));
         }
         let mut dropped = Vec::new();
@@ -231,22 +241,26 @@ impl<V> Store<V> {
         if *oldest > safe {
             safe = epoch::advance().saturating_sub(2);
         }
-        while let Some((_, batch)) = self.limbo.pop_front_if(|(epoch, _)| *epoch <= safe) {
+        while let Some((_, mut batch)) = self.limbo.pop_front_if(|(epoch, _)| *epoch <= safe) {
             for table in batch.tables {
                 // SAFETY: it was replaced two epochs ago.
                 unsafe { table.free() };
             }
-            let mut handle = batch.first;
-            while let Some(piece) = self.arena.piece(handle) {
-                let next = piece.node().next.load(Ordering::Relaxed);
-                last(piece);
+            for (place, handle) in batch.pieces.iter().enumerate() {
+                if let Some(ahead) = batch.pieces.get(place + PREFETCH) {
+                    self.arena.prefetch(*ahead);
+                }
+                if let Some(piece) = self.arena.piece(*handle) {
+                    last(piece);
+                }
                 // SAFETY: it is filled, and was put here, once, after it was taken out of its table, two epochs ago (3).
-                let value = unsafe { self.arena.empty(handle) };
+                let value = unsafe { self.arena.empty(*handle) };
                 if needs_drop::<V>() {
                     dropped.extend(value);
                 }
-                handle = next;
             }
+            batch.pieces.clear();
+            self.emptied = batch.pieces;
         }
         dropped
     }

@@ -49,25 +49,24 @@ impl Ghosts {
         self.clock += 1;
         let (bucket, print) = self.place(hash);
         let time = self.time();
-        // Best is a free slot, then the oldest; one number tells which, so that all are looked at side by side.
-        let mut best = 0;
-        for (place, slot) in (0u32..).zip(&self.buckets[bucket]) {
-            let is_free = *slot == 0 || slot & !TIME_MASK == print;
-            let age = time.wrapping_sub(*slot) & TIME_MASK;
-            let age = if is_free { TIME_MASK + 1 } else { age };
-            best = best.max(age * WAYS as u32 + place);
-        }
-        self.buckets[bucket][best as usize % WAYS] = print | time;
+        let slots = &mut self.buckets[bucket];
+        let free = find(slots, |slot| slot == 0 || slot & !TIME_MASK == print);
+        let place = free.unwrap_or_else(|| {
+            // One number tells age and place, and is signed, so that all slots are looked at side by side.
+            let ages = slots.iter().zip(0i32..).map(|(slot, place)| {
+                let age = time.wrapping_sub(*slot) & TIME_MASK;
+                age.cast_signed() << 4 | place
+            });
+            let oldest = ages.fold(0, |oldest, age| if age > oldest { age } else { oldest });
+            oldest.cast_unsigned() as usize % WAYS
+        });
+        slots[place] = print | time;
     }
 
     /// Whether a key is among the last `capacity` that went; it is forgotten.
     pub(crate) fn take(&mut self, hash: u64, capacity: usize) -> bool {
         let (bucket, print) = self.place(hash);
-        let mut found = 0;
-        for (place, slot) in (1usize..).zip(&self.buckets[bucket]) {
-            found = if slot & !TIME_MASK == print { place } else { found };
-        }
-        let Some(place) = found.checked_sub(1) else {
+        let Some(place) = find(&self.buckets[bucket], |slot| slot & !TIME_MASK == print) else {
             return false;
         };
         let slot = std::mem::take(&mut self.buckets[bucket][place]);
@@ -85,6 +84,15 @@ impl Ghosts {
             *slot = *slot & !TIME_MASK | now.wrapping_sub(age >> coarser) & TIME_MASK;
         }
     }
+}
+
+/// The first slot that something holds for; without a branch for each, so that all are looked at side by side.
+#[inline]
+fn find(slots: &[u32; WAYS], holds: impl Fn(u32) -> bool) -> Option<usize> {
+    let bits = slots.iter().zip(0u32..).fold(0u32, |bits, (slot, place)| {
+        bits | if holds(*slot) { 1 << place } else { 0 }
+    });
+    (bits != 0).then(|| bits.trailing_zeros() as usize)
 }
 
 #[cfg(test)]
