@@ -9,6 +9,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
 use crate::node::{FREE, NONE, Node};
 
@@ -25,7 +26,7 @@ const SHARED_UP_TO: usize = 1024;
 
 #[derive(Debug)]
 struct Chunk {
-    /// The first piece; null where the chunk was given back.
+    /// The first piece; null where the chunk was given back, which then has no pieces.
     base: *mut u8,
     size: u32,
     pieces: u16,
@@ -138,7 +139,9 @@ impl<'g, V> Piece<'g, V> {
             return own == key;
         }
         let ((own, own_rest), (key, rest)) = (own.as_chunks::<8>(), key.as_chunks::<8>());
-        own.iter().zip(key).all(|(own, key)| u64::from_ne_bytes(*own) == u64::from_ne_bytes(*key))
+        own.iter()
+            .zip(key)
+            .all(|(own, key)| u64::from_ne_bytes(*own) == u64::from_ne_bytes(*key))
             && own_rest.iter().eq(rest)
     }
 
@@ -204,7 +207,8 @@ impl<V> Arena<V> {
     /// The entry of a handle, or none where it holds none.
     pub(crate) fn piece(&self, handle: u32) -> Option<Piece<'_, V>> {
         let pointer = self.pointer(handle)?;
-        let node = self.node(handle)?;
+        // SAFETY: as in `node`.
+        let node = unsafe { pointer.as_ref() };
         // SAFETY: a node that is not free is of a filled piece, and emptying it needs `&mut self`.
         (node.kind() != FREE).then(|| unsafe { Piece::new(pointer) })
     }
@@ -212,13 +216,16 @@ impl<V> Arena<V> {
     #[inline]
     fn pointer(&self, handle: u32) -> Option<NonNull<Node>> {
         let chunk = self.chunks.get((handle >> PIECE_BITS) as usize)?;
-        let piece = (handle & PIECE_MASK) as usize;
-        if chunk.base.is_null() || piece >= usize::from(chunk.pieces) {
+        let piece = handle & PIECE_MASK;
+        if piece >= u32::from(chunk.pieces) {
             return None;
         }
-        // SAFETY: the chunk has `pieces` pieces of `size` bytes, and this is one of them.
-        let place = unsafe { chunk.base.add(piece * chunk.size as usize) };
-        NonNull::new(place.cast())
+        // SAFETY: the chunk has `pieces` pieces of `size` bytes, and this is one of them; its base is not null, or it
+        // would have no pieces.
+        unsafe {
+            let place = chunk.base.add(piece as usize * chunk.size as usize);
+            Some(NonNull::new_unchecked(place.cast()))
+        }
     }
 
     /// The handles of a chunk; none past the last. Chunks are numbered from nought.
@@ -246,10 +253,7 @@ impl<V> Arena<V> {
             return Err(content.value);
         };
         let size = (head + key.len()).next_multiple_of(Parts::<V>::ALIGN);
-        let taken = self
-            .take(size)
-            .and_then(|handle| Some((handle, self.pointer(handle)?)));
-        let Some((handle, pointer)) = taken else {
+        let Some((handle, pointer)) = self.take(size) else {
             return Err(content.value);
         };
         // SAFETY: the piece is free, so nobody else reads or writes past its node; it has `size` bytes, which were
@@ -271,16 +275,20 @@ impl<V> Arena<V> {
         Ok((handle, pointer))
     }
 
-    /// Takes the value out of a piece and gives the piece back.
+    /// Takes the value out of a piece and gives the piece back; `last` sees it before.
     ///
     /// # Safety
     /// The handle is of a piece that was filled and not emptied since, and no reader can see it any more.
-    pub(crate) unsafe fn empty(&mut self, handle: u32) -> Option<V> {
+    pub(crate) unsafe fn empty(&mut self, handle: u32, last: impl FnOnce(Piece<'_, V>)) -> Option<V> {
         let pointer = self.pointer(handle)?;
-        // SAFETY: the piece is filled, and as nobody else sees it, the value can be moved out once.
-        let value = unsafe { pointer.byte_add(Parts::<V>::VALUE).cast::<V>().read() };
-        self.node(handle)?.vacate();
-        self.give_back(handle);
+        // SAFETY: the piece is filled, and as nobody else sees it, the value can be moved out once. Its node is only
+        // changed through its atomics.
+        let (value, node) = unsafe {
+            last(Piece::new(pointer));
+            (pointer.byte_add(Parts::<V>::VALUE).cast::<V>().read(), pointer.as_ref())
+        };
+        node.vacate();
+        self.give_back(handle, node);
         Some(value)
     }
 
@@ -288,7 +296,7 @@ impl<V> Arena<V> {
         if size > SHARED_UP_TO { 0 } else { size / 8 }
     }
 
-    fn take(&mut self, size: usize) -> Option<u32> {
+    fn take(&mut self, size: usize) -> Option<(u32, NonNull<Node>)> {
         let class = Self::class(size);
         if self.roomy.len() <= class {
             self.roomy.resize_with(class + 1, Vec::new);
@@ -300,7 +308,9 @@ impl<V> Arena<V> {
         };
         let chunk = &self.chunks[number as usize];
         let handle = number << PIECE_BITS | chunk.free;
-        let next = self.node(handle)?.next.load(std::sync::atomic::Ordering::Relaxed);
+        let pointer = self.pointer(handle)?;
+        // SAFETY: as in `node`.
+        let next = unsafe { pointer.as_ref() }.next.load(Ordering::Relaxed);
         let chunk = &mut self.chunks[number as usize];
         chunk.free = next;
         chunk.used += 1;
@@ -308,25 +318,24 @@ impl<V> Arena<V> {
         if next == NONE {
             self.unlist(number, class);
         }
-        Some(handle)
+        Some((handle, pointer))
     }
 
-    fn give_back(&mut self, handle: u32) {
+    /// Gives a piece back whose node this is.
+    fn give_back(&mut self, handle: u32, node: &Node) {
         let number = handle >> PIECE_BITS;
-        let free = self.chunks[number as usize].free;
-        if let Some(node) = self.node(handle) {
-            node.next.store(free, std::sync::atomic::Ordering::Relaxed);
-        }
         let chunk = &mut self.chunks[number as usize];
+        node.next.store(chunk.free, Ordering::Relaxed);
         chunk.free = handle & PIECE_MASK;
         chunk.used -= 1;
         let class = Self::class(chunk.size as usize);
+        let roomy = &mut self.roomy[class];
         self.population[class] -= 1;
-        if chunk.used == 0 && (class == 0 || self.roomy[class].len() > 1) {
+        if chunk.used == 0 && (class == 0 || roomy.len() > 1) {
             self.drop_chunk(number, class);
-        } else if self.chunks[number as usize].listed == NONE {
-            self.chunks[number as usize].listed = u32::try_from(self.roomy[class].len()).unwrap_or(NONE);
-            self.roomy[class].push(number);
+        } else if chunk.listed == NONE {
+            chunk.listed = u32::try_from(roomy.len()).unwrap_or(NONE);
+            roomy.push(number);
         }
     }
 
@@ -368,7 +377,7 @@ impl<V> Arena<V> {
         for piece in 0..u32::from(pieces) {
             let node = Node::free(number << PIECE_BITS | piece);
             let next = if piece + 1 < u32::from(pieces) { piece + 1 } else { NONE };
-            node.next.store(next, std::sync::atomic::Ordering::Relaxed);
+            node.next.store(next, Ordering::Relaxed);
             // SAFETY: the chunk has room for this piece and is seen by nobody yet; pieces are aligned as nodes are.
             #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to eight at least")]
             unsafe {
@@ -405,7 +414,8 @@ impl<V> Arena<V> {
         self.unlist(number, class);
         let chunk = &mut self.chunks[number as usize];
         let base = std::mem::replace(&mut chunk.base, std::ptr::null_mut());
-        if let Some(layout) = Self::layout(chunk.size, chunk.pieces) {
+        let pieces = std::mem::take(&mut chunk.pieces);
+        if let Some(layout) = Self::layout(chunk.size, pieces) {
             self.bytes -= layout.size();
             // SAFETY: the chunk was made with this layout, none of its pieces is filled, and its base is forgotten.
             unsafe { dealloc(base, layout) };

@@ -120,7 +120,10 @@ impl<V: Send + Sync> Cache<V> {
 
     /// Begins to read. Keep it for one request or one batch, not for longer.
     #[inline(always)]
-    #[expect(clippy::inline_always, reason = "a reader is put together in registers, and most of it is not needed")]
+    #[expect(
+        clippy::inline_always,
+        reason = "a reader is put together in registers, and most of it is not needed"
+    )]
     pub fn pin(&self) -> Reader<'_, V> {
         let guard = epoch::pin();
         let stripe = self.stripes.of(guard.thread());
@@ -462,7 +465,8 @@ impl<V> Cache<V> {
         let part = bytes / self.partitions.len() as u64;
         self.limit.store(bytes, Ordering::Relaxed);
         self.partition_limit.store(part, Ordering::Relaxed);
-        self.most.store((bytes / self.largest_part).min(part), Ordering::Relaxed);
+        self.most
+            .store((bytes / self.largest_part).min(part), Ordering::Relaxed);
     }
 
     fn lock(&self, number: usize) -> MutexGuard<'_, Partition<V>> {

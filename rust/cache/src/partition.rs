@@ -154,17 +154,18 @@ impl<V> Partition<V> {
             }
         };
         let weight = u64::from(new.weight);
-        let found = self.store.find(&common.index, new.hash, new.key).map(Piece::node);
-        let (mut old, mut given_back) = found.map_or((None, 0), |node| (Some(node.handle()), u64::from(node.weight())));
-        if let Some(node) = found {
+        let (mut old, mut given_back) = (None, 0);
+        if let Some(piece) = self.store.find(&common.index, new.hash, new.key) {
+            let node = piece.node();
             self.store.prefetch(node.prev.load(Ordering::Relaxed));
             self.store.prefetch(node.next.load(Ordering::Relaxed));
+            old = Some((node.handle(), piece.pointer()));
+            given_back = u64::from(node.weight());
         }
         if self.bytes + weight > limit + given_back {
             let budget = EVICT_AT_ONCE + weight / LEAST_ENTRY;
             let mut has_room = self.make_room(common, limit, weight.saturating_sub(given_back), budget, evicted);
-            let is_there = |old: &u32| self.store.node(*old).is_some_and(|node| node.kind() < LOOSE);
-            old = old.filter(is_there);
+            old = old.filter(|(old, _)| self.store.node(*old).is_some_and(|node| node.kind() < LOOSE));
             if old.is_none() {
                 given_back = 0;
                 // To make room, the very entry may have gone that was to be replaced.
@@ -181,9 +182,12 @@ impl<V> Partition<V> {
             tags: new.tags,
         };
         let occupy = |node: &Node, key_len, has_tail| node.occupy(lease, new.weight, new.sequence, key_len, has_tail);
+        let pointer = old.map(|(_, pointer)| pointer);
         let published = self
             .store
-            .publish(&common.index, new.hash, old, content, occupy, |key| common.hash(key));
+            .publish(&common.index, new.hash, pointer, content, occupy, |key| {
+                common.hash(key)
+            });
         let handle = match published {
             Ok(handle) => handle,
             Err(value) => {
@@ -194,7 +198,7 @@ impl<V> Partition<V> {
         self.counts.inserts += 1;
         self.bytes += weight;
         let store = &self.store;
-        if let Some(old) = old {
+        if let Some((old, _)) = old {
             self.order.replace(&Live { store, common }, old, handle, new.hash);
             self.store.retire(old);
             self.bytes -= given_back;
@@ -378,9 +382,8 @@ impl<V> Partition<V> {
         let mut removed = 0;
         for handle in handles {
             let piece = self.store.piece(handle).filter(|piece| piece.node().kind() < LOOSE);
-            let is_meant = |piece: Piece<'_, V>| {
-                piece.node().sequence(common.purges.current()) < before && condition(piece.key())
-            };
+            let is_meant =
+                |piece: Piece<'_, V>| piece.node().sequence(common.purges.current()) < before && condition(piece.key());
             if let Some(piece) = piece.filter(|piece| is_meant(*piece)) {
                 removed += usize::from(common.verdict(piece) != Verdict::Dead);
                 self.remove(common, handle, Why::Purged);

@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::mem::needs_drop;
+use std::ptr::NonNull;
 
 use crate::arena_unsafe::{Arena, Content, Piece};
 use crate::epoch::{self, Guard};
@@ -20,17 +21,20 @@ use crate::table_unsafe::{Retired, Shard, is_taggable};
 #[derive(Debug)]
 pub(crate) struct Index<V> {
     shards: Box<[Shard]>,
-    /// How many of the shards' bits are below those of the partition.
+    /// How many of the shards' bits are below those of the partition, and these bits.
     inner_bits: u32,
+    inner_mask: usize,
     values: PhantomData<fn() -> V>,
 }
 
 impl<V> Index<V> {
     /// Both are powers of two, and there are at least as many shards as partitions.
     pub(crate) fn new(shards: usize, partitions: usize) -> Self {
+        let inner_bits = shards.ilog2() - partitions.ilog2();
         Self {
             shards: (0..shards).map(|_| Shard::new()).collect(),
-            inner_bits: shards.ilog2() - partitions.ilog2(),
+            inner_bits,
+            inner_mask: (1 << inner_bits) - 1,
             values: PhantomData,
         }
     }
@@ -108,9 +112,10 @@ impl<V> Store<V> {
         }
     }
 
+    #[inline]
     fn shard<'a>(&self, index: &'a Index<V>, hash: u64) -> Option<&'a Shard> {
         // Only ever a shard of this partition, whatever the hash.
-        let inner = index.number(hash) & ((1 << index.inner_bits) - 1);
+        let inner = (hash >> 32) as usize & index.inner_mask;
         index.shards.get(self.number << index.inner_bits | inner)
     }
 
@@ -167,7 +172,7 @@ impl<V> Store<V> {
         &mut self,
         index: &Index<V>,
         hash: u64,
-        old: Option<u32>,
+        old: Option<NonNull<Node>>,
         content: Content<'_, V>,
         occupy: impl FnOnce(&Node, u16, bool),
         hash_of: impl Fn(&[u8]) -> u64,
@@ -176,15 +181,13 @@ impl<V> Store<V> {
             return Err(content.value);
         };
         let (handle, pointer) = self.arena.fill(content, occupy)?;
-        let old = old.and_then(|old| self.arena.piece(old)).map(Piece::pointer);
         let is_placed = is_taggable(pointer)
             && match old {
                 // SAFETY: `&mut self` is the lock of the partition (1), and the piece that goes in is filled (2).
                 Some(old) => unsafe { shard.replace(hash, old, pointer) },
                 None => {
                     // SAFETY: as before; what is in the shard's table is filled (2), so its key can be read.
-                    let retired =
-                        unsafe { shard.insert(hash, pointer, |node| hash_of(Piece::<V>::new(node).key())) };
+                    let retired = unsafe { shard.insert(hash, pointer, |node| hash_of(Piece::<V>::new(node).key())) };
                     if let Some(table) = retired {
                         self.open.bytes += table.bytes();
                         self.open.tables.push(table);
@@ -196,7 +199,7 @@ impl<V> Store<V> {
             return Ok(handle);
         }
         // SAFETY: it was filled just now and shown to nobody.
-        unsafe { self.arena.empty(handle) }.map_or(Ok(handle), Err)
+        unsafe { self.arena.empty(handle, |_| ()) }.map_or(Ok(handle), Err)
     }
 
     /// Takes an entry out of sight; false where it was already.
@@ -250,11 +253,8 @@ impl<V> Store<V> {
                 if let Some(ahead) = batch.pieces.get(place + PREFETCH) {
                     self.arena.prefetch(*ahead);
                 }
-                if let Some(piece) = self.arena.piece(*handle) {
-                    last(piece);
-                }
                 // SAFETY: it is filled, and was put here, once, after it was taken out of its table, two epochs ago (3).
-                let value = unsafe { self.arena.empty(*handle) };
+                let value = unsafe { self.arena.empty(*handle, &last) };
                 if needs_drop::<V>() {
                     dropped.extend(value);
                 }
