@@ -21,6 +21,8 @@ const PIECE_MASK: u32 = (1 << PIECE_BITS) - 1;
 const LONG: u16 = u16::MAX;
 /// Keys up to this long are compared here and not by a call.
 const INLINE_KEY: usize = 32;
+/// Of the pieces of a size, one in so many may lie in stock: taken from its chunk, but not in use.
+const STOCK_PART: usize = 16;
 /// Larger pieces come one a chunk.
 const SHARED_UP_TO: usize = 1024;
 
@@ -40,12 +42,15 @@ struct Chunk {
 /// The pieces of one partition. Handing out and taking back needs `&mut`, that is the partition's lock.
 #[derive(Debug)]
 pub(crate) struct Arena<V> {
+    /// By size in eighths of bytes: pieces that were given back lately. As a rule the next to be taken is one of them, so
+    /// that what is kept of chunks is seldom written, and processors that take turns need not hand it on.
+    stock: Vec<Vec<u32>>,
     chunks: Vec<Chunk>,
     /// Chunks that were given back.
     vacant: Vec<u32>,
-    /// By size in eighths of bytes: the chunks that have room.
+    /// By size: the chunks that have room.
     roomy: Vec<Vec<u32>>,
-    /// By size: pieces in use, from which the next chunk's size follows.
+    /// By size: pieces taken from chunks, from which the next chunk's size follows.
     population: Vec<u32>,
     bytes: usize,
     values: PhantomData<V>,
@@ -169,6 +174,7 @@ impl<'g, V> Piece<'g, V> {
 impl<V> Arena<V> {
     pub(crate) const fn new() -> Self {
         Self {
+            stock: Vec::new(),
             chunks: Vec::new(),
             vacant: Vec::new(),
             roomy: Vec::new(),
@@ -288,7 +294,7 @@ impl<V> Arena<V> {
             (pointer.byte_add(Parts::<V>::VALUE).cast::<V>().read(), pointer.as_ref())
         };
         node.vacate();
-        self.give_back(handle, node);
+        self.put_by(handle);
         Some(value)
     }
 
@@ -298,7 +304,11 @@ impl<V> Arena<V> {
 
     fn take(&mut self, size: usize) -> Option<(u32, NonNull<Node>)> {
         let class = Self::class(size);
+        if let Some(handle) = self.stock.get_mut(class).and_then(Vec::pop) {
+            return Some((handle, self.pointer(handle)?));
+        }
         if self.roomy.len() <= class {
+            self.stock.resize_with(class + 1, Vec::new);
             self.roomy.resize_with(class + 1, Vec::new);
             self.population.resize(class + 1, 0);
         }
@@ -321,11 +331,31 @@ impl<V> Arena<V> {
         Some((handle, pointer))
     }
 
-    /// Gives a piece back whose node this is.
-    fn give_back(&mut self, handle: u32, node: &Node) {
+    /// Puts a piece in stock, and gives back what is too much there.
+    fn put_by(&mut self, handle: u32) {
+        let size = self.chunks[(handle >> PIECE_BITS) as usize].size;
+        let class = Self::class(size as usize);
+        self.stock[class].push(handle);
+        // A large piece is never worth keeping.
+        while self.stock[class].len()
+            > if class == 0 {
+                0
+            } else {
+                self.population[class] as usize / STOCK_PART
+            }
+            && let Some(handle) = self.stock[class].pop()
+        {
+            self.give_back(handle);
+        }
+    }
+
+    fn give_back(&mut self, handle: u32) {
         let number = handle >> PIECE_BITS;
+        let free = self.chunks[number as usize].free;
+        if let Some(node) = self.node(handle) {
+            node.next.store(free, Ordering::Relaxed);
+        }
         let chunk = &mut self.chunks[number as usize];
-        node.next.store(chunk.free, Ordering::Relaxed);
         chunk.free = handle & PIECE_MASK;
         chunk.used -= 1;
         let class = Self::class(chunk.size as usize);

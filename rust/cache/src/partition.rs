@@ -61,17 +61,21 @@ pub(crate) enum Outcome<V> {
     Outrun(V),
 }
 
+/// What each insert writes is together, in this partition's own fields and in those of the order and the store: each line
+/// of it moves from processor to processor as they take turns.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Partition<V> {
-    store: Store<V>,
+    bytes: u64,
+    /// The last sweep that was made.
+    swept: u64,
+    pub(crate) counts: Counts,
     order: Order,
+    store: Store<V>,
     wheel: Wheel,
     shadows: Option<Box<Shadows>>,
-    bytes: u64,
-    /// The last sweep that was made, and the one under way with the chunk it has come to.
-    swept: u64,
+    /// The sweep under way with the chunk it has come to.
     sweeping: Option<(u64, usize)>,
-    pub(crate) counts: Counts,
 }
 
 impl<V> Partition<V> {

@@ -90,11 +90,12 @@ impl Batch {
 
 /// The entries of one partition.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Store<V> {
-    arena: Arena<V>,
-    number: usize,
     /// What goes out of sight now: to ask for the epoch costs a fence, so that is done once for many.
     open: Batch,
+    arena: Arena<V>,
+    number: usize,
     /// What went before, with an epoch by which it had gone.
     limbo: VecDeque<(u64, Batch)>,
     /// Room for the pieces of a batch, kept from the last that was freed.

@@ -83,11 +83,13 @@ impl Rule {
     }
 }
 
+/// The first lists are beside the length: most evictions and inserts write no other.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Order {
-    rule: Rule,
-    lists: [List; LISTS],
     len: usize,
+    lists: [List; LISTS],
+    rule: Rule,
     /// Whether a list may have records that the rule does not know.
     is_mixed: bool,
     /// Whether frequencies are counted although the rule does not ask for them.
@@ -101,9 +103,9 @@ pub(crate) struct Order {
 impl Order {
     pub(crate) fn new(rule: Rule, keeps_frequency: bool) -> Self {
         Self {
-            rule,
-            lists: [List::EMPTY; LISTS],
             len: 0,
+            lists: [List::EMPTY; LISTS],
+            rule,
             is_mixed: false,
             keeps_frequency,
             counts_hits: false,
