@@ -50,16 +50,18 @@ impl Ghosts {
         let (bucket, print) = self.place(hash);
         let time = self.time();
         let slots = &mut self.buckets[bucket];
-        let free = find(slots, |slot| slot == 0 || slot & !TIME_MASK == print);
-        let place = free.unwrap_or_else(|| {
-            // One number tells age and place, and is signed, so that all slots are looked at side by side.
-            let ages = slots.iter().zip(0i32..).map(|(slot, place)| {
-                let age = time.wrapping_sub(*slot) & TIME_MASK;
-                age.cast_signed() << 4 | place
-            });
-            let oldest = ages.fold(0, |oldest, age| if age > oldest { age } else { oldest });
-            oldest.cast_unsigned() as usize % WAYS
+        // An empty slot is best, then the oldest: one signed number tells age and place, so that all slots are looked at
+        // side by side.
+        let ages = slots.iter().zip(0i32..).map(|(slot, place)| {
+            let age = if *slot == 0 {
+                TIME_MASK + 1
+            } else {
+                time.wrapping_sub(*slot) & TIME_MASK
+            };
+            age.cast_signed() << 4 | place
         });
+        let oldest = ages.fold(0, |oldest, age| if age > oldest { age } else { oldest });
+        let place = oldest.cast_unsigned() as usize % WAYS;
         slots[place] = print | time;
     }
 
