@@ -1,7 +1,7 @@
 //! Measures the memory tier of the cache beside its peers, and writes what it found as Markdown.
 //!
-//! `hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]`, `throughput [--smoke]`, `memory [--smoke]`,
-//! `instructions`, `purge [--smoke]`, or `smoke` for a short run of all.
+//! `hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]`, `throughput [--smoke] [--only CACHE,…] [--mixes
+//! MIX,…] [--threads COUNT,…]`, `memory [--smoke]`, `instructions`, `purge [--smoke]`, or `smoke` for a short run of all.
 
 mod hit_ratio;
 mod instructions;
@@ -26,6 +26,12 @@ fn main() {
         .or_else(|| std::env::var("HYPERWEB_CACHE_TRACES").ok());
     let short = is_smoke || has("smoke");
     let time = Duration::from_millis(if short { 5 } else { 250 });
+    let listed = |name: &str| -> Vec<String> {
+        let place = arguments.iter().position(|argument| argument == name);
+        let list = place.and_then(|place| arguments.get(place + 1));
+        list.map(|list| list.split(',').map(str::to_owned).collect())
+            .unwrap_or_default()
+    };
     let number = |place: usize| arguments.get(place).and_then(|word| word.parse().ok()).unwrap_or(0);
     match arguments.first().map(String::as_str) {
         Some("hit-ratio") => {
@@ -33,27 +39,35 @@ fn main() {
                 .map(|folder| traces::recorded(&PathBuf::from(folder)))
                 .unwrap_or_default();
             all.extend(traces::generated(if is_smoke { 0.02 } else { 1.0 }));
-            if let Some(only) = arguments.iter().position(|argument| argument == "--only") {
-                let only = arguments.get(only + 1).cloned().unwrap_or_default();
-                all.retain(|trace| only.split(',').any(|name| name == trace.name));
-            }
+            let only = listed("--only");
+            all.retain(|trace| only.is_empty() || only.contains(&trace.name));
             println!("{}", hit_ratio::table(&all, has("--peers")));
         }
-        Some("throughput") => println!("{}", throughput::table(time)),
+        Some("throughput") => {
+            let threads = listed("--threads");
+            let wanted = throughput::Wanted {
+                names: listed("--only"),
+                mixes: listed("--mixes"),
+                threads: threads.iter().filter_map(|count| count.parse().ok()).collect(),
+            };
+            println!("{}", throughput::table(time, &wanted));
+        }
         Some("memory") => println!("{}", memory::table(if short { 50_000 } else { 1_000_000 })),
         Some("memory-of") => memory::one(&arguments[1], number(2) as usize),
         Some("instructions") => println!("{}", instructions::table()),
         Some("read") => instructions::read(&arguments[1], number(2)),
+        Some("overwrite") => instructions::overwrite(&arguments[1], number(2)),
+        Some("write") => instructions::write(&arguments[1], number(2)),
         Some("purge") => println!("{}", purge::table(if short { 3 } else { 21 })),
         Some("smoke") => {
             println!("{}", hit_ratio::table(&traces::generated(0.02), true));
-            println!("{}", throughput::table(time));
+            println!("{}", throughput::table(time, &throughput::Wanted::default()));
             println!("{}", memory::table(50_000));
             println!("{}", purge::table(3));
         }
         _ => {
             eprintln!(
-                "usage: throughput | memory | instructions | purge | smoke | hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]"
+                "usage: throughput [--only CACHE,…] [--mixes MIX,…] [--threads COUNT,…] | memory | instructions | purge | smoke | hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]"
             );
             std::process::exit(2);
         }

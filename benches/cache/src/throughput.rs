@@ -60,19 +60,38 @@ fn run(cache: &dyn Peer, streams: &[Vec<(u64, bool)>], time: Duration) -> f64 {
     rates.iter().sum::<f64>() / 1e6
 }
 
+/// What of the table is wanted; all where a part is empty.
+#[derive(Default)]
+pub struct Wanted {
+    pub names: Vec<String>,
+    pub mixes: Vec<String>,
+    pub threads: Vec<usize>,
+}
+
 /// The table: millions of operations a second, and ours as a share of the fastest of the others.
-pub fn table(time: Duration) -> String {
+pub fn table(time: Duration, wanted: &Wanted) -> String {
     let mut text = String::from("| mix | threads |");
     for name in NAMES {
         _ = write!(text, " {name} |");
     }
     text.push_str(" s3-fifo ÷ fastest peer | auto ÷ fastest peer |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+    let is_wanted = |name: &str| wanted.names.is_empty() || wanted.names.iter().any(|wanted| wanted == name);
     for (mix, writes) in MIXES {
+        if !wanted.mixes.is_empty() && !wanted.mixes.iter().any(|wanted| wanted == mix) {
+            continue;
+        }
         for threads in [1, 2, 4, 8] {
-            let streams: Vec<_> = (1..=threads).map(|seed| operations(seed, writes, 200_000)).collect();
+            if !wanted.threads.is_empty() && !wanted.threads.contains(&threads) {
+                continue;
+            }
+            let streams: Vec<_> = (1..=threads).map(|seed| operations(seed as u64, writes, 200_000)).collect();
             let mut rates = vec![Vec::new(); NAMES.len()];
             for _ in 0..ROUNDS {
                 for (name, rates) in NAMES.iter().zip(&mut rates) {
+                    if !is_wanted(name) {
+                        rates.push(0.0);
+                        continue;
+                    }
                     let cache = make(name, ENTRIES);
                     for key in 0..ENTRIES as u64 * 8 / 10 {
                         cache.put(key, key);

@@ -9,6 +9,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
 use crate::node::{FREE, NONE, Node};
 
@@ -18,12 +19,16 @@ const PIECE_BITS: u32 = 6;
 const PIECE_MASK: u32 = (1 << PIECE_BITS) - 1;
 /// The length that says the real one is in the tail.
 const LONG: u16 = u16::MAX;
+/// Keys up to this long are compared here and not by a call.
+const INLINE_KEY: usize = 32;
+/// Of the pieces of a size, one in so many may lie in stock: taken from its chunk, but not in use.
+const STOCK_PART: usize = 16;
 /// Larger pieces come one a chunk.
 const SHARED_UP_TO: usize = 1024;
 
 #[derive(Debug)]
 struct Chunk {
-    /// The first piece; null where the chunk was given back.
+    /// The first piece; null where the chunk was given back, which then has no pieces.
     base: *mut u8,
     size: u32,
     pieces: u16,
@@ -37,12 +42,15 @@ struct Chunk {
 /// The pieces of one partition. Handing out and taking back needs `&mut`, that is the partition's lock.
 #[derive(Debug)]
 pub(crate) struct Arena<V> {
+    /// By size in eighths of bytes: pieces that were given back lately. As a rule the next to be taken is one of them, so
+    /// that what is kept of chunks is seldom written, and processors that take turns need not hand it on.
+    stock: Vec<Vec<u32>>,
     chunks: Vec<Chunk>,
     /// Chunks that were given back.
     vacant: Vec<u32>,
-    /// By size in eighths of bytes: the chunks that have room.
+    /// By size: the chunks that have room.
     roomy: Vec<Vec<u32>>,
-    /// By size: pieces in use, from which the next chunk's size follows.
+    /// By size: pieces taken from chunks, from which the next chunk's size follows.
     population: Vec<u32>,
     bytes: usize,
     values: PhantomData<V>,
@@ -125,6 +133,23 @@ impl<'g, V> Piece<'g, V> {
         }
     }
 
+    /// Whether this is its key.
+    #[inline]
+    pub(crate) fn has_key(self, key: &[u8]) -> bool {
+        let own = self.key();
+        if own.len() != key.len() {
+            return false;
+        }
+        if own.len() > INLINE_KEY {
+            return own == key;
+        }
+        let ((own, own_rest), (key, rest)) = (own.as_chunks::<8>(), key.as_chunks::<8>());
+        own.iter()
+            .zip(key)
+            .all(|(own, key)| u64::from_ne_bytes(*own) == u64::from_ne_bytes(*key))
+            && own_rest.iter().eq(rest)
+    }
+
     #[inline]
     pub(crate) fn key(self) -> &'g [u8] {
         let short = usize::from(self.node().key_len());
@@ -149,6 +174,7 @@ impl<'g, V> Piece<'g, V> {
 impl<V> Arena<V> {
     pub(crate) const fn new() -> Self {
         Self {
+            stock: Vec::new(),
             chunks: Vec::new(),
             vacant: Vec::new(),
             roomy: Vec::new(),
@@ -171,23 +197,41 @@ impl<V> Arena<V> {
         self.pointer(handle).map(|node| unsafe { node.as_ref() })
     }
 
+    /// Begins to bring a node near that is soon written.
+    #[inline]
+    pub(crate) fn prefetch(&self, handle: u32) {
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
+        if let Some(node) = self.pointer(handle) {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: every x86-64 processor has the instruction, and it neither reads nor faults.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(node.as_ptr().cast()) };
+        }
+        #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+        let _ = handle;
+    }
+
     /// The entry of a handle, or none where it holds none.
     pub(crate) fn piece(&self, handle: u32) -> Option<Piece<'_, V>> {
         let pointer = self.pointer(handle)?;
-        let node = self.node(handle)?;
+        // SAFETY: as in `node`.
+        let node = unsafe { pointer.as_ref() };
         // SAFETY: a node that is not free is of a filled piece, and emptying it needs `&mut self`.
         (node.kind() != FREE).then(|| unsafe { Piece::new(pointer) })
     }
 
+    #[inline]
     fn pointer(&self, handle: u32) -> Option<NonNull<Node>> {
         let chunk = self.chunks.get((handle >> PIECE_BITS) as usize)?;
-        let piece = (handle & PIECE_MASK) as usize;
-        if chunk.base.is_null() || piece >= usize::from(chunk.pieces) {
+        let piece = handle & PIECE_MASK;
+        if piece >= u32::from(chunk.pieces) {
             return None;
         }
-        // SAFETY: the chunk has `pieces` pieces of `size` bytes, and this is one of them.
-        let place = unsafe { chunk.base.add(piece * chunk.size as usize) };
-        NonNull::new(place.cast())
+        // SAFETY: the chunk has `pieces` pieces of `size` bytes, and this is one of them; its base is not null, or it
+        // would have no pieces.
+        unsafe {
+            let place = chunk.base.add(piece as usize * chunk.size as usize);
+            Some(NonNull::new_unchecked(place.cast()))
+        }
     }
 
     /// The handles of a chunk; none past the last. Chunks are numbered from nought.
@@ -202,7 +246,7 @@ impl<V> Arena<V> {
         &mut self,
         content: Content<'_, V>,
         occupy: impl FnOnce(&Node, u16, bool),
-    ) -> Result<NonNull<Node>, V> {
+    ) -> Result<(u32, NonNull<Node>), V> {
         let (key, tags) = (content.key, content.tags);
         let is_long = key.len() >= usize::from(LONG);
         let has_tail = is_long || !tags.is_empty();
@@ -215,8 +259,7 @@ impl<V> Arena<V> {
             return Err(content.value);
         };
         let size = (head + key.len()).next_multiple_of(Parts::<V>::ALIGN);
-        let taken = self.take(size).and_then(|handle| self.pointer(handle));
-        let Some(pointer) = taken else {
+        let Some((handle, pointer)) = self.take(size) else {
             return Err(content.value);
         };
         // SAFETY: the piece is free, so nobody else reads or writes past its node; it has `size` bytes, which were
@@ -235,19 +278,23 @@ impl<V> Arena<V> {
         let short = u16::try_from(key.len()).unwrap_or(LONG);
         // SAFETY: the piece has a node, which is only changed through its atomics.
         occupy(unsafe { pointer.as_ref() }, short, has_tail);
-        Ok(pointer)
+        Ok((handle, pointer))
     }
 
-    /// Takes the value out of a piece and gives the piece back.
+    /// Takes the value out of a piece and gives the piece back; `last` sees it before.
     ///
     /// # Safety
     /// The handle is of a piece that was filled and not emptied since, and no reader can see it any more.
-    pub(crate) unsafe fn empty(&mut self, handle: u32) -> Option<V> {
+    pub(crate) unsafe fn empty(&mut self, handle: u32, last: impl FnOnce(Piece<'_, V>)) -> Option<V> {
         let pointer = self.pointer(handle)?;
-        // SAFETY: the piece is filled, and as nobody else sees it, the value can be moved out once.
-        let value = unsafe { pointer.byte_add(Parts::<V>::VALUE).cast::<V>().read() };
-        self.node(handle)?.vacate();
-        self.give_back(handle);
+        // SAFETY: the piece is filled, and as nobody else sees it, the value can be moved out once. Its node is only
+        // changed through its atomics.
+        let (value, node) = unsafe {
+            last(Piece::new(pointer));
+            (pointer.byte_add(Parts::<V>::VALUE).cast::<V>().read(), pointer.as_ref())
+        };
+        node.vacate();
+        self.put_by(handle);
         Some(value)
     }
 
@@ -255,9 +302,13 @@ impl<V> Arena<V> {
         if size > SHARED_UP_TO { 0 } else { size / 8 }
     }
 
-    fn take(&mut self, size: usize) -> Option<u32> {
+    fn take(&mut self, size: usize) -> Option<(u32, NonNull<Node>)> {
         let class = Self::class(size);
+        if let Some(handle) = self.stock.get_mut(class).and_then(Vec::pop) {
+            return Some((handle, self.pointer(handle)?));
+        }
         if self.roomy.len() <= class {
+            self.stock.resize_with(class + 1, Vec::new);
             self.roomy.resize_with(class + 1, Vec::new);
             self.population.resize(class + 1, 0);
         }
@@ -267,7 +318,9 @@ impl<V> Arena<V> {
         };
         let chunk = &self.chunks[number as usize];
         let handle = number << PIECE_BITS | chunk.free;
-        let next = self.node(handle)?.next.load(std::sync::atomic::Ordering::Relaxed);
+        let pointer = self.pointer(handle)?;
+        // SAFETY: as in `node`.
+        let next = unsafe { pointer.as_ref() }.next.load(Ordering::Relaxed);
         let chunk = &mut self.chunks[number as usize];
         chunk.free = next;
         chunk.used += 1;
@@ -275,25 +328,44 @@ impl<V> Arena<V> {
         if next == NONE {
             self.unlist(number, class);
         }
-        Some(handle)
+        Some((handle, pointer))
+    }
+
+    /// Puts a piece in stock, and gives back what is too much there.
+    fn put_by(&mut self, handle: u32) {
+        let size = self.chunks[(handle >> PIECE_BITS) as usize].size;
+        let class = Self::class(size as usize);
+        self.stock[class].push(handle);
+        // A large piece is never worth keeping.
+        while self.stock[class].len()
+            > if class == 0 {
+                0
+            } else {
+                self.population[class] as usize / STOCK_PART
+            }
+            && let Some(handle) = self.stock[class].pop()
+        {
+            self.give_back(handle);
+        }
     }
 
     fn give_back(&mut self, handle: u32) {
         let number = handle >> PIECE_BITS;
         let free = self.chunks[number as usize].free;
         if let Some(node) = self.node(handle) {
-            node.next.store(free, std::sync::atomic::Ordering::Relaxed);
+            node.next.store(free, Ordering::Relaxed);
         }
         let chunk = &mut self.chunks[number as usize];
         chunk.free = handle & PIECE_MASK;
         chunk.used -= 1;
         let class = Self::class(chunk.size as usize);
+        let roomy = &mut self.roomy[class];
         self.population[class] -= 1;
-        if chunk.used == 0 && (class == 0 || self.roomy[class].len() > 1) {
+        if chunk.used == 0 && (class == 0 || roomy.len() > 1) {
             self.drop_chunk(number, class);
-        } else if self.chunks[number as usize].listed == NONE {
-            self.chunks[number as usize].listed = u32::try_from(self.roomy[class].len()).unwrap_or(NONE);
-            self.roomy[class].push(number);
+        } else if chunk.listed == NONE {
+            chunk.listed = u32::try_from(roomy.len()).unwrap_or(NONE);
+            roomy.push(number);
         }
     }
 
@@ -335,7 +407,7 @@ impl<V> Arena<V> {
         for piece in 0..u32::from(pieces) {
             let node = Node::free(number << PIECE_BITS | piece);
             let next = if piece + 1 < u32::from(pieces) { piece + 1 } else { NONE };
-            node.next.store(next, std::sync::atomic::Ordering::Relaxed);
+            node.next.store(next, Ordering::Relaxed);
             // SAFETY: the chunk has room for this piece and is seen by nobody yet; pieces are aligned as nodes are.
             #[expect(clippy::cast_ptr_alignment, reason = "the layout is aligned to eight at least")]
             unsafe {
@@ -372,7 +444,8 @@ impl<V> Arena<V> {
         self.unlist(number, class);
         let chunk = &mut self.chunks[number as usize];
         let base = std::mem::replace(&mut chunk.base, std::ptr::null_mut());
-        if let Some(layout) = Self::layout(chunk.size, chunk.pieces) {
+        let pieces = std::mem::take(&mut chunk.pieces);
+        if let Some(layout) = Self::layout(chunk.size, pieces) {
             self.bytes -= layout.size();
             // SAFETY: the chunk was made with this layout, none of its pieces is filled, and its base is forgotten.
             unsafe { dealloc(base, layout) };

@@ -24,6 +24,9 @@ use crate::tags::Tags;
 const OVERHEAD: u64 = 64;
 /// Entries that one insert looks at to reclaim what is over or was purged.
 const TIDY_AT_ONCE: usize = 16;
+/// Where a partition has fewer entries than this, an insert first tells it of the hits of its thread: with few entries
+/// it matters that it knows each in time, with many it does not.
+const FEW_ENTRIES: usize = 2048;
 /// And that one call of `maintain` looks at, in each partition.
 const MAINTAIN_AT_ONCE: usize = 4096;
 /// No hash has none of these bits, but one in 2^64.
@@ -48,6 +51,10 @@ pub struct Cache<V> {
     /// A hit is noted if the key's hash has none of these bits.
     note_mask: AtomicU64,
     limit: AtomicU64,
+    /// What one partition may hold, and the most that one entry may weigh: they follow from the limit, but to divide
+    /// for each insert takes long.
+    partition_limit: AtomicU64,
+    most: AtomicU64,
     largest_part: u64,
     /// Values that were too large, and that were purged before they came to a partition.
     refused: AtomicU64,
@@ -99,17 +106,24 @@ impl<V: Send + Sync> Cache<V> {
             policy: config.policy,
             rule: AtomicU8::new(rule.number()),
             note_mask: AtomicU64::new(NO_NOTES),
-            limit: AtomicU64::new(config.limit_bytes),
+            limit: AtomicU64::new(0),
+            partition_limit: AtomicU64::new(0),
+            most: AtomicU64::new(0),
             largest_part: config.largest_part.max(1),
             refused: AtomicU64::new(0),
         };
+        cache.store_limit(config.limit_bytes);
         let sample = cache.partitions.first().and_then(|first| first.0.lock().sample());
         cache.set_notes(rule, sample);
         cache
     }
 
     /// Begins to read. Keep it for one request or one batch, not for longer.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a reader is put together in registers, and most of it is not needed"
+    )]
     pub fn pin(&self) -> Reader<'_, V> {
         let guard = epoch::pin();
         let stripe = self.stripes.of(guard.thread());
@@ -142,17 +156,16 @@ impl<V: Send + Sync> Cache<V> {
         let tail = 4 * options.tags.len() as u64;
         let weight = options.weight.saturating_add(key.len() as u64 + OVERHEAD + tail);
         let limit = self.partition_limit();
-        let most = (self.limit.load(Ordering::Relaxed) / self.largest_part).min(limit);
+        let most = self.most.load(Ordering::Relaxed);
         let Some(weight) = u32::try_from(weight).ok().filter(|weight| u64::from(*weight) <= most) else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return Inserted::TooLarge;
         };
-        let guard = epoch::pin();
-        let stripe = self.stripes.of(guard.thread());
-        if !stripe.is_blank() {
-            self.tell(stripe);
-        }
-        let tags: Vec<u32> = options.tags.iter().map(|name| self.common.tags.acquire(name)).collect();
+        let tags: Vec<u32> = if options.tags.is_empty() {
+            Vec::new()
+        } else {
+            options.tags.iter().map(|name| self.common.tags.acquire(name)).collect()
+        };
         let hash = self.common.hash(key);
         let new = New {
             key,
@@ -163,12 +176,23 @@ impl<V: Send + Sync> Cache<V> {
             lease: Lease::new(now.saturating_add(options.ttl), options.grace),
             sequence: token.sequence,
         };
-        let mut gone = match &self.hook {
-            Some(_) => Gone::wanted(&guard, &self.common.index),
+        // Whoever waits for a lock while pinned keeps all from freeing memory, so only who has to is.
+        let guard = self.hook.as_ref().map(|_| epoch::pin());
+        let mut gone = match &guard {
+            Some(guard) => Gone::wanted(guard, &self.common.index),
             None => Gone::unwanted(),
         };
         let number = self.common.index.partition(hash);
         let mut partition = self.lock(number);
+        if partition.len() < FEW_ENTRIES
+            && self.note_mask() != NO_NOTES
+            && let Some(stripe) = epoch::thread().map(|thread| self.stripes.of(thread))
+            && !stripe.is_blank()
+        {
+            drop(partition);
+            self.tell(stripe);
+            partition = self.lock(number);
+        }
         let best = partition.note_new(hash, weight, limit);
         let outcome = partition.insert(&self.common, new, limit, now, &mut gone);
         let is_tidy = partition.tidy(&self.common, Some(now), TIDY_AT_ONCE);
@@ -339,7 +363,7 @@ impl<V: Send + Sync> Cache<V> {
     /// Sets the most bytes it may hold. Some of what is over is evicted at once; the rest by inserts and
     /// [`maintain`](Self::maintain).
     pub fn set_limit(&self, bytes: u64) {
-        self.limit.store(bytes, Ordering::Relaxed);
+        self.store_limit(bytes);
         let limit = self.partition_limit();
         for number in 0..self.partitions.len() {
             let guard = epoch::pin();
@@ -434,7 +458,15 @@ impl<V> Cache<V> {
     }
 
     fn partition_limit(&self) -> u64 {
-        self.limit.load(Ordering::Relaxed) / self.partitions.len() as u64
+        self.partition_limit.load(Ordering::Relaxed)
+    }
+
+    fn store_limit(&self, bytes: u64) {
+        let part = bytes / self.partitions.len() as u64;
+        self.limit.store(bytes, Ordering::Relaxed);
+        self.partition_limit.store(part, Ordering::Relaxed);
+        self.most
+            .store((bytes / self.largest_part).min(part), Ordering::Relaxed);
     }
 
     fn lock(&self, number: usize) -> MutexGuard<'_, Partition<V>> {

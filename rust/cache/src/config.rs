@@ -32,7 +32,9 @@ impl Default for Config {
 
 /// The least bytes of a partition, where their number is chosen: with fewer entries, one order of eviction for all is
 /// noticeably better than several.
-const LEAST_PARTITION: u64 = 8 << 20;
+const LEAST_PARTITION: u64 = 512 << 10;
+/// And so many where a partition would be smaller than the largest value is allowed to be.
+const LEAST_OF_MANY: u64 = 8 << 20;
 const MOST_PARTITIONS: u64 = 64;
 const MOST_SHARDS: usize = 1 << 16;
 
@@ -45,7 +47,8 @@ impl Config {
         let chosen = if self.partitions == 0 {
             let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
             let most = (processors * 4).next_power_of_two().min(MOST_PARTITIONS);
-            let fits = (self.limit_bytes / LEAST_PARTITION).clamp(1, most);
+            let fits = (self.limit_bytes / LEAST_PARTITION).min(self.largest_part);
+            let fits = fits.max(self.limit_bytes / LEAST_OF_MANY).clamp(1, most);
             1 << fits.ilog2()
         } else {
             self.partitions.next_power_of_two()

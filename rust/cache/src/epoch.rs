@@ -8,16 +8,16 @@ use parking_lot::Mutex;
 use crate::barrier_unsafe;
 use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
-/// The lowest bit of a note says that there is one.
-const ACTIVE: u64 = 1;
+/// The low bits of a note count the guards of its thread.
+const GUARD_BITS: u32 = 16;
+const GUARDS: u64 = (1 << GUARD_BITS) - 1;
 
 /// Where one thread notes the epoch it reads in. On lines of its own.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct Note {
+    /// Nought, or the epoch shifted left and below it how many guards the thread holds.
     state: AtomicU64,
-    /// How many guards the thread holds.
-    depth: AtomicU32,
     /// Whether a thread has it.
     taken: AtomicU32,
     /// Its number: the threads that live have different ones, all small.
@@ -29,25 +29,25 @@ impl Note {
         self.index
     }
 
-    /// Begins to read. The note belongs to one thread, so its depth needs no more than a load and a store.
+    /// Begins to read. The note belongs to one thread, so it needs no more than a load and a store.
     #[inline]
     pub(crate) fn enter(&self, domain: &Domain) {
-        let depth = self.depth.load(Ordering::Relaxed);
-        self.depth.store(depth + 1, Ordering::Relaxed);
-        if depth == 0 {
+        let state = self.state.load(Ordering::Relaxed);
+        if state == 0 {
             let epoch = domain.epoch.load(Ordering::Acquire);
-            self.state.store(epoch << 1 | ACTIVE, Ordering::Relaxed);
+            self.state.store(epoch << GUARD_BITS | 1, Ordering::Relaxed);
             barrier_unsafe::light();
+        } else {
+            assert!(state & GUARDS < GUARDS, "a thread holds more than 65,534 guards");
+            self.state.store(state + 1, Ordering::Relaxed);
         }
     }
 
     #[inline]
     pub(crate) fn leave(&self) {
-        let depth = self.depth.load(Ordering::Relaxed);
-        self.depth.store(depth - 1, Ordering::Relaxed);
-        if depth == 1 {
-            self.state.store(0, Ordering::Release);
-        }
+        let state = self.state.load(Ordering::Relaxed);
+        let left = if state & GUARDS == 1 { 0 } else { state - 1 };
+        self.state.store(left, Ordering::Release);
     }
 }
 
@@ -77,7 +77,6 @@ impl Domain {
         // Never freed: a later thread takes it over.
         let note: &'static Note = Box::leak(Box::new(Note {
             state: AtomicU64::new(0),
-            depth: AtomicU32::new(0),
             taken: AtomicU32::new(1),
             index: notes.len(),
         }));
@@ -96,6 +95,11 @@ impl Domain {
         self.epoch.load(Ordering::SeqCst)
     }
 
+    /// The present epoch. What was retired two epochs before it can be freed.
+    pub(crate) fn current(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
     /// Moves the epoch on if every reader is in the present one, and returns it. What was retired two epochs before
     /// what is returned can be freed.
     pub(crate) fn advance(&self) -> u64 {
@@ -106,7 +110,7 @@ impl Domain {
         barrier_unsafe::heavy();
         let all_here = notes.iter().all(|note| {
             let state = note.state.load(Ordering::Acquire);
-            state & ACTIVE == 0 || state >> 1 == epoch
+            state == 0 || state >> GUARD_BITS == epoch
         });
         if !all_here {
             return epoch;
@@ -117,7 +121,7 @@ impl Domain {
     }
 }
 
-pub(crate) use global::{Guard, advance, pin, retired_in};
+pub(crate) use global::{Guard, advance, current, pin, retired_in, thread};
 
 mod global {
     use std::cell::Cell;
@@ -181,17 +185,33 @@ mod global {
         }
     }
 
+    /// The number of the thread among those that live; none where it is ending.
+    #[inline]
+    pub(crate) fn thread() -> Option<usize> {
+        NOTE.get().or_else(own).map(Note::index)
+    }
+
+    /// Gives the thread a note of its own; none where it is ending.
     #[cold]
-    fn register() -> (&'static Note, bool) {
+    fn own() -> Option<&'static Note> {
         let owned = OWNED.try_with(|owned| {
             NOTE.set(Some(owned.0));
             owned.0
         });
-        owned.map_or_else(|_| (DOMAIN.register(), true), |note| (note, false))
+        owned.ok()
+    }
+
+    #[cold]
+    fn register() -> (&'static Note, bool) {
+        own().map_or_else(|| (DOMAIN.register(), true), |note| (note, false))
     }
 
     pub(crate) fn retired_in() -> u64 {
         DOMAIN.retired_in()
+    }
+
+    pub(crate) fn current() -> u64 {
+        DOMAIN.current()
     }
 
     pub(crate) fn advance() -> u64 {

@@ -1,21 +1,25 @@
 //! A part of the cache that is written under one lock: its entries' memory, their order of eviction and their ends.
 
-use crate::arena_unsafe::Content;
+use std::sync::atomic::Ordering;
+
+use crate::arena_unsafe::{Content, Piece};
 use crate::common::Common;
 use crate::lease::Lease;
 use crate::live::Live;
 use crate::node::{LOOSE, Node};
-use crate::policy::{Order, Rule, Shadows};
+use crate::policy::{Order, Records, Rule, Shadows};
 use crate::purges::Verdict;
 use crate::store_unsafe::{Gone, Store};
 use crate::wheel::Wheel;
 
-/// Pieces out of sight before it is tried to free them.
-const LIMBO: usize = 64;
-/// Replaced tables before that.
-const TABLES: usize = 2;
-/// And of the limit, as one part of this many.
-const LIMBO_PART: u64 = 64;
+/// Entries that go out of sight before it is tried to free some, which may cost a system call that interrupts every
+/// processor: one for so many that are there, and these at least and at most.
+const LIMBO_ENTRIES: usize = 32;
+const FEWEST_IN_LIMBO: usize = 64;
+const MOST_IN_LIMBO: usize = 1024;
+/// Or their bytes: one part of the limit as this many, and so many at least.
+const LIMBO_PART: u64 = 128;
+const LIMBO_BYTES: u64 = 32 << 10;
 /// Entries evicted for one insert, besides those that its own size asks for.
 const EVICT_AT_ONCE: u64 = 256;
 const LEAST_ENTRY: u64 = 128;
@@ -57,17 +61,21 @@ pub(crate) enum Outcome<V> {
     Outrun(V),
 }
 
+/// What each insert writes is together, in this partition's own fields and in those of the order and the store: each line
+/// of it moves from processor to processor as they take turns.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Partition<V> {
-    store: Store<V>,
+    bytes: u64,
+    /// The last sweep that was made.
+    swept: u64,
+    pub(crate) counts: Counts,
     order: Order,
+    store: Store<V>,
     wheel: Wheel,
     shadows: Option<Box<Shadows>>,
-    bytes: u64,
-    /// The last sweep that was made, and the one under way with the chunk it has come to.
-    swept: u64,
+    /// The sweep under way with the chunk it has come to.
     sweeping: Option<(u64, usize)>,
-    pub(crate) counts: Counts,
 }
 
 impl<V> Partition<V> {
@@ -120,7 +128,7 @@ impl<V> Partition<V> {
         let counts_hits = self.shadows.as_ref().is_some_and(|shadows| shadows.mask() == 0);
         self.order.set_counts_hits(counts_hits);
         if node.kind() < LOOSE && self.order.rule().wants_hits() {
-            self.order.hit(&Live { store, common }, node.handle());
+            self.order.hit(&Live { store, common }, node.handle(), hash);
         } else if counts_hits {
             self.order.count(hash);
         }
@@ -150,17 +158,27 @@ impl<V> Partition<V> {
             }
         };
         let weight = u64::from(new.weight);
-        let replaced = self.store.find(&common.index, new.hash, new.key);
-        let given_back = replaced.map_or(0, |piece| u64::from(piece.node().weight()));
-        let budget = EVICT_AT_ONCE + weight / LEAST_ENTRY;
-        let mut has_room = self.make_room(common, limit, weight.saturating_sub(given_back), budget, evicted);
-        if given_back > 0 && has_room && self.store.find(&common.index, new.hash, new.key).is_none() {
-            // To make room, the very entry went that was to be replaced.
-            has_room = self.make_room(common, limit, weight, budget, evicted);
+        let (mut old, mut given_back) = (None, 0);
+        if let Some(piece) = self.store.find(&common.index, new.hash, new.key) {
+            let node = piece.node();
+            self.store.prefetch(node.prev.load(Ordering::Relaxed));
+            self.store.prefetch(node.next.load(Ordering::Relaxed));
+            old = Some((node.handle(), piece.pointer()));
+            given_back = u64::from(node.weight());
         }
-        if !has_room {
-            self.counts.refused += 1;
-            return Outcome::NoRoom(new.value);
+        if self.bytes + weight > limit + given_back {
+            let budget = EVICT_AT_ONCE + weight / LEAST_ENTRY;
+            let mut has_room = self.make_room(common, limit, weight.saturating_sub(given_back), budget, evicted);
+            old = old.filter(|(old, _)| self.store.node(*old).is_some_and(|node| node.kind() < LOOSE));
+            if old.is_none() {
+                given_back = 0;
+                // To make room, the very entry may have gone that was to be replaced.
+                has_room = has_room && self.make_room(common, limit, weight, budget, evicted);
+            }
+            if !has_room {
+                self.counts.refused += 1;
+                return Outcome::NoRoom(new.value);
+            }
         }
         let content = Content {
             key: new.key,
@@ -168,11 +186,14 @@ impl<V> Partition<V> {
             tags: new.tags,
         };
         let occupy = |node: &Node, key_len, has_tail| node.occupy(lease, new.weight, new.sequence, key_len, has_tail);
+        let pointer = old.map(|(_, pointer)| pointer);
         let published = self
             .store
-            .publish(&common.index, new.hash, content, occupy, |key| common.hash(key));
-        let (handle, replaced) = match published {
-            Ok(published) => published,
+            .publish(&common.index, new.hash, pointer, content, occupy, |key| {
+                common.hash(key)
+            });
+        let handle = match published {
+            Ok(handle) => handle,
             Err(value) => {
                 self.counts.refused += 1;
                 return Outcome::NoRoom(value);
@@ -181,16 +202,16 @@ impl<V> Partition<V> {
         self.counts.inserts += 1;
         self.bytes += weight;
         let store = &self.store;
-        if let Some(old) = replaced {
-            self.order.replace(&Live { store, common }, old, handle);
+        if let Some((old, _)) = old {
+            self.order.replace(&Live { store, common }, old, handle, new.hash);
+            self.store.retire(old);
             self.bytes -= given_back;
-            if let Some(node) = store.node(old) {
-                node.set_kind(LOOSE);
-            }
         } else {
-            self.order.insert(&Live { store, common }, handle, limit);
+            self.order.insert(&Live { store, common }, handle, new.hash, limit);
         }
-        self.wheel.add(handle, lease.dead_at(), now);
+        if lease.dead_at() != u64::MAX {
+            self.wheel.add(handle, lease.dead_at(), now);
+        }
         if self.wheel.len() > 2 * self.order.len() + 64 {
             self.rewind(now);
         }
@@ -215,7 +236,7 @@ impl<V> Partition<V> {
             let Some(victim) = self.order.evict(&Live { store, common }, limit, incoming) else {
                 return false;
             };
-            self.leave(common, victim, Why::Evicted, evicted);
+            self.leave(common, victim.0, victim.1, Why::Evicted, evicted);
         }
         true
     }
@@ -246,17 +267,21 @@ impl<V> Partition<V> {
 
     /// Takes an entry out that is in a list.
     fn remove(&mut self, common: &Common<V>, handle: u32, why: Why) {
-        let store = &self.store;
-        self.order.remove(&Live { store, common }, handle);
-        self.leave(common, handle, why, &mut Gone::unwanted());
+        let live = Live {
+            store: &self.store,
+            common,
+        };
+        let hash = live.hash(handle);
+        self.order.remove(&live, handle);
+        self.leave(common, handle, hash, why, &mut Gone::unwanted());
     }
 
     /// Takes an entry out of sight that is in no list any more.
-    fn leave(&mut self, common: &Common<V>, handle: u32, why: Why, evicted: &mut Gone<'_, V>) {
+    fn leave(&mut self, common: &Common<V>, handle: u32, hash: u64, why: Why, evicted: &mut Gone<'_, V>) {
         let Some(piece) = self.store.piece(handle) else {
             return;
         };
-        let (hash, weight) = (common.hash(piece.key()), u64::from(piece.node().weight()));
+        let weight = u64::from(piece.node().weight());
         if why == Why::Evicted && evicted.is_wanted() {
             let uses = piece.node().uses().max(self.order.frequency(hash));
             evicted.push(&self.store, handle, uses);
@@ -274,8 +299,8 @@ impl<V> Partition<V> {
     /// Lets go what is over or was purged, looking at no more than `budget` entries of each kind; true where nothing of
     /// it is left.
     pub(crate) fn tidy(&mut self, common: &Common<V>, now: Option<u64>, budget: usize) -> bool {
-        let is_swept = self.sweep(common, budget);
-        let is_turned = now.is_none_or(|now| self.turn(common, now, budget));
+        let is_swept = self.swept == common.purges.sweep() || self.sweep(common, budget);
+        let is_turned = now.is_none_or(|now| self.wheel.is_at(now) || self.turn(common, now, budget));
         is_swept && is_turned
     }
 
@@ -361,9 +386,8 @@ impl<V> Partition<V> {
         let mut removed = 0;
         for handle in handles {
             let piece = self.store.piece(handle).filter(|piece| piece.node().kind() < LOOSE);
-            let is_meant = |piece: crate::arena_unsafe::Piece<'_, V>| {
-                piece.node().sequence(common.purges.current()) < before && condition(piece.key())
-            };
+            let is_meant =
+                |piece: Piece<'_, V>| piece.node().sequence(common.purges.current()) < before && condition(piece.key());
             if let Some(piece) = piece.filter(|piece| is_meant(*piece)) {
                 removed += usize::from(common.verdict(piece) != Verdict::Dead);
                 self.remove(common, handle, Why::Purged);
@@ -374,8 +398,9 @@ impl<V> Partition<V> {
 
     /// Whether it is worth while to look for memory that can be freed.
     pub(crate) fn has_to_free(&self, limit: u64) -> bool {
-        let (count, bytes) = self.store.limbo();
-        count >= LIMBO || bytes > limit / LIMBO_PART || self.store.replaced_tables() >= TABLES
+        let (count, bytes) = self.store.open();
+        let most = (self.len() / LIMBO_ENTRIES).clamp(FEWEST_IN_LIMBO, MOST_IN_LIMBO);
+        count >= most || bytes > (limit / LIMBO_PART).max(LIMBO_BYTES)
     }
 
     /// Frees what nobody can see any more. The values are to be dropped without the lock.

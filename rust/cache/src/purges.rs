@@ -52,6 +52,8 @@ pub(crate) struct Purges {
     /// The sweep that leaves no entry a broad purge names; nought where none is left.
     unswept: AtomicU64,
     broad: ArcSwap<Vec<Arc<Broad>>>,
+    /// The number of the last broad purge.
+    last_broad: AtomicU64,
     changing: Mutex<()>,
     keys: Marks,
     /// Purges up to this number may have been forgotten; a fill from before it is not kept.
@@ -66,6 +68,7 @@ impl Purges {
             sequence: AtomicU64::new(1),
             unswept: AtomicU64::new(0),
             broad: ArcSwap::default(),
+            last_broad: AtomicU64::new(0),
             changing: Mutex::new(()),
             keys: Marks::new(),
             floor: AtomicU64::new(0),
@@ -118,12 +121,14 @@ impl Purges {
             // Whatever was purged before is purged by this one too.
             broad.clear();
         }
+        let sequence = self.next();
         broad.push(Arc::new(Broad {
-            sequence: self.next(),
+            sequence,
             prefix: prefix.into(),
             softly_at,
         }));
         self.broad.store(Arc::new(broad));
+        self.last_broad.store(sequence, Ordering::Release);
         self.unswept.store(self.leave_to_sweep(), Ordering::Release);
     }
 
@@ -151,7 +156,18 @@ impl Purges {
         self.broad_since(node.sequence(self.current()), key)
     }
 
+    #[inline]
     fn broad_since(&self, since: u64, key: &[u8]) -> Verdict {
+        // Nearly always, and to look at the list takes longer.
+        if since >= self.last_broad.load(Ordering::Acquire) {
+            Verdict::Untouched
+        } else {
+            self.look_up(since, key)
+        }
+    }
+
+    #[cold]
+    fn look_up(&self, since: u64, key: &[u8]) -> Verdict {
         let broad = self.broad.load();
         let found = broad
             .iter()
@@ -162,6 +178,7 @@ impl Purges {
     }
 
     /// What became of a value that was asked for at `since`, by all but purges of tags.
+    #[inline]
     pub(crate) fn fill_verdict(&self, since: u64, key: &[u8], hash: u64) -> Verdict {
         if since < self.floor.load(Ordering::Acquire) || since < self.keys.get(hash) {
             return Verdict::Dead;

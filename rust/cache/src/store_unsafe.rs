@@ -9,6 +9,8 @@
 
 use std::collections::VecDeque;
 use std::marker::PhantomData;
+use std::mem::needs_drop;
+use std::ptr::NonNull;
 
 use crate::arena_unsafe::{Arena, Content, Piece};
 use crate::epoch::{self, Guard};
@@ -19,17 +21,20 @@ use crate::table_unsafe::{Retired, Shard, is_taggable};
 #[derive(Debug)]
 pub(crate) struct Index<V> {
     shards: Box<[Shard]>,
-    /// How many of the shards' bits are below those of the partition.
+    /// How many of the shards' bits are below those of the partition, and these bits.
     inner_bits: u32,
+    inner_mask: usize,
     values: PhantomData<fn() -> V>,
 }
 
 impl<V> Index<V> {
     /// Both are powers of two, and there are at least as many shards as partitions.
     pub(crate) fn new(shards: usize, partitions: usize) -> Self {
+        let inner_bits = shards.ilog2() - partitions.ilog2();
         Self {
             shards: (0..shards).map(|_| Shard::new()).collect(),
-            inner_bits: shards.ilog2() - partitions.ilog2(),
+            inner_bits,
+            inner_mask: (1 << inner_bits) - 1,
             values: PhantomData,
         }
     }
@@ -57,21 +62,44 @@ impl<V> Index<V> {
         // SAFETY: the guard keeps this thread pinned for 'g, so what is found is not emptied before (3), and what is
         // in the tables is filled (2).
         unsafe {
-            let found = shard.find(hash, |node| Piece::<V>::new(node).key() == key)?;
+            let found = shard.find(hash, |node| Piece::<V>::new(node).has_key(key))?;
             Some(Piece::new(found))
         }
     }
 }
 
+/// Entries went cold while they were out of sight: so many ahead of the one that is freed, they are brought near.
+const PREFETCH: usize = 8;
+
+/// What went out of sight together: its memory is kept for those who have found it.
+#[derive(Debug)]
+struct Batch {
+    pieces: Vec<u32>,
+    /// What the pieces weigh, and what the tables have.
+    bytes: u64,
+    tables: Vec<Retired>,
+}
+
+impl Batch {
+    const EMPTY: Self = Self {
+        pieces: Vec::new(),
+        bytes: 0,
+        tables: Vec::new(),
+    };
+}
+
 /// The entries of one partition.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Store<V> {
+    /// What goes out of sight now: to ask for the epoch costs a fence, so that is done once for many.
+    open: Batch,
     arena: Arena<V>,
     number: usize,
-    /// Pieces out of sight, with the epoch they went in.
-    limbo: VecDeque<(u64, u32)>,
-    tables: Vec<(u64, Retired)>,
-    limbo_bytes: u64,
+    /// What went before, with an epoch by which it had gone.
+    limbo: VecDeque<(u64, Batch)>,
+    /// Room for the pieces of a batch, kept from the last that was freed.
+    emptied: Vec<u32>,
 }
 
 impl<V> Store<V> {
@@ -79,21 +107,28 @@ impl<V> Store<V> {
         Self {
             arena: Arena::new(),
             number,
+            open: Batch::EMPTY,
             limbo: VecDeque::new(),
-            tables: Vec::new(),
-            limbo_bytes: 0,
+            emptied: Vec::new(),
         }
     }
 
+    #[inline]
     fn shard<'a>(&self, index: &'a Index<V>, hash: u64) -> Option<&'a Shard> {
         // Only ever a shard of this partition, whatever the hash.
-        let inner = index.number(hash) & ((1 << index.inner_bits) - 1);
+        let inner = (hash >> 32) as usize & index.inner_mask;
         index.shards.get(self.number << index.inner_bits | inner)
     }
 
     #[inline]
     pub(crate) fn node(&self, handle: u32) -> Option<&Node> {
         self.arena.node(handle)
+    }
+
+    /// Begins to bring a node near that is soon written.
+    #[inline]
+    pub(crate) fn prefetch(&self, handle: u32) {
+        self.arena.prefetch(handle);
     }
 
     /// The entry of a handle, out of sight or not.
@@ -111,21 +146,16 @@ impl<V> Store<V> {
         self.arena.bytes()
     }
 
-    /// Entries out of sight whose memory is kept, and what they weigh.
-    pub(crate) fn limbo(&self) -> (usize, u64) {
-        (self.limbo.len(), self.limbo_bytes)
-    }
-
-    /// Tables that were replaced and are kept for readers who may be in them.
-    pub(crate) fn replaced_tables(&self) -> usize {
-        self.tables.len()
+    /// Entries that went out of sight since it was last tried to free some, and the bytes of all that did.
+    pub(crate) const fn open(&self) -> (usize, u64) {
+        (self.open.pieces.len(), self.open.bytes)
     }
 
     pub(crate) fn find(&self, index: &Index<V>, hash: u64, key: &[u8]) -> Option<Piece<'_, V>> {
         let shard = self.shard(index, hash)?;
         // SAFETY: whoever has the store holds the lock of its partition (1), and nothing is emptied without `&mut`.
         unsafe {
-            let found = shard.find(hash, |node| Piece::<V>::new(node).key() == key)?;
+            let found = shard.find(hash, |node| Piece::<V>::new(node).has_key(key))?;
             Some(Piece::new(found))
         }
     }
@@ -137,49 +167,40 @@ impl<V> Store<V> {
         unsafe { Some(Piece::new(shard.find(hash, |_| true)?)) }
     }
 
-    /// Publishes a new entry, and returns its handle and that of the one it replaces, which is then out of sight. Gives
-    /// the value back where there is no memory.
+    /// Publishes a new entry in place of `old`, where there is one, and returns its handle. Gives the value back where
+    /// there is no memory. The old one is then out of sight, and is to be retired.
     pub(crate) fn publish(
         &mut self,
         index: &Index<V>,
         hash: u64,
+        old: Option<NonNull<Node>>,
         content: Content<'_, V>,
         occupy: impl FnOnce(&Node, u16, bool),
         hash_of: impl Fn(&[u8]) -> u64,
-    ) -> Result<(u32, Option<u32>), V> {
-        let key = content.key;
+    ) -> Result<u32, V> {
         let Some(shard) = self.shard(index, hash) else {
             return Err(content.value);
         };
-        let pointer = self.arena.fill(content, occupy)?;
-        // SAFETY: the piece was just filled, and this store is ours alone.
-        let handle = unsafe { Piece::<V>::new(pointer) }.node().handle();
-        if !is_taggable(pointer) {
-            // SAFETY: it was filled just now and shown to nobody.
-            return unsafe { self.arena.empty(handle) }.map_or(Ok((handle, None)), Err);
+        let (handle, pointer) = self.arena.fill(content, occupy)?;
+        let is_placed = is_taggable(pointer)
+            && match old {
+                // SAFETY: `&mut self` is the lock of the partition (1), and the piece that goes in is filled (2).
+                Some(old) => unsafe { shard.replace(hash, old, pointer) },
+                None => {
+                    // SAFETY: as before; what is in the shard's table is filled (2), so its key can be read.
+                    let retired = unsafe { shard.insert(hash, pointer, |node| hash_of(Piece::<V>::new(node).key())) };
+                    if let Some(table) = retired {
+                        self.open.bytes += table.bytes();
+                        self.open.tables.push(table);
+                    }
+                    true
+                }
+            };
+        if is_placed {
+            return Ok(handle);
         }
-        let mut retired = Vec::new();
-        // SAFETY: `&mut self` is the lock of the partition (1); what is in the shard's table is filled (2), so its key
-        // can be read, and so is the piece that goes in.
-        let replaced = unsafe {
-            shard.insert(
-                hash,
-                pointer,
-                |node| Piece::<V>::new(node).key() == key,
-                |node| hash_of(Piece::<V>::new(node).key()),
-                &mut retired,
-            )
-        };
-        if !retired.is_empty() {
-            let epoch = epoch::retired_in();
-            self.tables.extend(retired.into_iter().map(|table| (epoch, table)));
-        }
-        // SAFETY: what was replaced is out of the table and still filled: it is emptied by `free` alone.
-        let replaced = replaced.map(|node| unsafe { Piece::<V>::new(node) }.node().handle());
-        if let Some(old) = replaced {
-            self.retire(old);
-        }
-        Ok((handle, replaced))
+        // SAFETY: it was filled just now and shown to nobody.
+        unsafe { self.arena.empty(handle, |_| ()) }.map_or(Ok(handle), Err)
     }
 
     /// Takes an entry out of sight; false where it was already.
@@ -190,40 +211,57 @@ impl<V> Store<V> {
         // SAFETY: `&mut self` is the lock of the partition (1).
         let was_there = unsafe { shard.remove(hash, piece.pointer()) };
         if was_there {
-            piece.node().set_kind(LOOSE);
             self.retire(handle);
         }
         was_there
     }
 
-    /// Keeps the memory of an entry that was just taken out of its table for those who have found it.
-    fn retire(&mut self, handle: u32) {
+    /// Keeps the memory of an entry that was just taken out of its table, and of its list, for those who have found it.
+    pub(crate) fn retire(&mut self, handle: u32) {
         if let Some(node) = self.arena.node(handle) {
-            self.limbo_bytes += u64::from(node.weight());
+            node.set_kind(LOOSE);
+            self.open.bytes += u64::from(node.weight());
+            self.open.pieces.push(handle);
         }
-        self.limbo.push_back((epoch::retired_in(), handle));
     }
 
     /// Frees what no reader can see any more. The values are handed over, so that they are dropped without the lock;
     /// `last` sees each entry before.
     pub(crate) fn free(&mut self, last: impl Fn(Piece<'_, V>)) -> Vec<V> {
-        let Some(safe) = epoch::advance().checked_sub(2) else {
-            return Vec::new();
-        };
-        while self.tables.first().is_some_and(|(epoch, _)| *epoch <= safe) {
-            let (_, table) = self.tables.remove(0);
-            // SAFETY: it was replaced two epochs ago.
-            unsafe { table.free() };
+        if !self.open.pieces.is_empty() || !self.open.tables.is_empty() {
+            let next = Batch {
+                pieces: std::mem::take(&mut self.emptied),
+                ..Batch::EMPTY
+            };
+            let batch = std::mem::replace(&mut self.open, next);
+            self.limbo.push_back((epoch::retired_in(), batch));
         }
         let mut dropped = Vec::new();
-        while let Some((_, handle)) = self.limbo.front().copied().filter(|(epoch, _)| *epoch <= safe) {
-            self.limbo.pop_front();
-            if let Some(piece) = self.arena.piece(handle) {
-                self.limbo_bytes -= u64::from(piece.node().weight());
-                last(piece);
-                // SAFETY: it is filled, and was put here, once, after it was taken out of its table, two epochs ago (3).
-                dropped.extend(unsafe { self.arena.empty(handle) });
+        let Some((oldest, _)) = self.limbo.front() else {
+            return dropped;
+        };
+        // Others move the epoch on too, and to do so costs a system call.
+        let mut safe = epoch::current().saturating_sub(2);
+        if *oldest > safe {
+            safe = epoch::advance().saturating_sub(2);
+        }
+        while let Some((_, mut batch)) = self.limbo.pop_front_if(|(epoch, _)| *epoch <= safe) {
+            for table in batch.tables {
+                // SAFETY: it was replaced two epochs ago.
+                unsafe { table.free() };
             }
+            for (place, handle) in batch.pieces.iter().enumerate() {
+                if let Some(ahead) = batch.pieces.get(place + PREFETCH) {
+                    self.arena.prefetch(*ahead);
+                }
+                // SAFETY: it is filled, and was put here, once, after it was taken out of its table, two epochs ago (3).
+                let value = unsafe { self.arena.empty(*handle, &last) };
+                if needs_drop::<V>() {
+                    dropped.extend(value);
+                }
+            }
+            batch.pieces.clear();
+            self.emptied = batch.pieces;
         }
         dropped
     }
@@ -231,7 +269,9 @@ impl<V> Store<V> {
 
 impl<V> Drop for Store<V> {
     fn drop(&mut self) {
-        for (_, table) in self.tables.drain(..) {
+        let open = std::mem::replace(&mut self.open, Batch::EMPTY);
+        let batches = self.limbo.drain(..).map(|(_, batch)| batch).chain([open]);
+        for table in batches.flat_map(|batch| batch.tables) {
             // SAFETY: a store goes with its cache, when nobody reads it (4).
             unsafe { table.free() };
         }

@@ -82,9 +82,16 @@ impl Stripes {
     #[inline]
     pub(crate) fn of(&self, thread: usize) -> &Stripe {
         let level = (thread + 1).ilog2();
-        let stripes =
-            self.doublings[level as usize & 31].get_or_init(|| (0..1 << level).map(|_| Stripe::new()).collect());
+        let stripes = match self.doublings[level as usize & 31].get() {
+            Some(stripes) => stripes,
+            None => self.grow(level),
+        };
         &stripes[thread + 1 - (1 << level)]
+    }
+
+    #[cold]
+    fn grow(&self, level: u32) -> &[Stripe] {
+        self.doublings[level as usize & 31].get_or_init(|| (0..1 << level).map(|_| Stripe::new()).collect())
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Stripe> {

@@ -90,6 +90,13 @@ pub(crate) struct Retired(Table);
 unsafe impl Send for Retired {}
 
 impl Retired {
+    /// Bytes of its memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        // SAFETY: it is not freed before it is consumed, and its capacity never changes.
+        let capacity = unsafe { (&raw const (*self.0.0.as_ptr()).capacity).read() };
+        Table::layout(capacity).size() as u64
+    }
+
     /// # Safety
     /// Two epochs have passed since the table was replaced.
     pub(crate) unsafe fn free(self) {
@@ -139,17 +146,27 @@ impl Shard {
             {
                 return Some(node);
             }
-            place += 1;
-            if place == slots.len() {
-                place = 0;
-            }
+            place = next(place, slots.len());
             left -= 1;
         }
         None
     }
 
-    /// Puts a node in place of the one that `is_it` says is the same entry, which is returned, or into a free slot.
-    /// A table that was replaced is pushed to `retired`.
+    /// Puts a node in place of another of the same hash; false where that is not there.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the partition.
+    pub(crate) unsafe fn replace(&self, hash: u64, old: NonNull<Node>, new: NonNull<Node>) -> bool {
+        // SAFETY: only the holder of the lock replaces tables, and that is the caller.
+        let slots = unsafe { self.table().slots() };
+        let Some(place) = place_of(slots, hash, old) else {
+            return false;
+        };
+        slots[place].store(tagged(new, hash), Ordering::Release);
+        true
+    }
+
+    /// Puts a node in whose entry is not there yet, and returns the table that was replaced to make room, if one was.
     ///
     /// # Safety
     /// The caller holds the lock of the partition. `hash_of` gives the hash of any node of the shard.
@@ -157,37 +174,26 @@ impl Shard {
         &self,
         hash: u64,
         node: NonNull<Node>,
-        mut is_it: impl FnMut(NonNull<Node>) -> bool,
         hash_of: impl Fn(NonNull<Node>) -> u64,
-        retired: &mut Vec<Retired>,
-    ) -> Option<NonNull<Node>> {
-        let tagged = node.as_ptr().map_addr(|address| address | tag(hash));
+    ) -> Option<Retired> {
+        let tagged = tagged(node, hash);
         let table = self.table();
         // SAFETY: only the holder of the lock replaces tables, and that is the caller.
         let slots = unsafe { table.slots() };
         let mut place = start(hash, slots.len());
-        let mut free = None;
-        for _ in 0..slots.len() {
+        // There is a free slot: a fifth of them are, or one that was emptied.
+        let slot = loop {
             let slot = slots[place].load(Ordering::Relaxed);
-            if slot.is_null() {
-                break;
+            if slot.addr() <= GONE {
+                break slot;
             }
-            if slot.addr() == GONE {
-                free = free.or(Some(place));
-            } else if slot.addr() & !ADDRESS == tag(hash)
-                && let Some(found) = untagged(slot)
-                && is_it(found)
-            {
-                slots[place].store(tagged, Ordering::Release);
-                return Some(found);
-            }
-            place = (place + 1) % slots.len();
-        }
+            place = next(place, slots.len());
+        };
         // SAFETY: the counts are of the holder of the lock alone, and the capacity does not change.
         let head = unsafe { table.0.as_ref() };
         head.live.set(head.live.get() + 1);
-        if let Some(free) = free {
-            slots[free].store(tagged, Ordering::Release);
+        if slot.addr() == GONE {
+            slots[place].store(tagged, Ordering::Release);
             return None;
         }
         if (head.used.get() + 1) * 5 <= slots.len() * 4 {
@@ -208,8 +214,7 @@ impl Shard {
         }
         put(fresh, hash, tagged);
         self.table.store(larger.0.as_ptr(), Ordering::Release);
-        retired.push(Retired(table));
-        None
+        Some(Retired(table))
     }
 
     /// Takes a node out, and says whether it was there.
@@ -220,29 +225,26 @@ impl Shard {
         let table = self.table();
         // SAFETY: only the holder of the lock replaces tables, and that is the caller.
         let slots = unsafe { table.slots() };
-        let mut place = start(hash, slots.len());
-        for _ in 0..slots.len() {
-            let slot = slots[place].load(Ordering::Relaxed);
-            if slot.is_null() {
-                return false;
-            }
-            let after = (place + 1) % slots.len();
-            if untagged(slot) == Some(node) {
-                // SAFETY: the counts are of the holder of the lock alone, and the capacity does not change.
-                let head = unsafe { table.0.as_ref() };
-                head.live.set(head.live.get() - 1);
-                if slots[after].load(Ordering::Relaxed).is_null() {
-                    // Nothing lies behind, so nobody has to be led on.
-                    head.used.set(head.used.get() - 1);
-                    slots[place].store(std::ptr::null_mut(), Ordering::Release);
-                } else {
-                    slots[place].store(std::ptr::without_provenance_mut(GONE), Ordering::Release);
-                }
+        let Some(mut place) = place_of(slots, hash, node) else {
+            return false;
+        };
+        // SAFETY: the counts are of the holder of the lock alone, and the capacity does not change.
+        let head = unsafe { table.0.as_ref() };
+        head.live.set(head.live.get() - 1);
+        let after = next(place, slots.len());
+        if !slots[after].load(Ordering::Relaxed).is_null() {
+            slots[place].store(std::ptr::without_provenance_mut(GONE), Ordering::Release);
+            return true;
+        }
+        // Nothing lies behind, so nobody has to be led on; nor past emptied slots just before.
+        loop {
+            slots[place].store(std::ptr::null_mut(), Ordering::Release);
+            head.used.set(head.used.get() - 1);
+            place = place.checked_sub(1).unwrap_or(slots.len() - 1);
+            if slots[place].load(Ordering::Relaxed).addr() != GONE {
                 return true;
             }
-            place = after;
         }
-        false
     }
 }
 
@@ -260,6 +262,35 @@ const fn start(hash: u64, capacity: usize) -> usize {
     (((hash & 0xffff_ffff) * capacity as u64) >> 32) as usize
 }
 
+/// The slot after one; the first after the last.
+#[inline]
+const fn next(place: usize, capacity: usize) -> usize {
+    if place + 1 == capacity { 0 } else { place + 1 }
+}
+
+/// What a slot with a node of a hash has.
+#[inline]
+fn tagged(node: NonNull<Node>, hash: u64) -> *mut Node {
+    node.as_ptr().map_addr(|address| address | tag(hash))
+}
+
+/// The slot of a node of a hash.
+fn place_of(slots: &[AtomicPtr<Node>], hash: u64, node: NonNull<Node>) -> Option<usize> {
+    let wanted = tagged(node, hash);
+    let mut place = start(hash, slots.len());
+    for _ in 0..slots.len() {
+        let slot = slots[place].load(Ordering::Relaxed);
+        if slot == wanted {
+            return Some(place);
+        }
+        if slot.is_null() {
+            return None;
+        }
+        place = next(place, slots.len());
+    }
+    None
+}
+
 /// The node of a slot, or none where the slot is empty or was emptied.
 #[inline]
 fn untagged(slot: *mut Node) -> Option<NonNull<Node>> {
@@ -275,7 +306,7 @@ pub(crate) fn is_taggable(node: NonNull<Node>) -> bool {
 fn put(slots: &[AtomicPtr<Node>], hash: u64, slot: *mut Node) {
     let mut place = start(hash, slots.len());
     while !slots[place].load(Ordering::Relaxed).is_null() {
-        place = (place + 1) % slots.len();
+        place = next(place, slots.len());
     }
     slots[place].store(slot, Ordering::Relaxed);
 }

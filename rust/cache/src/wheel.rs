@@ -38,6 +38,12 @@ impl Wheel {
         self.len
     }
 
+    /// Whether there is nothing to do before `now`.
+    #[inline]
+    pub(crate) fn is_at(&self, now: u64) -> bool {
+        self.overdue.is_empty() && self.tick.is_none_or(|tick| tick >= now >> TICK_BITS)
+    }
+
     pub(crate) fn clear(&mut self) {
         self.slots.iter_mut().for_each(|slot| *slot = Vec::new());
         self.occupied = [0; LEVELS];

@@ -10,7 +10,7 @@ const TIME_MASK: u32 = (1 << TIME_BITS) - 1;
 #[derive(Debug)]
 pub(crate) struct Ghosts {
     /// A power of two of buckets. A slot of nought is empty.
-    slots: Vec<u32>,
+    buckets: Vec<[u32; WAYS]>,
     /// Ghosts that came.
     clock: u64,
 }
@@ -18,75 +18,83 @@ pub(crate) struct Ghosts {
 impl Ghosts {
     pub(crate) fn new() -> Self {
         Self {
-            slots: vec![0; WAYS],
+            buckets: vec![[0; WAYS]],
             clock: 0,
         }
     }
 
-    /// Ghosts to one tick of the clock: a table of many has coarse times.
-    fn tick(&self) -> u64 {
-        (self.slots.len() as u64 / 1024).max(1)
+    /// Ghosts to one tick of the clock, as a power of two: a table of many has coarse times.
+    fn tick_bits(&self) -> u32 {
+        (self.buckets.len() * WAYS).ilog2().saturating_sub(10)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "masked to twelve bits")]
     fn time(&self) -> u32 {
-        (self.clock / self.tick()) as u32 & TIME_MASK
+        (self.clock >> self.tick_bits()) as u32 & TIME_MASK
     }
 
-    fn age(&self, slot: u32) -> u64 {
-        u64::from(self.time().wrapping_sub(slot) & TIME_MASK) * self.tick()
-    }
-
+    /// The bucket of a hash, and what of the hash is kept in a slot.
     #[expect(clippy::cast_possible_truncation, reason = "masked by the length; twenty bits")]
-    fn place(&self, hash: u64) -> (std::ops::Range<usize>, u32) {
-        let bucket = hash as usize & (self.slots.len() / WAYS - 1);
+    fn place(&self, hash: u64) -> (usize, u32) {
+        let bucket = hash as usize & (self.buckets.len() - 1);
         let print = (hash >> 44) as u32 | 1;
-        (bucket * WAYS..(bucket + 1) * WAYS, print << TIME_BITS)
+        (bucket, print << TIME_BITS)
     }
 
     /// Remembers a key; `capacity` is how many are to be.
     pub(crate) fn add(&mut self, hash: u64, capacity: usize) {
-        while capacity > self.slots.len() / 4 * 3 {
+        while capacity > self.buckets.len() * WAYS / 4 * 3 {
             self.grow();
         }
         self.clock += 1;
         let (bucket, print) = self.place(hash);
         let time = self.time();
-        let is_free = |slot: &u32| *slot == 0 || slot & !TIME_MASK == print;
-        let free = bucket.clone().find(|place| is_free(&self.slots[*place]));
-        let place = free.or_else(|| bucket.max_by_key(|place| self.age(self.slots[*place])));
-        if let Some(place) = place {
-            self.slots[place] = print | time;
-        }
+        let slots = &mut self.buckets[bucket];
+        // An empty slot is best, then the oldest: one signed number tells age and place, so that all slots are looked at
+        // side by side.
+        let ages = slots.iter().zip(0i32..).map(|(slot, place)| {
+            let age = if *slot == 0 {
+                TIME_MASK + 1
+            } else {
+                time.wrapping_sub(*slot) & TIME_MASK
+            };
+            age.cast_signed() << 4 | place
+        });
+        let oldest = ages.fold(0, |oldest, age| if age > oldest { age } else { oldest });
+        let place = oldest.cast_unsigned() as usize % WAYS;
+        slots[place] = print | time;
     }
 
     /// Whether a key is among the last `capacity` that went; it is forgotten.
     pub(crate) fn take(&mut self, hash: u64, capacity: usize) -> bool {
         let (bucket, print) = self.place(hash);
-        let found = bucket
-            .into_iter()
-            .find(|place| self.slots[*place] & !TIME_MASK == print);
-        let Some(place) = found else {
+        let Some(place) = find(&self.buckets[bucket], |slot| slot & !TIME_MASK == print) else {
             return false;
         };
-        let age = self.age(self.slots[place]);
-        self.slots[place] = 0;
+        let slot = std::mem::take(&mut self.buckets[bucket][place]);
+        let age = u64::from(self.time().wrapping_sub(slot) & TIME_MASK) << self.tick_bits();
         age <= capacity as u64
     }
 
     fn grow(&mut self) {
-        let ages: Vec<u64> = self.slots.iter().map(|slot| self.age(*slot)).collect();
+        let (time, bits) = (self.time(), self.tick_bits());
         // The bucket is told by the low bits, so in a table twice as long it is one of two: each has a copy.
-        self.slots.extend_from_within(..);
-        let (time, tick) = (self.time(), self.tick());
-        for (slot, age) in self.slots.iter_mut().zip(ages.iter().chain(&ages)) {
-            if *slot != 0 {
-                #[expect(clippy::cast_possible_truncation, reason = "masked to twelve bits")]
-                let then = time.wrapping_sub((age / tick) as u32) & TIME_MASK;
-                *slot = *slot & !TIME_MASK | then;
-            }
+        self.buckets.extend_from_within(..);
+        let (now, coarser) = (self.time(), self.tick_bits() - bits);
+        for slot in self.buckets.iter_mut().flatten().filter(|slot| **slot != 0) {
+            let age = time.wrapping_sub(*slot) & TIME_MASK;
+            *slot = *slot & !TIME_MASK | now.wrapping_sub(age >> coarser) & TIME_MASK;
         }
     }
+}
+
+/// The first slot that something holds for; without a branch for each, so that all are looked at side by side.
+#[inline]
+fn find(slots: &[u32; WAYS], holds: impl Fn(u32) -> bool) -> Option<usize> {
+    let bits = slots.iter().zip(0u32..).fold(0u32, |bits, (slot, place)| {
+        bits | if holds(*slot) { 1 << place } else { 0 }
+    });
+    (bits != 0).then(|| bits.trailing_zeros() as usize)
 }
 
 #[cfg(test)]

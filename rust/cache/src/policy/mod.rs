@@ -6,7 +6,7 @@ mod order;
 mod shadow;
 mod sketch;
 
-pub(crate) use list::Records;
+pub(crate) use list::{Record, Records};
 pub(crate) use order::{Order, Rule};
 pub(crate) use shadow::Shadows;
 

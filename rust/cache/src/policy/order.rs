@@ -5,7 +5,7 @@
 
 use super::Policy;
 use super::ghosts::Ghosts;
-use super::list::{List, Records};
+use super::list::{List, Record, Records};
 use super::sketch::Sketch;
 
 /// What is new: the small queue of S3-FIFO, the window of W-TinyLFU.
@@ -83,11 +83,13 @@ impl Rule {
     }
 }
 
+/// The first lists are beside the length: most evictions and inserts write no other.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Order {
-    rule: Rule,
-    lists: [List; LISTS],
     len: usize,
+    lists: [List; LISTS],
+    rule: Rule,
     /// Whether a list may have records that the rule does not know.
     is_mixed: bool,
     /// Whether frequencies are counted although the rule does not ask for them.
@@ -101,9 +103,9 @@ pub(crate) struct Order {
 impl Order {
     pub(crate) fn new(rule: Rule, keeps_frequency: bool) -> Self {
         Self {
-            rule,
-            lists: [List::EMPTY; LISTS],
             len: 0,
+            lists: [List::EMPTY; LISTS],
+            rule,
             is_mixed: false,
             keeps_frequency,
             counts_hits: false,
@@ -140,8 +142,7 @@ impl Order {
     }
 
     fn push(&mut self, records: &impl Records, id: u32, kind: u8) {
-        records.set_kind(id, kind);
-        self.list(kind).push(records, id);
+        self.list(kind).push(records, id, kind);
     }
 
     fn shift(&mut self, records: &impl Records, id: u32, kind: u8) {
@@ -168,8 +169,7 @@ impl Order {
     }
 
     /// Takes a new record; `limit` is the most bytes that all of them may have.
-    pub(crate) fn insert(&mut self, records: &impl Records, id: u32, limit: u64) {
-        let hash = records.hash(id);
+    pub(crate) fn insert(&mut self, records: &impl Records, id: u32, hash: u64, limit: u64) {
         self.measure(limit);
         self.count(hash);
         let kind = match self.rule {
@@ -186,12 +186,15 @@ impl Order {
     }
 
     /// Puts a record in the place of one with the same key, which leaves.
-    pub(crate) fn replace(&mut self, records: &impl Records, old: u32, new: u32) {
-        let kind = records.kind(old);
-        records.set_kind(new, kind);
-        records.set_uses(new, records.uses(old).saturating_add(1).min(crate::node::MOST_USES));
-        self.list(kind).replace(records, old, new);
-        self.hit(records, new);
+    pub(crate) fn replace(&mut self, records: &impl Records, old: u32, new: u32, hash: u64) {
+        let (Some(from), Some(to)) = (records.at(old), records.at(new)) else {
+            return;
+        };
+        let kind = from.kind();
+        to.set_kind(kind);
+        to.set_uses(from.uses().saturating_add(1).min(crate::node::MOST_USES));
+        self.list(kind).replace(records, (old, from), (new, to));
+        self.hit(records, new, hash);
     }
 
     pub(crate) fn remove(&mut self, records: &impl Records, id: u32) {
@@ -200,8 +203,8 @@ impl Order {
     }
 
     /// Takes note of a hit.
-    pub(crate) fn hit(&mut self, records: &impl Records, id: u32) {
-        let hash = records.hash(id);
+    #[inline]
+    pub(crate) fn hit(&mut self, records: &impl Records, id: u32, hash: u64) {
         match self.rule {
             Rule::S3Fifo => {}
             Rule::Lru => self.shift(records, id, MAIN),
@@ -275,23 +278,37 @@ impl Order {
         }
     }
 
-    /// Takes the record out that is to go next, where one of `incoming` bytes comes; none where there is none.
-    pub(crate) fn evict(&mut self, records: &impl Records, limit: u64, incoming: u64) -> Option<u32> {
+    /// Takes the record out that is to go next, where one of `incoming` bytes comes, and returns it with its hash; none
+    /// where there is none.
+    pub(crate) fn evict(&mut self, records: &impl Records, limit: u64, incoming: u64) -> Option<(u32, u64)> {
         if self.is_mixed {
             self.move_over(records);
         }
+        if self.rule == Rule::S3Fifo
+            && let Some((id, is_new)) = self.evict_s3_fifo(records, limit)
+        {
+            let hash = records.hash(id);
+            if is_new {
+                let capacity = self.ghost_capacity();
+                self.ghosts.add(hash, capacity);
+            }
+            self.remove(records, id);
+            return Some((id, hash));
+        }
         let id = match self.rule {
-            Rule::S3Fifo => self.evict_s3_fifo(records, limit),
+            Rule::S3Fifo => None,
             Rule::TinyLfu(window) => self.evict_tiny_lfu(records, limit, incoming, window),
             Rule::Lru => self.lists[MAIN as usize].oldest(),
             Rule::Lfu => self.evict_lfu(records),
         };
         let id = id.or_else(|| self.lists.iter().find_map(List::oldest))?;
+        let hash = records.hash(id);
         self.remove(records, id);
-        Some(id)
+        Some((id, hash))
     }
 
-    fn evict_s3_fifo(&mut self, records: &impl Records, limit: u64) -> Option<u32> {
+    /// What is to go next, and whether it was in the small queue.
+    fn evict_s3_fifo(&mut self, records: &impl Records, limit: u64) -> Option<(u32, bool)> {
         loop {
             let (small, main) = (self.lists[WINDOW as usize], self.lists[MAIN as usize]);
             let from_small = small.len > 0 && (main.len == 0 || small.bytes * SMALL_PART >= limit);
@@ -299,9 +316,7 @@ impl Order {
                 let oldest = small.oldest()?;
                 let uses = records.uses(oldest);
                 if uses < USES_TO_MOVE {
-                    let capacity = self.ghost_capacity();
-                    self.ghosts.add(records.hash(oldest), capacity);
-                    return Some(oldest);
+                    return Some((oldest, true));
                 }
                 self.fold(records, oldest, uses);
                 records.set_uses(oldest, 0);
@@ -310,7 +325,7 @@ impl Order {
                 let oldest = main.oldest()?;
                 let uses = records.uses(oldest);
                 if uses == 0 {
-                    return Some(oldest);
+                    return Some((oldest, false));
                 }
                 self.fold(records, oldest, 1);
                 records.set_uses(oldest, uses - 1);

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
-use super::list::Records;
+use super::list::{Record, Records};
 use super::order::{Order, Rule};
 use crate::node::{MOST_USES, NONE};
 
@@ -23,7 +23,7 @@ const QUIET_ROUNDS: u32 = 128;
 const LEAST_PRICE: u64 = 16;
 
 #[derive(Debug, Default)]
-struct Record {
+struct Mock {
     hash: u64,
     weight: u32,
     prev: Cell<u32>,
@@ -32,45 +32,47 @@ struct Record {
     uses: Cell<u8>,
 }
 
-#[derive(Debug, Default)]
-struct Simulated(Vec<Record>);
-
-impl Simulated {
-    fn at(&self, id: u32) -> &Record {
-        &self.0[id as usize]
+impl Record for Mock {
+    fn prev(&self) -> u32 {
+        self.prev.get()
+    }
+    fn next(&self) -> u32 {
+        self.next.get()
+    }
+    fn set_prev(&self, to: u32) {
+        self.prev.set(to);
+    }
+    fn set_next(&self, to: u32) {
+        self.next.set(to);
+    }
+    fn kind(&self) -> u8 {
+        self.kind.get()
+    }
+    fn set_kind(&self, kind: u8) {
+        self.kind.set(kind);
+    }
+    fn weight(&self) -> u32 {
+        self.weight
+    }
+    fn uses(&self) -> u8 {
+        self.uses.get()
+    }
+    fn set_uses(&self, uses: u8) {
+        self.uses.set(uses);
     }
 }
 
+#[derive(Debug, Default)]
+struct Simulated(Vec<Mock>);
+
 impl Records for Simulated {
-    fn prev(&self, id: u32) -> u32 {
-        self.at(id).prev.get()
-    }
-    fn next(&self, id: u32) -> u32 {
-        self.at(id).next.get()
-    }
-    fn set_prev(&self, id: u32, to: u32) {
-        self.at(id).prev.set(to);
-    }
-    fn set_next(&self, id: u32, to: u32) {
-        self.at(id).next.set(to);
-    }
-    fn kind(&self, id: u32) -> u8 {
-        self.at(id).kind.get()
-    }
-    fn set_kind(&self, id: u32, kind: u8) {
-        self.at(id).kind.set(kind);
-    }
-    fn weight(&self, id: u32) -> u64 {
-        u64::from(self.at(id).weight)
-    }
-    fn uses(&self, id: u32) -> u8 {
-        self.at(id).uses.get()
-    }
-    fn set_uses(&self, id: u32, uses: u8) {
-        self.at(id).uses.set(uses);
+    type Record = Mock;
+
+    fn at(&self, id: u32) -> Option<&Mock> {
+        self.0.get(id as usize)
     }
     fn hash(&self, id: u32) -> u64 {
-        self.at(id).hash
+        self.at(id).map_or(0, |record| record.hash)
     }
 }
 
@@ -105,21 +107,21 @@ impl Shadow {
             self.hits += 1;
             let uses = self.records.uses(*id);
             self.records.set_uses(*id, (uses + 1).min(MOST_USES));
-            self.order.hit(&self.records, *id);
+            self.order.hit(&self.records, *id, hash);
             return;
         }
         while self.bytes + u64::from(weight) > limit {
-            let Some(victim) = self.order.evict(&self.records, limit, u64::from(weight)) else {
+            let Some((victim, _)) = self.order.evict(&self.records, limit, u64::from(weight)) else {
                 return;
             };
             self.forget(victim);
         }
-        let record = Record {
+        let record = Mock {
             hash,
             weight,
             prev: Cell::new(NONE),
             next: Cell::new(NONE),
-            ..Record::default()
+            ..Mock::default()
         };
         let id = if let Some(id) = self.free.pop() {
             self.records.0[id as usize] = record;
@@ -130,7 +132,7 @@ impl Shadow {
         };
         self.places.insert(hash, id);
         self.bytes += u64::from(weight);
-        self.order.insert(&self.records, id, limit);
+        self.order.insert(&self.records, id, hash, limit);
     }
 
     fn forget(&mut self, id: u32) {
