@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import http.client
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +20,7 @@ from typing import TYPE_CHECKING
 import brotli
 import pytest
 
-from tests.e2e.site import Running, hyperweb, make_site, serving
+from tests.e2e.site import Running, environment, free_port, hyperweb, make_site, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -255,6 +260,32 @@ def test_a_pack_damaged_before_the_start_ends_it(tmp_path: Path) -> None:
     assert found.returncode == 1
     assert "BODIES" in found.stderr
     assert "build the site again" in found.stderr
+    # Without an edge it does not begin.
+    found = hyperweb("serve", site, "--prod", "--no-build", "--port", "0", "--direct")
+    assert found.returncode == 1
+    assert "BODIES" in found.stderr
+    # What is damaged is not sent in between.
+    port = free_port()
+    command = [sys.executable, "-m", "hyperweb", "serve", str(site), "--prod", "--no-build", "--port", str(port)]
+    process: subprocess.Popen[str] = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, env=environment()
+    )
+    answers = set()
+    while process.poll() is None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answers.add(Running(process, port).get("/posts/a/")[0])
+    assert process.returncode == 1
+    assert answers <= {500}
+
+
+def test_a_site_is_served_from_where_nothing_can_be_written(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "site")
+    hyperweb("build", site, check=True)
+    # A file where a folder should be: as good as a file system that is read only.
+    shutil.rmtree(site / ".hyperweb")
+    (site / ".hyperweb").write_text("")
+    with serving(site, "--prod", "--no-build") as running:
+        assert running.get("/posts/a/")[0] == 200
 
 
 def test_stats_show_what_was_served(site: Path, server: Running) -> None:

@@ -77,6 +77,9 @@ def load_site(root: str | Path, overrides: Mapping[str, Any] | None = None) -> S
 
 def _read(file: Path, folder: Path) -> str:
     try:
+        if file.exists() and not file.is_file():
+            # Reading a pipe would wait for whoever writes to it.
+            raise ConfigError("this is no regular file", file=file, hint="put a file of settings in its place")
         return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(
@@ -95,7 +98,11 @@ def _syntax_error(file: Path, text: str, error: tomllib.TOMLDecodeError) -> Conf
     line = int(found[1]) if found else max(1, text.count("\n"))
     column = int(found[2]) if found else None
     return ConfigError(
-        f"not valid TOML: {message}", file=file, line=line, frame=source_frame(text, line, column=column)
+        f"not valid TOML: {message}",
+        file=file,
+        line=line,
+        frame=source_frame(text, line, column=column),
+        hint="a setting is `name = value`, text stands in quotes, and a section begins with `[name]`",
     )
 
 

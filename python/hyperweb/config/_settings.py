@@ -33,7 +33,7 @@ class BuildSettings(Section, frozen=True):
     """How the site is built."""
 
     concurrency: Annotated[
-        int, said("Threads that transform and compress; 0 is one for each core.", unit="threads", ge=0)
+        int, said("Threads that transform and compress; 0 is one for each core.", unit="threads", ge=0, le=1024)
     ] = 0
     out: Annotated[str, said("The folder the built site is written to, in the site's folder.", min_length=1)] = "dist"
     minify: Annotated[bool, said("Minify HTML, CSS, JavaScript, JSON, XML and SVG.")] = True
@@ -72,7 +72,9 @@ class ServeSettings(Section, frozen=True):
     worker_memory: Annotated[
         int, said("A worker is replaced when its resident memory passes this; 0 is never.", unit="MB", ge=0)
     ] = 0
-    edge_threads: Annotated[int, said("Threads of the edge; 0 is one for each core.", unit="threads", ge=0)] = 0
+    edge_threads: Annotated[
+        int, said("Threads of the edge; 0 is one for each core.", unit="threads", ge=0, le=1024)
+    ] = 0
     metrics: Annotated[bool, said("Count requests, hits, bytes and latency for `hyperweb stats`.")] = False
     drain: Annotated[
         int, said("How long requests in flight may take to finish after SIGTERM.", unit="seconds", ge=0)

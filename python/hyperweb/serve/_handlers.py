@@ -29,6 +29,8 @@ def load_handlers(root: Path) -> App | None:
     """
     file = root / "handlers.py"
     if not file.is_file():
+        if file.exists():
+            raise SiteError("this is no regular file", file=file, hint="put a Python module in its place, or remove it")
         return None
     from hyperweb.web.app import App
 

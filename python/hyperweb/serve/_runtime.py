@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+_log = logging.getLogger("hyperweb.serve")
 # A Unix socket's path has at most 107 bytes (unix(7)); this leaves room for the folder's and the socket's names.
 _LONGEST = 60
 
@@ -50,8 +52,17 @@ class Runtime:
     def announce(self, state: Path, addresses: list[str]) -> None:
         """Notes in a site's state folder where its server is."""
         note = state / f"server.{os.getpid()}.json"
-        state.mkdir(parents=True, exist_ok=True)
-        note.write_bytes(msgspec.json.encode(Running(os.getpid(), str(self.admin), addresses)))
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            note.write_bytes(msgspec.json.encode(Running(os.getpid(), str(self.admin), addresses)))
+        except OSError as error:
+            # A site may well be served from where nothing can be written.
+            _log.warning(
+                "%s cannot be written (%s): `hyperweb stats` and `hyperweb purge` will not find this server",
+                note,
+                error.strerror,
+            )
+            return
         self._notes.append(note)
 
     def close(self) -> None:

@@ -105,6 +105,11 @@ class Supervisor:
     def _listen(self) -> None:
         settings = self._settings
         if self._direct:
+            try:
+                # Each worker opens it too; one that is damaged would end them all, again and again.
+                _core.open_pack(str(self.sites[0].pack))
+            except _core.PackError as error:
+                raise ServeError(str(error)) from None
             self._port = free_port(settings.host, settings.port)
             self.addresses = [f"{bracketed(settings.host)}:{self._port}"]
             return

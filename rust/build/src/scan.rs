@@ -175,8 +175,17 @@ impl Sources {
 
 fn ignored(root: &Path) -> Result<Option<Gitignore>, Vec<SourceError>> {
     let file = root.join(".buildignore");
-    if !file.exists() {
-        return Ok(None);
+    match fs::metadata(&file) {
+        Ok(found) if found.is_file() => {}
+        // Reading a pipe would wait for whoever writes to it.
+        Ok(_) => {
+            return Err(vec![
+                SourceError::new("this is no regular file")
+                    .in_file(".buildignore")
+                    .hint("put a file with the syntax of .gitignore in its place, or remove it"),
+            ]);
+        }
+        Err(_) => return Ok(None),
     }
     let mut builder = GitignoreBuilder::new(root);
     let problem = builder.add(&file);

@@ -212,6 +212,9 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
         }
         found = build.not_found(&plain.head).unwrap_or(Answer::Missing);
     }
+    if !build.may_send(&found) {
+        return Ok(Next::HandOver);
+    }
     let (status, line, head, body): (u16, &[u8], &[u8], &[u8]) = match &found {
         Answer::Whole {
             status: status @ (200 | 404),

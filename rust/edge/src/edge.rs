@@ -179,11 +179,13 @@ impl Core {
             std::thread::sleep(CHECK_AFTER);
             for ((site, build), bodies) in core.shared.sites.iter().zip(first).zip(unverified) {
                 let checked = bodies.map_or(Ok(()), Unverified::verify);
-                // A build that was replaced by now harms nobody.
-                if let Err(error) = checked
-                    && Arc::ptr_eq(&build, &site.build.load())
-                {
-                    core.damage.lock().get_or_insert(error.into());
+                match checked {
+                    Ok(()) => build.is_whole(),
+                    // A build that was replaced by now harms nobody.
+                    Err(error) if Arc::ptr_eq(&build, &site.build.load()) => {
+                        core.damage.lock().get_or_insert(error.into());
+                    }
+                    Err(_) => {}
                 }
             }
         };

@@ -84,6 +84,12 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         if_range,
     };
     let packed = build.answer(&target, &head);
+    if !build.may_send(&packed) {
+        return edge(plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "This page is damaged where it is kept.\n",
+        ));
+    }
     if is_get && !matches!(packed, Answer::Missing) {
         return Fetched {
             response: packed_response(&packed, &target, &head, site).await,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use hyperweb_pack::{Pack, Unverified};
@@ -32,6 +33,8 @@ pub(crate) struct Build {
     /// None where there is no build, and all is asked of the site's origins.
     pub(crate) pack: Option<Pack>,
     router: Option<Router>,
+    /// Whether the bodies have been checked, all of them.
+    is_checked: AtomicBool,
 }
 
 impl Build {
@@ -40,6 +43,7 @@ impl Build {
             return Ok(Self {
                 pack: None,
                 router: None,
+                is_checked: AtomicBool::new(true),
             });
         };
         let router = if pack.router().is_empty() {
@@ -50,7 +54,22 @@ impl Build {
         Ok(Self {
             pack: Some(pack),
             router,
+            is_checked: AtomicBool::new(false),
         })
+    }
+
+    /// Says that all bodies have been checked, and none is damaged.
+    pub(crate) fn is_whole(&self) {
+        self.is_checked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether an answer may be sent. Before all bodies have been checked, its own is.
+    pub(crate) fn may_send(&self, answer: &Answer<'_>) -> bool {
+        self.is_checked.load(Ordering::Relaxed)
+            || match answer {
+                Answer::Whole { variant, .. } | Answer::Part { variant, .. } => variant.is_sound(),
+                _ => true,
+            }
     }
 
     /// Whether anything is made at run time.
@@ -136,6 +155,7 @@ impl Site {
     pub(crate) fn reload(&self) -> Result<(Arc<Build>, Arc<Build>), EdgeError> {
         let pack = self.pack_file.as_deref().map(Pack::open).transpose()?;
         let new = Arc::new(Build::new(pack)?);
+        new.is_whole();
         let old = self.build.swap(Arc::clone(&new));
         Ok((old, new))
     }

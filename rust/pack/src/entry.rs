@@ -144,6 +144,17 @@ impl<'p> Variant<'p> {
         }
     }
 
+    /// Whether the body is the one that the entity tag was made of. What was opened and checked has no other.
+    pub fn is_sound(&self) -> bool {
+        match self.body() {
+            Body::Bytes(bytes) => {
+                let hash = blake3::hash(bytes).to_hex();
+                self.etag().get(1..25).is_some_and(|tag| Some(tag) == hash.get(..24))
+            }
+            Body::File { .. } => true,
+        }
+    }
+
     /// Head and body as one slice; of a file, the head alone.
     pub fn head_and_body(&self) -> &'p [u8] {
         let length = if self.is_file { 0 } else { self.length() };
