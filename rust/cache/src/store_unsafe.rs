@@ -182,20 +182,20 @@ impl<V> Store<V> {
             return Err(content.value);
         };
         let (handle, pointer) = self.arena.fill(content, occupy)?;
-        let is_placed = is_taggable(pointer)
-            && match old {
-                // SAFETY: `&mut self` is the lock of the partition (1), and the piece that goes in is filled (2).
-                Some(old) => unsafe { shard.replace(hash, old, pointer) },
-                None => {
-                    // SAFETY: as before; what is in the shard's table is filled (2), so its key can be read.
-                    let retired = unsafe { shard.insert(hash, pointer, |node| hash_of(Piece::<V>::new(node).key())) };
-                    if let Some(table) = retired {
-                        self.open.bytes += table.bytes();
-                        self.open.tables.push(table);
-                    }
-                    true
-                }
-            };
+        let is_placed = if !is_taggable(pointer) {
+            false
+        } else if let Some(old) = old {
+            // SAFETY: `&mut self` is the lock of the partition (1), and the piece that goes in is filled (2).
+            unsafe { shard.replace(hash, old, pointer) }
+        } else {
+            // SAFETY: as before; what is in the shard's table is filled (2), so its key can be read.
+            let retired = unsafe { shard.insert(hash, pointer, |node| hash_of(Piece::<V>::new(node).key())) };
+            if let Some(table) = retired {
+                self.open.bytes += table.bytes();
+                self.open.tables.push(table);
+            }
+            true
+        };
         if is_placed {
             return Ok(handle);
         }
