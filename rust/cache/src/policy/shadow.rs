@@ -17,10 +17,13 @@ const SHORTEST_ROUND: u64 = 128;
 /// buys skis when the rent has come to their price; Karlin et al., "Competitive snoopy caching", 1988).
 ///
 /// Each change raises the price, so that rules which take turns are not chased; it sinks again in quiet times.
-const LOWEST_PRICE: u32 = 3;
+const LOWEST_PRICE: u32 = 2;
 const HIGHEST_PRICE: u32 = 1;
 const QUIET_ROUNDS: u32 = 128;
 const LEAST_PRICE: u64 = 16;
+/// A lead counts only when it is so many standard deviations of a sum that goes up and down as it did by chance: what one
+/// burst or one phase of the load has brought is not worth a change, what comes round after round is.
+const DEVIATIONS: u64 = 3;
 
 #[derive(Debug, Default)]
 struct Mock {
@@ -87,6 +90,8 @@ struct Shadow {
     hits: u64,
     /// Hits it had more than the rule in force, since it was last level with it.
     ahead: u64,
+    /// The squares of how many it had more or less in each round since: the variance of their sum, were they chance.
+    variance: u64,
 }
 
 impl Shadow {
@@ -99,6 +104,7 @@ impl Shadow {
             bytes: 0,
             hits: 0,
             ahead: 0,
+            variance: 0,
         }
     }
 
@@ -219,16 +225,21 @@ impl Shadows {
         let in_force = self.trials[self.chosen].hits;
         for shadow in &mut self.trials {
             shadow.ahead = (shadow.ahead + shadow.hits).saturating_sub(in_force);
+            let square = shadow.hits.abs_diff(in_force).pow(2);
+            shadow.variance = if shadow.ahead == 0 { 0 } else { shadow.variance + square };
             shadow.hits = 0;
         }
         let best = (0..self.trials.len()).max_by_key(|number| self.trials[*number].ahead);
         if let Some(best) = best
             && self.trials[best].ahead > (records >> self.price).max(LEAST_PRICE)
+            && self.trials[best].ahead.pow(2) > DEVIATIONS.pow(2) * self.trials[best].variance
         {
             self.chosen = best;
             self.price = (self.price - 1).max(HIGHEST_PRICE);
             self.quiet = 0;
-            self.trials.iter_mut().for_each(|shadow| shadow.ahead = 0);
+            for shadow in &mut self.trials {
+                (shadow.ahead, shadow.variance) = (0, 0);
+            }
         }
         self.quiet += 1;
         if self.quiet >= QUIET_ROUNDS {
