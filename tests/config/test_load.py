@@ -135,7 +135,7 @@ def test_a_folder_that_is_no_site_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not a folder"):
         load_site(tmp_path / "file")
     (tmp_path / "site.toml").mkdir()
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="no regular file"):
         load_site(tmp_path)
 
 
