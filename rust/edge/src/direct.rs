@@ -29,7 +29,7 @@ use crate::fetch::{Asked, Fetched, fetch};
 use crate::metrics::Source;
 use crate::policy::request_may_use;
 use crate::replay::Replay;
-use crate::responses::Hit;
+use crate::responses::Found;
 use crate::service::serve;
 use crate::shared::ThreadState;
 use crate::site::Site;
@@ -215,7 +215,7 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
     if !build.may_send(&found) {
         return Ok(Next::HandOver);
     }
-    let (status, line, head, body): (u16, &[u8], &[u8], &[u8]) = match &found {
+    let (status, line, sent): (u16, &[u8], &[u8]) = match &found {
         Answer::Whole {
             status: status @ (200 | 404),
             variant,
@@ -230,9 +230,9 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
             } else {
                 variant.head_and_body()
             };
-            (*status, line, sent, &[])
+            (*status, line, sent)
         }
-        Answer::NotModified(variant) => (304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head(), &[]),
+        Answer::NotModified(variant) => (304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head()),
         _ => return Ok(Next::HandOver),
     };
     let _flight = InFlight::new(Arc::clone(state));
@@ -242,15 +242,14 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
         fill(&mut prefix, &[line, b"date: ", date, connection])
     });
     let prefix = prefix.get(..length).unwrap_or(&[]);
-    write_all(stream, [prefix, head], &state.shared.limits).await?;
+    write_all(stream, [prefix, sent], &state.shared.limits).await?;
     if let Some(started) = started {
-        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let sent = if status == 304 || plain.head.is_head {
+        let bytes = if status == 304 || plain.head.is_head {
             0
         } else {
-            (head.len() + body.len()) as u64
+            sent.len() as u64
         };
-        state.metrics.count(Source::Pack, status, sent, microseconds);
+        state.metrics.count(Source::Pack, status, bytes, started.elapsed());
     }
     Ok(Next::Answered { used, close })
 }
@@ -259,7 +258,7 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
 async fn send_hit(
     state: &Arc<ThreadState>,
     stream: &TcpStream,
-    hit: &Hit,
+    hit: &Found,
     close: bool,
     started: Option<Instant>,
 ) -> io::Result<()> {
@@ -269,8 +268,9 @@ async fn send_hit(
     let body = &hit.stored.body;
     write_all(stream, [&hit.stored.head, tail, body], &state.shared.limits).await?;
     if let Some(started) = started {
-        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        state.metrics.count(Source::Cache, 200, body.len() as u64, microseconds);
+        state
+            .metrics
+            .count(Source::Cache, 200, body.len() as u64, started.elapsed());
     }
     Ok(())
 }
@@ -296,8 +296,7 @@ async fn make(
     let took = started.map(|started| started.elapsed());
     write_response(stream, response, is_head, close, &state.shared.limits).await?;
     if let Some(took) = took {
-        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        state.metrics.count(source, status, size.unwrap_or(0), microseconds);
+        state.metrics.count(source, status, size.unwrap_or(0), took);
     }
     Ok(())
 }

@@ -180,7 +180,7 @@ impl Core {
             for ((site, build), bodies) in core.shared.sites.iter().zip(first).zip(unverified) {
                 let checked = bodies.map_or(Ok(()), Unverified::verify);
                 match checked {
-                    Ok(()) => build.is_whole(),
+                    Ok(()) => build.set_checked(),
                     // A build that was replaced by now harms nobody.
                     Err(error) if Arc::ptr_eq(&build, &site.build.load()) => {
                         core.damage.lock().get_or_insert(error.into());

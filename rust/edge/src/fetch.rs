@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyperweb_cache::{FillToken, Inserted, Joined, LeaderGuard};
+use hyperweb_cache::{Inserted, Joined, LeaderGuard};
 
 use crate::body::{Body, RequestBody};
 use crate::clock;
@@ -15,7 +15,7 @@ use crate::connection::{Failed, SentBody, is_empty};
 use crate::fields::write_fields;
 use crate::incoming::Incoming;
 use crate::metrics::Source;
-use crate::policy::{self, Receipt, Times};
+use crate::policy::{self, Receipt};
 use crate::responses::{Found, LARGEST, Question, Usable, cache_status, strip_internal};
 use crate::shared::ThreadState;
 use crate::site::Site;
@@ -279,7 +279,7 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
         }
         let old = stale.as_ref().map(|stale| &*stale.stored);
         let fetched = if state.shared.flights.is_hit_for_miss(&key, now) {
-            make(state, site, &asked, &key, None, old).await
+            make(state, site, &asked, Place::new(&primary, &key), None, old).await
         } else {
             match state.shared.flights.join(&key).await {
                 Joined::Leader(guard) => {
@@ -292,17 +292,17 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
                         guard.complete(&landed.stored);
                         return hit(&landed, &question);
                     }
-                    make(state, site, &asked, &key, Some(guard), old).await
+                    make(state, site, &asked, Place::new(&primary, &key), Some(guard), old).await
                 }
                 Joined::Value(stored) if stored.is_for(&primary, &asked.headers) => {
-                    let is_head = asked.method == Method::HEAD;
-                    let reply = stored.reply(&asked.headers, is_head, stored.times.age, "fwd=miss; collapsed");
-                    return from_cache(reply);
+                    return from_cache(reply(&stored, &asked, "fwd=miss; collapsed"));
                 }
                 // It was made for other values of the fields it depends on; the key with this request's own is known now.
                 Joined::Value(_) => continue,
                 Joined::Failed(_) => Err(Failed::Broken),
-                Joined::Uncacheable | Joined::TimedOut => make(state, site, &asked, &key, None, old).await,
+                Joined::Uncacheable | Joined::TimedOut => {
+                    make(state, site, &asked, Place::new(&primary, &key), None, old).await
+                }
             }
         };
         let usable = stale.filter(|stale| stale.usable == Usable::IfError);
@@ -323,12 +323,12 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
 }
 
 fn hit(found: &Found, question: &Question<'_>) -> Fetched {
-    from_cache(found.reply(question))
+    from_cache(found.reply(question).map(Body::from))
 }
 
-fn from_cache(reply: Response<Bytes>) -> Fetched {
+fn from_cache(response: Response<Body>) -> Fetched {
     Fetched {
-        response: reply.map(Body::from),
+        response,
         source: Source::Cache,
     }
 }
@@ -346,17 +346,31 @@ async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<Respons
 /// Who waits for a response.
 type Waiting = Option<LeaderGuard<Arc<Stored>>>;
 
+/// Where a response is kept: the request's key, and the one it stands under as far as is known.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    primary: &'a [u8],
+    key: &'a [u8],
+}
+
+impl<'a> Place<'a> {
+    const fn new(primary: &'a [u8], key: &'a [u8]) -> Self {
+        Self { primary, key }
+    }
+}
+
 /// Asks a worker for a response, and keeps it where it may be kept. `guard` is of those who wait for it; `stale` is what
 /// the worker is asked about.
 async fn make(
     state: &Arc<ThreadState>,
     site: &Site,
     asked: &Asked,
-    key: &[u8],
+    place: Place<'_>,
     mut guard: Waiting,
     stale: Option<&Stored>,
 ) -> Result<Fetched, Failed> {
-    let token = state.shared.responses.begin();
+    let responses = &state.shared.responses;
+    let token = responses.begin();
     let began = Instant::now();
     let response = match send(state, site, &asked.whole(stale)).await {
         Ok(answered) => answered,
@@ -376,15 +390,20 @@ async fn make(
     if response.status() == StatusCode::NOT_MODIFIED
         && let Some(stale) = stale
     {
-        return Ok(freshen(
-            state,
-            site,
+        let (stored, may_stay) = freshened(stale, response.headers(), &asked.headers, &receipt);
+        let stored = Arc::new(stored);
+        if may_stay {
+            responses.keep(place.primary, place.key, &stored, token, now);
+        } else {
+            responses.invalidate(place.key);
+        }
+        match guard {
+            Some(guard) if stored.times.ttl > 0 => guard.complete(&stored),
+            guard => let_go(guard, now),
+        }
+        return Ok(from_worker(
+            reply(&stored, asked, "hit; fwd=stale; fwd-status=304"),
             asked,
-            key,
-            (guard, token),
-            stale,
-            &response.map(drop),
-            &receipt,
         ));
     }
     let times = policy::storable(&asked.headers, response.status(), response.headers(), &receipt);
@@ -426,10 +445,9 @@ async fn make(
     let mut kept = Response::from_parts(parts, Body::empty());
     dated(kept.headers_mut());
     let (parts, _) = finished(kept, site, "").into_parts();
-    let primary = asked.question(site).key();
-    let stored = Stored::new(parts, body.freeze(), times, found, &primary, &asked.headers);
+    let stored = Stored::new(parts, body.freeze(), times, found, place.primary, &asked.headers);
     let stored = Arc::new(stored);
-    let outcome = state.shared.responses.keep(&primary, key, &stored, token, now);
+    let outcome = responses.keep(place.primary, place.key, &stored, token, now);
     if let Some(guard) = guard {
         guard.complete(&stored);
     }
@@ -441,22 +459,10 @@ async fn make(
     Ok(from_worker(reply(&stored, asked, status), asked))
 }
 
-/// Keeps a response anew that its maker said is still right (RFC 9111, section 4.3.4).
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is a part of the question or of the answer"
-)]
-fn freshen(
-    state: &ThreadState,
-    site: &Site,
-    asked: &Asked,
-    key: &[u8],
-    (guard, token): (Waiting, FillToken),
-    stale: &Stored,
-    answer: &Response<()>,
-    receipt: &Receipt,
-) -> Fetched {
-    let mut fields = answer.headers().clone();
+/// The response that its maker said is still right, with the fields it said so with (RFC 9111, section 4.3.4); and
+/// whether it may be kept any longer.
+fn freshened(stale: &Stored, answer: &HeaderMap, request: &HeaderMap, receipt: &Receipt) -> (Stored, bool) {
+    let mut fields = answer.clone();
     strip_connection(&mut fields);
     dated(&mut fields);
     // What decides is what the kept response says with the fields that were sent now.
@@ -466,30 +472,8 @@ fn freshen(
             said.append(name.clone(), value.clone());
         }
     }
-    let now = clock::now();
-    let times = policy::storable(&asked.headers, stale.status, &said, receipt);
-    let none = Times {
-        ttl: 0,
-        revalidate: 0,
-        if_error: 0,
-        validate: 0,
-        age: 0,
-    };
-    let stored = Arc::new(stale.freshened(&fields, times.unwrap_or(none)));
-    let primary = asked.question(site).key();
-    if times.is_some() {
-        state.shared.responses.keep(&primary, key, &stored, token, now);
-    } else {
-        state.shared.responses.invalidate(key);
-    }
-    match guard {
-        Some(guard) if stored.times.ttl > 0 => guard.complete(&stored),
-        guard => let_go(guard, now),
-    }
-    Fetched {
-        response: reply(&stored, asked, "hit; fwd=stale; fwd-status=304"),
-        source: Source::Worker,
-    }
+    let times = policy::storable(request, stale.status, &said, receipt);
+    (stale.freshened(&fields, times.unwrap_or_default()), times.is_some())
 }
 
 fn reply(stored: &Stored, asked: &Asked, status: &str) -> Response<Body> {
@@ -507,7 +491,7 @@ fn let_go(guard: Waiting, now: u64) {
 }
 
 /// Notes when a response came, where it does not say when it was made (RFC 9110, section 6.6.1).
-fn dated(headers: &mut HeaderMap) {
+pub(crate) fn dated(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE) {
         clock::with_date(|date| {
             if let Ok(value) = HeaderValue::from_bytes(date) {
@@ -532,7 +516,16 @@ fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u
     let (state, site, asked) = (Arc::clone(state), Arc::clone(site), asked.whole(None));
     tokio::spawn(async move {
         // What it makes is kept; nobody waits for what comes back.
-        let _ = make(&state, &site, &asked, &key, Some(guard), Some(&stale)).await;
+        let primary = asked.question(&site).key();
+        let _ = make(
+            &state,
+            &site,
+            &asked,
+            Place::new(&primary, &key),
+            Some(guard),
+            Some(&stale),
+        )
+        .await;
     });
 }
 

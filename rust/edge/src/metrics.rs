@@ -1,6 +1,7 @@
 //! Figures of what was served. Each thread has its own, which no other writes, so that counting costs no waiting.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -32,7 +33,8 @@ pub(crate) enum Source {
 }
 
 impl Metrics {
-    pub(crate) fn count(&self, source: Source, status: u16, bytes: u64, microseconds: u64) {
+    pub(crate) fn count(&self, source: Source, status: u16, bytes: u64, took: Duration) {
+        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         add(&self.requests, 1);
         match source {
             Source::Pack => add(&self.pack_hits, 1),
@@ -138,9 +140,9 @@ mod tests {
     fn figures_are_summed_over_threads() {
         let (one, two) = (Metrics::default(), Metrics::default());
         for _ in 0..99 {
-            one.count(Source::Pack, 200, 10, 3);
+            one.count(Source::Pack, 200, 10, Duration::from_micros(3));
         }
-        two.count(Source::Worker, 502, 1, 5000);
+        two.count(Source::Worker, 502, 1, Duration::from_millis(5));
         let stats = Stats::sum([&one, &two].into_iter());
         assert_eq!(
             (stats.requests, stats.pack_hits, stats.misses, stats.bytes),

@@ -18,10 +18,7 @@ pub struct Target<'a> {
 /// None for what names no resource here: what does not begin with a slash, dot segments, encoded or backward slashes,
 /// control characters, and what is not valid percent-encoded UTF-8 (RFC 3986, sections 2.1 and 3.3).
 pub fn target(text: &str) -> Option<Target<'_>> {
-    let (raw, query) = match text.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (text, None),
-    };
+    let (raw, query) = split(text);
     if !raw.starts_with('/') || text.contains('#') {
         return None;
     }
@@ -37,16 +34,18 @@ pub fn target(text: &str) -> Option<Target<'_>> {
 
 /// Takes a request target in origin form apart, and leaves its path as it stands.
 pub(crate) fn as_it_stands(text: &str) -> Option<Target<'_>> {
-    let (raw, query) = match text.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (text, None),
-    };
+    let (raw, query) = split(text);
     let plain = text.bytes().all(|byte| byte > 0x20 && byte != 0x7f && byte != b'#');
     (raw.starts_with('/') && plain).then_some(Target {
         raw,
         path: Cow::Borrowed(raw),
         query,
     })
+}
+
+fn split(text: &str) -> (&str, Option<&str>) {
+    text.split_once('?')
+        .map_or((text, None), |(path, query)| (path, Some(query)))
 }
 
 fn decode(raw: &str) -> Option<String> {

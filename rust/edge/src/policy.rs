@@ -24,7 +24,7 @@ pub(crate) const CAPABILITY: &str = "hyperweb=\"Surrogate/1.0\"";
 const TARGET: &str = "hyperweb";
 
 /// How long a response may be used, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Times {
     /// Fresh for so long from now.
     pub(crate) ttl: u64,

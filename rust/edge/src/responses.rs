@@ -11,7 +11,7 @@ use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 
 use crate::clock;
 use crate::path::Target;
-use crate::policy::{self, Receipt};
+use crate::policy::{self, Receipt, Times};
 use crate::purge::Purge;
 use crate::store::{Kept, Stored, is_of_path, key, place, variant_key};
 
@@ -105,23 +105,13 @@ impl Found {
         self.stored
             .reply(question.headers, question.method == Method::HEAD, self.age, &status)
     }
-}
 
-/// A fresh response to send as it was encoded.
-pub(crate) struct Hit {
-    pub(crate) stored: Arc<Stored>,
-    /// Seconds since it was made, and until it is stale.
-    age: u64,
-    left: i64,
-}
-
-impl Hit {
-    /// The fields that change, and the end of the head.
+    /// What follows the encoded head of a fresh one: the fields that change, and the end.
     pub(crate) fn tail<'a>(&self, space: &'a mut [u8; 128], close: bool) -> &'a [u8] {
         use std::io::Write;
         let mut cursor = std::io::Cursor::new(&mut space[..]);
         let connection = if close { "connection: close\r\n" } else { "" };
-        let (age, left) = (self.age, self.left);
+        let (age, left) = (self.age / 1000, self.left);
         // Two numbers of twenty digits fit.
         let _ = write!(
             cursor,
@@ -180,7 +170,9 @@ impl Responses {
             delay: Duration::ZERO,
             may_guess: false,
         };
+        // Nobody asks about it once it is stale, so it is not kept for that.
         let times = policy::storable(question.headers, parts.status, &parts.headers, &receipt)
+            .map(|times| Times { validate: 0, ..times })
             .filter(|times| times.ttl > 0 && body.len() <= LARGEST && question.method == Method::GET);
         let Some(times) = times else {
             strip_internal(&mut parts.headers);
@@ -222,21 +214,14 @@ impl Responses {
 
     /// Finds what answers a GET of the whole without conditions, where that is all there is to say: it is fresh, a 200, and
     /// depends on no request field.
-    pub(crate) fn hit(&self, site: &str, host: &str, target: &Target<'_>) -> Option<Hit> {
+    pub(crate) fn hit(&self, site: &str, host: &str, target: &Target<'_>) -> Option<Found> {
         if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return None;
         }
         let now = clock::now();
         let reader = self.cache.pin();
         let entry = reader.get(&key(site, host, &target.path, target.query), now)?;
-        let Kept::Response(stored, stored_at) = entry.value else {
-            return None;
-        };
-        (entry.is_fresh(now) && stored.status == StatusCode::OK).then(|| Hit {
-            stored: Arc::clone(stored),
-            age: (stored.times.age + now.saturating_sub(*stored_at)) / 1000,
-            left: seconds(entry.fresh_until()) - seconds(now),
-        })
+        Found::new(&entry, now).filter(|found| found.usable == Usable::Fresh && found.stored.status == StatusCode::OK)
     }
 
     pub(crate) fn stats(&self) -> Stats {

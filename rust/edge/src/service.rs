@@ -13,12 +13,12 @@ use tokio::io::AsyncSeekExt;
 
 use crate::answer::{Answer, Head, Reply, ReplyBody, reply};
 use crate::body::{Body, Counted, InFlight};
-use crate::fetch::{Asked, Fetched, fetch, pass, plain};
+use crate::fetch::{Asked, Fetched, dated, fetch, pass, plain};
 use crate::metrics::Source;
 use crate::path::Target;
 use crate::policy::request_may_use;
 use crate::shared::ThreadState;
-use crate::site::Site;
+use crate::site::{Build, Site};
 
 /// Answers one request.
 pub(crate) async fn serve(
@@ -29,19 +29,12 @@ pub(crate) async fn serve(
     let flight = InFlight::new(Arc::clone(&state));
     let started = state.shared.measures.then(Instant::now);
     let Fetched { mut response, source } = respond(&state, &peer, request).await;
-    if !response.headers().contains_key(http::header::DATE) {
-        crate::clock::with_date(|date| {
-            if let Ok(value) = HeaderValue::from_bytes(date) {
-                response.headers_mut().insert(http::header::DATE, value);
-            }
-        });
-    }
+    dated(response.headers_mut());
     if let Some(started) = started {
-        let microseconds = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
         state
             .metrics
-            .count(source, response.status().as_u16(), bytes, microseconds);
+            .count(source, response.status().as_u16(), bytes, started.elapsed());
     }
     Ok(response.map(|body| Counted {
         body,
@@ -84,15 +77,9 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         if_range,
     };
     let packed = build.answer(&target, &head);
-    if !build.may_send(&packed) {
-        return edge(plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "This page is damaged where it is kept.\n",
-        ));
-    }
     if is_get && !matches!(packed, Answer::Missing) {
         return Fetched {
-            response: packed_response(&packed, &target, &head, site).await,
+            response: packed_response(&build, &packed, &target, &head, site).await,
             source: Source::Pack,
         };
     }
@@ -119,7 +106,7 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
     }
     match build.not_found(&head) {
         Some(page) => Fetched {
-            response: packed_response(&page, &target, &head, site).await,
+            response: packed_response(&build, &page, &target, &head, site).await,
             source: Source::Pack,
         },
         None => edge(plain(StatusCode::NOT_FOUND, "There is nothing at this address.\n")),
@@ -162,7 +149,19 @@ fn joined<'a>(headers: &'a http::HeaderMap, name: &HeaderName) -> Option<Cow<'a,
     Some(values.fold(Cow::Borrowed(first), |all, one| Cow::Owned(format!("{all}, {one}"))))
 }
 
-async fn packed_response(answer: &Answer<'_>, target: &Target<'_>, head: &Head<'_>, site: &Site) -> Response<Body> {
+async fn packed_response(
+    build: &Build,
+    answer: &Answer<'_>,
+    target: &Target<'_>,
+    head: &Head<'_>,
+    site: &Site,
+) -> Response<Body> {
+    if !build.may_send(answer) {
+        return plain(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "This page is damaged where it is kept.\n",
+        );
+    }
     let Some(Reply { status, headers, body }) = reply(answer, target, head) else {
         return plain(StatusCode::NOT_FOUND, "There is nothing at this address.\n");
     };

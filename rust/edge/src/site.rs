@@ -39,27 +39,16 @@ pub(crate) struct Build {
 
 impl Build {
     fn new(pack: Option<Pack>) -> Result<Self, EdgeError> {
-        let Some(pack) = pack else {
-            return Ok(Self {
-                pack: None,
-                router: None,
-                is_checked: AtomicBool::new(true),
-            });
-        };
-        let router = if pack.router().is_empty() {
-            None
-        } else {
-            Some(Router::from_bytes(pack.router())?)
-        };
+        let routes = pack.as_ref().map(Pack::router).filter(|routes| !routes.is_empty());
         Ok(Self {
-            pack: Some(pack),
-            router,
+            router: routes.map(Router::from_bytes).transpose()?,
+            pack,
             is_checked: AtomicBool::new(false),
         })
     }
 
     /// Says that all bodies have been checked, and none is damaged.
-    pub(crate) fn is_whole(&self) {
+    pub(crate) fn set_checked(&self) {
         self.is_checked.store(true, Ordering::Relaxed);
     }
 
@@ -102,13 +91,8 @@ impl Build {
 impl Site {
     /// Opens a site, and returns with it what is still to be checked of its pack.
     fn open(config: &SiteConfig, threads: usize) -> Result<(Self, Option<Unverified>), EdgeError> {
-        let (pack, bodies) = match &config.pack {
-            Some(file) => {
-                let (pack, bodies) = Pack::open_deferred(file)?;
-                (Some(pack), Some(bodies))
-            }
-            None => (None, None),
-        };
+        let opened = config.pack.as_deref().map(Pack::open_deferred).transpose()?;
+        let (pack, bodies) = opened.unzip();
         let headers = config.headers.iter().map(|(name, value)| {
             let bad = || EdgeError::Config(format!("the header {name}: {value} of {} is not valid", config.name));
             let checked: Result<(http::HeaderName, http::HeaderValue), EdgeError> = Ok((
@@ -155,7 +139,7 @@ impl Site {
     pub(crate) fn reload(&self) -> Result<(Arc<Build>, Arc<Build>), EdgeError> {
         let pack = self.pack_file.as_deref().map(Pack::open).transpose()?;
         let new = Arc::new(Build::new(pack)?);
-        new.is_whole();
+        new.set_checked();
         let old = self.build.swap(Arc::clone(&new));
         Ok((old, new))
     }

@@ -62,18 +62,22 @@ impl Raw {
         Ok(Self { env, tree })
     }
 
+    fn begin(&self, flags: libc::c_uint) -> Result<*mut ffi::MDB_txn> {
+        let mut txn = ptr::null_mut();
+        // SAFETY: the environment is open. The thread has no other transaction.
+        check(unsafe { ffi::mdb_txn_begin(self.env, ptr::null_mut(), flags, &raw mut txn) })?;
+        Ok(txn)
+    }
+
     /// Begins to write, and never ends.
     pub(crate) fn write_for_ever(&self) -> Result<()> {
-        let mut txn = ptr::null_mut();
-        // SAFETY: the environment is open.
-        check(unsafe { ffi::mdb_txn_begin(self.env, ptr::null_mut(), 0, &raw mut txn) })
+        self.begin(0).map(drop)
     }
 
     pub(crate) fn put(&self, entries: impl Iterator<Item = (u64, impl AsRef<[u8]>)>) -> Result<()> {
-        let mut txn = ptr::null_mut();
-        // SAFETY: the environment is open, and the transaction has not ended. An error ends the test, and all with it.
+        let txn = self.begin(0)?;
+        // SAFETY: the transaction has not ended. An error ends the test, and all with it.
         unsafe {
-            check(ffi::mdb_txn_begin(self.env, ptr::null_mut(), 0, &raw mut txn))?;
             for (key, value) in entries {
                 let (mut key, mut data) = (number(&key), val(value.as_ref()));
                 check(ffi::mdb_put(txn, self.tree, &raw mut key, &raw mut data, 0))?;
@@ -84,15 +88,9 @@ impl Raw {
 
     /// Looks at a value, in a transaction that begins and ends here.
     pub(crate) fn get<T>(&self, key: u64, look: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
-        let mut txn = ptr::null_mut();
-        // SAFETY: the environment is open; the thread has no other transaction, and the value is looked at in this one.
+        let txn = self.begin(ffi::MDB_RDONLY)?;
+        // SAFETY: the value is looked at before the transaction ends.
         unsafe {
-            check(ffi::mdb_txn_begin(
-                self.env,
-                ptr::null_mut(),
-                ffi::MDB_RDONLY,
-                &raw mut txn,
-            ))?;
             let seen = look_at(txn, self.tree, key, look);
             ffi::mdb_txn_abort(txn);
             seen
@@ -101,17 +99,9 @@ impl Raw {
 
     /// What this thread reads with.
     pub(crate) fn reader(&self) -> Result<Reader> {
-        let mut txn = ptr::null_mut();
-        // SAFETY: the environment is open; the thread has no other transaction.
-        unsafe {
-            check(ffi::mdb_txn_begin(
-                self.env,
-                ptr::null_mut(),
-                ffi::MDB_RDONLY,
-                &raw mut txn,
-            ))?;
-            ffi::mdb_txn_reset(txn);
-        }
+        let txn = self.begin(ffi::MDB_RDONLY)?;
+        // SAFETY: the transaction has not ended.
+        unsafe { ffi::mdb_txn_reset(txn) };
         Ok(Reader { txn, tree: self.tree })
     }
 }

@@ -61,7 +61,7 @@ impl Lately {
 
     /// Has the memory fetched that a visit will need, while the tree is searched: large records push it out of the core's
     /// own cache, and then waiting for it would be a third of a read.
-    pub(super) fn expect(&self, key: u64) {
+    pub(super) fn prefetch(&self, key: u64) {
         std::hint::black_box(self.set(key).0[0].load(Ordering::Relaxed));
     }
 

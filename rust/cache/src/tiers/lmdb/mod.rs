@@ -281,7 +281,7 @@ impl LmdbTier {
         let hash = record_key(key_hash(key));
         let txn = store.env.read()?;
         self.learn(store, &txn)?;
-        self.lately.expect(hash);
+        self.lately.prefetch(hash);
         let Some(stored) = store.tables.records.get(&txn, hash)? else {
             return Ok(Found::Nothing);
         };
