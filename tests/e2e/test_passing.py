@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.site import Running, make_site, serving
+from tests.e2e.site import Running, hyperweb, make_site, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +56,13 @@ async def slowly() -> Response:
 async def left() -> dict[str, int]:
     """Says how many left before the end."""
     return seen
+
+
+@get("/api/late")
+async def late() -> bytes:
+    """Takes long to begin."""
+    await asyncio.sleep(30)
+    return b"late"
 
 
 @get("/api/breaks")
@@ -102,8 +109,12 @@ async def deaf() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    site = make_site(tmp_path_factory.mktemp("passing") / "site", **{"handlers.py": HANDLERS})
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_site(tmp_path_factory.mktemp("passing") / "site", **{"handlers.py": HANDLERS})
+
+
+@pytest.fixture(scope="module")
+def server(site: Path) -> Iterator[Running]:
     with serving(site, "--prod", "--metrics", "--workers", "2", wait_for="/api/pid") as running:
         yield running
 
@@ -177,6 +188,19 @@ def test_a_client_that_leaves_stops_what_is_made_for_it(server: Running) -> None
             return
         time.sleep(0.05)
     pytest.fail("it was made to its end")
+
+
+def test_nobody_waits_for_an_answer_whose_client_left(site: Path, server: Running) -> None:
+    def until_with_workers(count: int) -> bool:
+        # All of them take a fraction of the time that the answer would.
+        asked = (hyperweb("stats", site, "--json", check=True) for _ in range(20))
+        return any(json.loads(one.stdout)["outstanding"] == count for one in asked)
+
+    assert until_with_workers(0)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as stream:
+        stream.sendall(ask("/api/late"))
+        assert until_with_workers(1)
+    assert until_with_workers(0)
 
 
 def test_bodies_of_known_and_unknown_length_arrive(server: Running) -> None:

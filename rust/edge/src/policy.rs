@@ -83,28 +83,31 @@ impl Directives {
         }
     }
 
+    /// None where a field says nothing that this cache knows and that is for it: what stands in its place must not be
+    /// passed over then, which may be `private`.
     fn read(headers: &HeaderMap, name: &HeaderName) -> Option<Self> {
         let mut found = Self::default();
         let mut any = false;
         for value in headers.get_all(name) {
-            any = true;
             // What cannot be read is taken for the most careful (section 4.2.1).
             let Ok(text) = value.to_str() else {
                 found.no_store = true;
+                any = true;
                 continue;
             };
             for item in items(text) {
-                found.add(item.trim());
+                any |= found.add(item.trim());
             }
         }
         any.then_some(found)
     }
 
-    fn add(&mut self, item: &str) {
+    /// Returns whether it is a directive this cache knows, and for it.
+    fn add(&mut self, item: &str) -> bool {
         // A directive may be for one cache alone; no other has a semicolon outside of a string.
         let (item, target) = item.split_once(';').unwrap_or((item, TARGET));
         if !target.trim().eq_ignore_ascii_case(TARGET) {
-            return;
+            return false;
         }
         let (name, value) = item
             .split_once('=')
@@ -123,8 +126,9 @@ impl Directives {
             "s-maxage" => self.s_maxage = Some(shorter(self.s_maxage, seconds())),
             "stale-while-revalidate" => self.stale_while_revalidate = seconds(),
             "stale-if-error" => self.stale_if_error = seconds(),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 
@@ -418,6 +422,33 @@ mod tests {
         let (date, until) = ("Tue, 14 Nov 2023 22:13:20 GMT", "Tue, 14 Nov 2023 22:14:20 GMT");
         assert_eq!(ttl(&[], 200, &[("date", date), ("expires", until)]), Some(60));
         assert_eq!(ttl(&[], 200, &[("date", date), ("expires", "0")]), None);
+    }
+
+    #[test]
+    fn a_field_for_other_caches_does_not_hide_what_is_for_all() {
+        let (modified, date) = ("Tue, 14 Nov 2000 22:13:20 GMT", "Tue, 14 Nov 2023 22:13:20 GMT");
+        for (name, text) in [
+            ("surrogate-control", "max-age=60;another"),
+            ("surrogate-control", "content=\"ESI/1.0\""),
+            ("cdn-cache-control", "unheard-of"),
+        ] {
+            let dates = [("last-modified", modified), ("date", date)];
+            let with = |said| {
+                ttl(
+                    &[],
+                    200,
+                    &[&dates[..], &[(name, text), ("cache-control", said)]].concat(),
+                )
+            };
+            assert_eq!(with("private"), None, "{text}");
+            assert_eq!(with("no-store"), None, "{text}");
+            assert_eq!(with("max-age=9"), Some(9), "{text}");
+        }
+        let ours = [
+            ("surrogate-control", "max-age=60;hyperweb"),
+            ("cache-control", "private"),
+        ];
+        assert_eq!(ttl(&[], 200, &ours), Some(60));
     }
 
     #[test]

@@ -361,6 +361,31 @@ mod tests {
     }
 
     #[test]
+    fn a_part_is_cut_out_where_the_condition_names_the_very_response() {
+        let responses = Responses::new(1 << 20);
+        let none = HeaderMap::new();
+        let date = "Tue, 14 Nov 2023 22:13:20 GMT";
+        let fields = [
+            ("cache-control", "max-age=60000000000"),
+            ("etag", "\"x\""),
+            ("date", date),
+        ];
+        responses.offer(&ask("/a", &none), made(&fields, "0123456789"), responses.begin());
+        let part = |condition: Option<&str>| {
+            let mut headers = HeaderMap::from_iter([(http::header::RANGE, "bytes=2-4".parse().unwrap())]);
+            headers.extend(condition.map(|text| (http::header::IF_RANGE, text.parse().unwrap())));
+            let (_, found) = responses.find(&ask("/a", &headers)).unwrap();
+            (found.status().as_u16(), found.into_body())
+        };
+        let (whole, cut) = (Bytes::from_static(b"0123456789"), Bytes::from_static(b"234"));
+        assert_eq!(part(None), (206, cut.clone()));
+        assert_eq!(part(Some("\"x\"")), (206, cut));
+        assert_eq!(part(Some("\"y\"")), (200, whole.clone()));
+        // When it was made is not when it was changed.
+        assert_eq!(part(Some(date)), (200, whole));
+    }
+
+    #[test]
     fn a_purge_during_a_fill_wins() {
         let responses = Responses::new(1 << 20);
         let none = HeaderMap::new();

@@ -112,13 +112,15 @@ impl Stored {
         cache_status(response.headers_mut(), status);
         let text = |headers: &HeaderMap, name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
         let etag = text(&self.headers, ETAG).unwrap_or_default();
-        // Without it the time it was made stands for it (RFC 9111, section 4.3.2).
-        let modified = text(&self.headers, LAST_MODIFIED)
-            .or_else(|| text(&self.headers, DATE))
-            .and_then(|text| httpdate::parse_http_date(&text).ok()?.duration_since(UNIX_EPOCH).ok())
-            .map_or(0, |time| time.as_secs());
+        let time = |name: HeaderName| {
+            let time = httpdate::parse_http_date(&text(&self.headers, name)?).ok()?;
+            Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
+        };
+        let modified = time(LAST_MODIFIED);
+        // Without it the time it was made stands for it (RFC 9111, section 4.3.2), though not for parts.
+        let changed = modified.or_else(|| time(DATE)).unwrap_or(0);
         let (none_match, since) = (text(request, IF_NONE_MATCH), text(request, IF_MODIFIED_SINCE));
-        if self.status == StatusCode::OK && not_modified(none_match.as_deref(), since.as_deref(), &etag, modified) {
+        if self.status == StatusCode::OK && not_modified(none_match.as_deref(), since.as_deref(), &etag, changed) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             for name in [CONTENT_TYPE, CONTENT_ENCODING] {
                 response.headers_mut().remove(name);
@@ -128,7 +130,7 @@ impl Stored {
         let length = self.body.len() as u64;
         let part = text(request, RANGE)
             .filter(|_| self.status == StatusCode::OK && !is_head)
-            .filter(|_| range_applies(text(request, IF_RANGE).as_deref(), &etag, modified))
+            .filter(|_| range_applies(text(request, IF_RANGE).as_deref(), &etag, modified.unwrap_or(0)))
             .map_or(Asked::Whole, |range| asked(&range, length));
         let body = match part {
             Asked::Whole => self.body.clone(),
