@@ -356,6 +356,19 @@ def test_what_is_ignored_is_not_built(site: Path) -> None:
     assert "posts/b/index.html" not in public(site)
 
 
+@pytest.mark.parametrize("name", [".buildignore", "handlers.py", "site.toml"])
+def test_a_folder_in_place_of_a_file_is_named(site: Path, name: str) -> None:
+    report(site)
+    before = public(site)
+    (site / name).unlink(missing_ok=True)
+    (site / name).mkdir()
+    found = hyperweb("build", site)
+    assert found.returncode == (2 if name == "site.toml" else 1)
+    assert f"{name}: this is no regular file" in found.stderr
+    assert "hint:" in found.stderr
+    assert public(site) == before
+
+
 def test_a_large_file_stays_a_file(site: Path) -> None:
     (site / "static/big.bin").write_bytes(bytes(range(256)) * 8192)
     report(site)

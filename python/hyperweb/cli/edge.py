@@ -38,7 +38,7 @@ def edge(
         origins,
         listen=f"{bracketed(host)}:{port}",
         threads=threads or cores(),
-        cache_bytes=cache_bytes(memory),
+        cache_bytes=cache_bytes(memory, "`--memory`"),
         metrics=metrics,
         state=state / ".hyperweb",
     )

@@ -276,7 +276,7 @@ def free_port(host: str, port: int) -> int:
         return found
 
 
-def cache_bytes(setting: str | int) -> int:
+def cache_bytes(setting: str | int, name: str = "`cache.memory`") -> int:
     """Returns the bytes the memory cache may use; `auto` is a tenth of what the control group or the machine has.
 
     Raises:
@@ -294,7 +294,7 @@ def cache_bytes(setting: str | int) -> int:
                 return int(float(text.removesuffix(unit)) * units[unit])
             except ValueError:
                 break
-    raise ServeError(f"`cache.memory` is no size: {setting!r}", hint='write it like "256MB", or "auto"')
+    raise ServeError(f"{name} is no size: {setting!r}", hint='write it like "256MB", or "auto"')
 
 
 def machine_memory() -> int:

@@ -486,6 +486,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_file_cannot_say_what_is_ignored() {
+        let (_folder, root) = site();
+        fs::create_dir(root.join(".buildignore")).unwrap();
+        let errors = Sources::new(&root, &root.join("s"), 1000).scan(false).unwrap_err();
+        assert_eq!(errors[0].file.as_deref(), Some(".buildignore"));
+    }
+
+    #[test]
     fn what_cannot_be_used_is_named() {
         let (folder, root) = site();
         fs::write(folder.path().join("secret"), "s").unwrap();
