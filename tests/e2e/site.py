@@ -174,7 +174,7 @@ def serving(root: Path, *options: str, wait_for: str = "/") -> Iterator[Running]
     )
     server = Running(process, port)
     try:
-        _wait(server, wait_for)
+        wait_up(server, wait_for)
         yield server
         children = server.children()
         process.send_signal(signal.SIGTERM)
@@ -187,7 +187,8 @@ def serving(root: Path, *options: str, wait_for: str = "/") -> Iterator[Running]
             process.communicate()
 
 
-def _wait(server: Running, path: str) -> None:
+def wait_up(server: Running, path: str) -> None:
+    """Waits until a server answers a path with 200."""
     for _ in range(600):
         if server.process.poll() is not None:
             raise AssertionError(server.process.communicate()[0])

@@ -56,6 +56,8 @@ def _text(found: dict[str, Any], before: dict[str, Any] | None) -> str:
     lines = [f"{label:>16}  {found[name]:,}" for name, label in _SHOWN]
     statuses = "  ".join(f"{number}xx {count:,}" for number, count in enumerate(found["statuses"], start=1) if count)
     lines.append(f"{'statuses':>16}  {statuses or '-'}")
+    refused = "  ".join(f"{name} {count:,}" for name, count in found["refused"].items() if count)
+    lines.append(f"{'refused':>16}  {refused or '-'}")
     if before is not None:
         lines.append(f"{'per second':>16}  {found['requests'] - before['requests']:,}\n")
     return "\n".join(lines)

@@ -82,6 +82,45 @@ class ServeSettings(Section, frozen=True):
     max_body: Annotated[int, said("The largest request body accepted.", unit="bytes", ge=0)] = 10_485_760
 
 
+class LimitSettings(Section, frozen=True):
+    """What a client may ask of the edge; one that asks for more is refused."""
+
+    target: Annotated[
+        int, said("The longest path and query; a longer one is answered with 414.", unit="bytes", ge=64, le=65536)
+    ] = 8192
+    head: Annotated[
+        int,
+        said("The largest request line and header fields; 431 beyond.", unit="bytes", ge=1024, le=1_048_576),
+    ] = 32_768
+    fields: Annotated[int, said("The most header fields of a request; 431 beyond.", ge=8, le=128)] = 128
+    head_time: Annotated[
+        float, said("How long a request's head may take to come; 408 then.", unit="seconds", gt=0, le=3600)
+    ] = 15.0
+    body_time: Annotated[
+        float, said("How long a client may send nothing of a body; 408 then.", unit="seconds", gt=0, le=3600)
+    ] = 30.0
+    idle_time: Annotated[
+        float, said("How long a connection without a request is kept.", unit="seconds", gt=0, le=86_400)
+    ] = 75.0
+    write_time: Annotated[
+        float,
+        said("A client that takes nothing of an answer for so long is given up.", unit="seconds", gt=0, le=3600),
+    ] = 60.0
+    answer_time: Annotated[
+        float,
+        said("How long a worker or origin may take to begin its answer; 504 then.", unit="seconds", gt=0, le=3600),
+    ] = 60.0
+    connections: Annotated[int, said("Connections at a time; 0 is any number. 503 beyond.", ge=0)] = 20_000
+    address_connections: Annotated[
+        int,
+        said("Connections at a time of one address, or one network of IPv6 (/64); 0 is any number. 503 beyond.", ge=0),
+    ] = 0
+    requests: Annotated[int, said("Requests on one connection, which is closed then.", ge=1)] = 1_000_000
+    variants: Annotated[
+        int, said("Variants of one address, by `Vary`, that are kept at a time; beyond, they are begun anew.", ge=1)
+    ] = 200
+
+
 class ClientSettings(Section, frozen=True):
     """What runs in the browser."""
 
@@ -113,6 +152,7 @@ class Settings(Section, frozen=True):
     build: BuildSettings = BuildSettings()
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
+    limits: LimitSettings = LimitSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()
     aliases: Annotated[dict[_OLD_PATH, _TARGET], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from hyperweb import _core
 from hyperweb.serve._kept import Kept
+from hyperweb.serve._path import is_hostile, refuse_path
 
 if TYPE_CHECKING:
     import asyncio
@@ -61,6 +62,9 @@ class DirectApp:
         self._app.__rsgi_del__(loop)
 
     async def _serve(self, scope: Scope, proto: Proto) -> None:
+        if is_hostile(scope.path):
+            refuse_path(proto)
+            return
         reads = scope.proto == "http" and scope.method in {"GET", "HEAD"}
         if reads and self._answer(scope, proto, missing=False):
             return

@@ -10,6 +10,7 @@ import msgspec
 
 from hyperweb import _core
 from hyperweb.serve._errors import ServeError
+from hyperweb.serve._limits import raise_descriptors
 from hyperweb.serve._runtime import Runtime
 
 if TYPE_CHECKING:
@@ -30,11 +31,20 @@ class Front:
         threads: Threads of the edge.
         cache_bytes: The most bytes of responses it keeps.
         metrics: Whether requests are counted.
+        limits: What clients may ask, as the edge takes it.
         state: The folder that notes where it can be reached, for `hyperweb stats` and `hyperweb purge`.
     """
 
     def __init__(
-        self, origins: Sequence[str], *, listen: str, threads: int, cache_bytes: int, metrics: bool, state: Path
+        self,
+        origins: Sequence[str],
+        *,
+        listen: str,
+        threads: int,
+        cache_bytes: int,
+        metrics: bool,
+        limits: dict[str, int],
+        state: Path,
     ) -> None:
         self._origins = list(origins)
         self._state = state
@@ -45,6 +55,7 @@ class Front:
             "admin_socket": str(self._runtime.admin),
             "cache_bytes": cache_bytes,
             "metrics": metrics,
+            "limits": limits,
             "sites": [{"name": _NAME}],
         }
 
@@ -60,6 +71,7 @@ class Front:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        raise_descriptors()
         try:
             try:
                 edge = _core.Edge(msgspec.json.encode(self._described))

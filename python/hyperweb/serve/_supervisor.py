@@ -17,6 +17,7 @@ import msgspec
 from hyperweb import _core
 from hyperweb.config._headers import security_headers
 from hyperweb.serve._errors import ServeError
+from hyperweb.serve._limits import edge_limits, raise_descriptors
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
 
@@ -63,6 +64,7 @@ class Supervisor:
             ServeError: It cannot start.
         """
         self._catch_signals()
+        raise_descriptors()
         try:
             self._listen()
             started(self.addresses)
@@ -119,7 +121,7 @@ class Supervisor:
             "admin_socket": str(self._runtime.admin),
             "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
             "metrics": settings.metrics,
-            "limits": {"body_bytes": settings.max_body},
+            "limits": edge_limits(self.sites[0].settings.limits, settings.max_body),
             "sites": [
                 {
                     "name": site.name,

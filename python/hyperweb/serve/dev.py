@@ -19,6 +19,7 @@ from hyperweb.errors import HyperwebError
 from hyperweb.serve._app import Templates, add_page
 from hyperweb.serve._error_page import error_page
 from hyperweb.serve._handlers import load_handlers
+from hyperweb.serve._path import is_hostile, refuse_path
 from hyperweb.serve._supervisor import free_port
 from hyperweb.site._documents import site_error
 from hyperweb.site._renderer import Renderer
@@ -141,6 +142,9 @@ class DevServer:
         return Response(error_page([error], self.config.root, request=request) + _SCRIPT, 500, dict(_HTML))
 
     async def _serve(self, scope: Scope, proto: Any) -> None:
+        if is_hostile(scope.path):
+            refuse_path(proto)
+            return
         if scope.path == "/_hyperweb/reload":
             await self._stream(proto)
             return

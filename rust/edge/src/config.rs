@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+/// There is room for so many header fields; a limit may be lower.
+pub(crate) const MOST_FIELDS: usize = 128;
+
 /// The edge's settings.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Config {
@@ -43,16 +46,22 @@ pub struct SiteConfig {
     pub headers: Vec<(String, String)>,
 }
 
-/// Bounds on what a client may ask for. Times are in milliseconds.
+/// Bounds on what a client may ask for. Times are in milliseconds, and zero connections are any number.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(default)]
 pub struct Limits {
+    /// Bytes of the request target.
+    pub target_bytes: usize,
     /// Bytes of the request line and all header fields.
     pub head_bytes: usize,
+    /// Header fields of a request.
+    pub fields: usize,
     /// Bytes of a request's body.
     pub body_bytes: u64,
     /// How long a head may take to arrive.
     pub head_time: u64,
+    /// How long a client may send nothing of a body.
+    pub body_time: u64,
     /// How long a connection may be idle.
     pub idle_time: u64,
     /// How long a client may take nothing of what it is sent.
@@ -61,21 +70,33 @@ pub struct Limits {
     pub worker_time: u64,
     /// How long a request waits for a worker when there is none.
     pub no_worker_time: u64,
-    /// Connections for each thread.
-    pub connections: usize,
+    /// Connections at a time.
+    pub connections: u64,
+    /// Connections at a time of one address.
+    pub address_connections: u64,
+    /// Requests of one connection, after which it is closed.
+    pub requests: u64,
+    /// Variants of one address that are kept at a time.
+    pub variants: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            target_bytes: 8 << 10,
             head_bytes: 32 << 10,
+            fields: MOST_FIELDS,
             body_bytes: 10 << 20,
             head_time: 15_000,
+            body_time: 30_000,
             idle_time: 75_000,
             write_time: 60_000,
             worker_time: 60_000,
             no_worker_time: 5000,
             connections: 20_000,
+            address_connections: 0,
+            requests: 1_000_000,
+            variants: 200,
         }
     }
 }

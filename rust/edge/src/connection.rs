@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
@@ -222,9 +221,4 @@ pub(crate) fn place_of(part: &[u8], bytes: &[u8]) -> Range<usize> {
         return 0..0;
     }
     at..at + part.len()
-}
-
-/// Whether a client's body has anything in it.
-pub(crate) fn is_empty(body: &RequestBody) -> bool {
-    body.is_end_stream()
 }

@@ -1,7 +1,7 @@
 //! The direct path: plain requests, each with one read and one write.
 //!
 //! What is plain: a GET or HEAD of HTTP/1.1 in origin form, with one Host and no body, for what is in the pack or has a
-//! handler. Anything else goes to hyper, with all that was read and not yet answered, and stays there.
+//! handler. Anything else is read by the same parser, and answered by [`http1`].
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,12 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use bytes::{Bytes, BytesMut};
+use http::Method;
 use http_body::Body as _;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use hyperweb_pack::{Body, Variant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -23,31 +20,35 @@ use tokio::time::{Sleep, sleep};
 use crate::answer::{Answer, Head};
 use crate::body::InFlight;
 use crate::clock;
-use crate::config::Limits;
-use crate::connection::place_of;
+use crate::config::{Limits, MOST_FIELDS};
 use crate::fetch::{Asked, Fetched, fetch};
+use crate::http1::{self, gone, note, refuse};
+use crate::http2::{self, PREFACE};
 use crate::metrics::Source;
 use crate::policy::request_may_use;
-use crate::replay::Replay;
+use crate::refusal::Refusal;
+use crate::request::{self, Manners, Request, has_whole_line_ends, is_host, unparsed};
 use crate::responses::Found;
-use crate::service::serve;
 use crate::shared::ThreadState;
 use crate::site::Site;
-use crate::write::{write_all, write_response};
+use crate::write::{End, write_all, write_response};
 
-const MOST_FIELDS: usize = 100;
 const FIRST_READ: usize = 8 << 10;
 
 /// What becomes of the bytes at the beginning of the buffer.
 enum Next {
     /// A response was written for so many bytes; the connection goes on, or not.
-    Answered { used: usize, close: bool },
+    Answered {
+        used: usize,
+        close: bool,
+    },
     /// The head is not whole yet.
     More,
-    /// This is not for here.
-    HandOver,
-    /// This is no HTTP; it is answered so, and the connection closed.
-    Refuse(&'static [u8]),
+    /// This is not for here. Its head has so many bytes.
+    General(Box<(Request, Manners)>, usize),
+    /// This is HTTP/2.
+    Http2,
+    Refuse(Refusal),
 }
 
 /// Serves one connection to its end.
@@ -60,10 +61,12 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
     // What the wait ends: an idle connection, or a head that does not come to its end.
     let mut since = Instant::now();
     let mut in_head = false;
+    let mut left = limits.requests;
     loop {
         while start < end {
             let Some(bytes) = buffer.get(start..end) else { return };
-            match respond(&state, &stream, bytes, &peer).await {
+            left = left.saturating_sub(1);
+            match respond(&state, &stream, bytes, &peer, left == 0).await {
                 Ok(Next::Answered { used, close }) => {
                     start += used;
                     since = Instant::now();
@@ -73,60 +76,59 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
                     }
                 }
                 Ok(Next::More) => {
+                    left += 1;
                     if !in_head {
                         since = Instant::now();
                         in_head = true;
                     }
                     break;
                 }
-                Ok(Next::HandOver) if has_fragment(bytes) => {
-                    let _ = write_all(&stream, [BAD], &limits).await;
+                Ok(Next::General(request, used)) => {
+                    let read = BytesMut::from(bytes.get(used..).unwrap_or_default());
+                    let Some((goes_on, read)) = http1::answer(&state, stream, *request, read, &peer).await else {
+                        return;
+                    };
+                    stream = goes_on;
+                    buffer.clear();
+                    buffer.extend_from_slice(&read);
+                    (start, end) = (0, read.len());
+                    buffer.resize(end.max(FIRST_READ), 0);
+                    since = Instant::now();
+                    in_head = false;
+                }
+                Ok(Next::Http2) => {
+                    return http2::connection(state, stream, Bytes::copy_from_slice(bytes), peer).await;
+                }
+                Ok(Next::Refuse(refusal)) => return refuse(&state, stream, refusal, &peer).await,
+                Err(error) => {
+                    if error.kind() == io::ErrorKind::TimedOut {
+                        note(&state, Refusal::SlowReader, &peer);
+                    }
                     return;
                 }
-                Ok(Next::HandOver) => return hand_over(state, stream, Bytes::copy_from_slice(bytes), peer).await,
-                Ok(Next::Refuse(response)) => {
-                    // The client may have gone, which is what it is told to do.
-                    let _ = write_all(&stream, [response], &limits).await;
-                    return;
-                }
-                Err(_) => return,
             }
         }
         buffer.copy_within(start..end, 0);
         (start, end) = (0, end - start);
         if end >= limits.head_bytes {
-            let _ = write_all(&stream, [TOO_LARGE], &limits).await;
-            return;
+            return refuse(&state, stream, Refusal::LargeHead, &peer).await;
         }
         if end == buffer.len() {
             buffer.resize((buffer.len() * 2).min(limits.head_bytes), 0);
         }
-        match read(
-            &mut stream,
-            buffer.get_mut(end..).unwrap_or_default(),
-            wait.as_mut(),
-            &mut since,
-            in_head,
-            &limits,
-        )
-        .await
-        {
-            Some(0) | None => return,
-            Some(count) => end += count,
+        let space = buffer.get_mut(end..).unwrap_or_default();
+        match read(&mut stream, space, wait.as_mut(), &mut since, in_head, &limits).await {
+            Ok(0) => return,
+            Ok(count) => end += count,
+            Err(error) if error.kind() == io::ErrorKind::TimedOut && in_head => {
+                return refuse(&state, stream, Refusal::SlowHead, &peer).await;
+            }
+            Err(_) => return,
         }
     }
 }
 
-/// Whether the request line has a fragment in it, which no target has (RFC 9112, section 3.2). Hyper drops one without a
-/// word, so it is refused before hyper sees it.
-fn has_fragment(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .take_while(|byte| **byte != b'\n')
-        .any(|byte| *byte == b'#')
-}
-
-/// Reads what there is, or waits for it; none when the time is over.
+/// Reads what there is, or waits for it; it times out.
 ///
 /// This is the stream's own read and not `try_read`: after one that did not fill the space it knows that there is no
 /// more, and waits without asking the system again.
@@ -137,7 +139,7 @@ async fn read(
     since: &mut Instant,
     in_head: bool,
     limits: &Limits,
-) -> Option<usize> {
+) -> io::Result<usize> {
     let allowed = Duration::from_millis(if in_head { limits.head_time } else { limits.idle_time });
     if in_head {
         // The timer may still be that of an idle connection, which is allowed to wait longer.
@@ -149,47 +151,59 @@ async fn read(
     loop {
         tokio::select! {
             biased;
-            count = stream.read(space) => return count.ok(),
+            count = stream.read(space) => return count,
             () = wait.as_mut() => {
                 // One timer for the whole connection: it is set anew only when it runs out.
-                let left = allowed.checked_sub(since.elapsed()).filter(|left| !left.is_zero())?;
+                let left = allowed.checked_sub(since.elapsed()).filter(|left| !left.is_zero());
+                let left = left.ok_or(io::ErrorKind::TimedOut)?;
                 wait.as_mut().reset(tokio::time::Instant::now() + left);
             }
         }
     }
 }
 
-async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], peer: &str) -> io::Result<Next> {
-    if !bytes.starts_with(b"GET /") && !bytes.starts_with(b"HEAD /") {
-        return Ok(if b"GET /".starts_with(bytes) || b"HEAD /".starts_with(bytes) {
-            Next::More
-        } else {
-            Next::HandOver
-        });
-    }
+async fn respond(
+    state: &Arc<ThreadState>,
+    stream: &TcpStream,
+    bytes: &[u8],
+    peer: &str,
+    is_last: bool,
+) -> io::Result<Next> {
+    let limits = &state.shared.limits;
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut []);
     let used = match request.parse_with_uninit_headers(bytes, &mut fields) {
         Ok(httparse::Status::Complete(used)) => used,
-        Ok(httparse::Status::Partial) => return Ok(Next::More),
-        Err(httparse::Error::TooManyHeaders) => return Ok(Next::Refuse(TOO_LARGE)),
-        Err(_) => return Ok(Next::Refuse(BAD)),
+        Ok(httparse::Status::Partial) => return Ok(unfinished(bytes, limits)),
+        Err(_) if PREFACE.starts_with(bytes.get(..PREFACE.len()).unwrap_or(bytes)) => {
+            let is_whole = bytes.len() >= PREFACE.len();
+            return Ok(if is_whole { Next::Http2 } else { Next::More });
+        }
+        Err(error) => return Ok(Next::Refuse(unparsed(bytes, error))),
     };
-    if is_framed_twice(&request) {
-        return Ok(Next::Refuse(BAD));
+    let head = bytes.get(..used).unwrap_or(bytes);
+    if let Some(refusal) = refused(&request, head, limits) {
+        return Ok(Next::Refuse(refusal));
     }
+    let general = || match Request::of(&request, head) {
+        Ok((asked, mut manners)) => {
+            manners.close |= is_last;
+            Next::General(Box::new((asked, manners)), used)
+        }
+        Err(refusal) => Next::Refuse(refusal),
+    };
     let Some(plain) = Plain::read(&request) else {
-        return Ok(Next::HandOver);
+        return Ok(general());
     };
     let site = state.shared.sites.find(plain.host);
     let Some(target) = request.path.and_then(|path| site.target(path)) else {
-        return Ok(Next::HandOver);
+        return Ok(general());
     };
     let started = state.shared.measures.then(Instant::now);
     let build = site.build.load();
     let mut found = build.answer(&target, &plain.head);
     // A response that could be sent before a drain began is the last of its connection.
-    let close = plain.close || state.shared.draining.load(Ordering::Relaxed);
+    let close = plain.close || is_last || state.shared.draining.load(Ordering::Relaxed);
     if matches!(found, Answer::Missing) {
         if build.has_route(&target) {
             drop(build);
@@ -199,12 +213,12 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
                 send_hit(state, stream, &hit, close, started).await?;
                 return Ok(Next::Answered { used, close });
             }
-            let Some(headers) = fields_of(&request, bytes.get(..used).unwrap_or(bytes)) else {
-                return Ok(Next::HandOver);
+            let Some(headers) = request::fields(&request, head) else {
+                return Ok(general());
             };
             let method = if plain.head.is_head { Method::HEAD } else { Method::GET };
             if !request_may_use(&method, &headers) {
-                return Ok(Next::HandOver);
+                return Ok(general());
             }
             let asked = Asked::new(method, headers, &target, plain.host, peer);
             make(state, stream, site, asked, close, started).await?;
@@ -213,7 +227,7 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
         found = build.not_found(&plain.head).unwrap_or(Answer::Missing);
     }
     if !build.may_send(&found) {
-        return Ok(Next::HandOver);
+        return Ok(general());
     }
     let (status, line, sent): (u16, &[u8], &[u8]) = match &found {
         Answer::Whole {
@@ -233,7 +247,7 @@ async fn respond(state: &Arc<ThreadState>, stream: &TcpStream, bytes: &[u8], pee
             (*status, line, sent)
         }
         Answer::NotModified(variant) => (304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head()),
-        _ => return Ok(Next::HandOver),
+        _ => return Ok(general()),
     };
     let _flight = InFlight::new(Arc::clone(state));
     let mut prefix = [0; 128];
@@ -294,42 +308,44 @@ async fn make(
     };
     let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
     let took = started.map(|started| started.elapsed());
-    write_response(stream, response, is_head, close, &state.shared.limits).await?;
+    let end = End {
+        is_head,
+        close,
+        is_old: false,
+    };
+    write_response(stream, response, end, &state.shared.limits).await?;
     if let Some(took) = took {
         state.metrics.count(source, status, size.unwrap_or(0), took);
     }
     Ok(())
 }
 
-/// Waits until the client has closed the connection; for ever where it sends more first.
-async fn gone(stream: &TcpStream) {
-    if let Ok(1..) = stream.peek(&mut [0]).await {
-        std::future::pending::<()>().await;
+/// Why a head that was parsed is refused all the same, whatever it asks for.
+fn refused(request: &httparse::Request<'_, '_>, head: &[u8], limits: &Limits) -> Option<Refusal> {
+    if !has_whole_line_ends(head) {
+        return Some(Refusal::Malformed);
+    }
+    if request.headers.len() > limits.fields {
+        return Some(Refusal::ManyFields);
+    }
+    let is_long = request.path.is_some_and(|path| path.len() > limits.target_bytes);
+    is_long.then_some(Refusal::LongTarget)
+}
+
+/// What becomes of a head that is not whole: a target that is too long is not waited for.
+fn unfinished(bytes: &[u8], limits: &Limits) -> Next {
+    // The method, the version and what is between them have less than this.
+    let longest = limits.target_bytes + 64;
+    let is_long = bytes.len() > longest && !bytes.iter().take(longest).any(|byte| *byte == b'\n');
+    if is_long {
+        Next::Refuse(Refusal::LongTarget)
+    } else {
+        Next::More
     }
 }
 
-/// The fields of a request as the rest of the edge takes them; the values share one copy of its bytes.
-fn fields_of(request: &httparse::Request<'_, '_>, head: &[u8]) -> Option<HeaderMap> {
-    let copy = Bytes::copy_from_slice(head);
-    let mut headers = HeaderMap::with_capacity(request.headers.len() + 8);
-    for field in request.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
-        let value = HeaderValue::from_maybe_shared(copy.slice(place_of(field.value, head))).ok()?;
-        headers.append(name, value);
-    }
-    Some(headers)
-}
-
-/// Whether a request says in two ways where its body ends: what one server takes for a body another takes for the next
-/// request (RFC 9112, section 6.3).
-fn is_framed_twice(request: &httparse::Request<'_, '_>) -> bool {
-    let has = |name: &str| {
-        request
-            .headers
-            .iter()
-            .any(|field| field.name.eq_ignore_ascii_case(name))
-    };
-    has("transfer-encoding") && has("content-length")
+fn is_either(name: &[u8], one: &[u8], other: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(one) || name.eq_ignore_ascii_case(other)
 }
 
 fn is_file(variant: &Variant<'_>) -> bool {
@@ -359,7 +375,10 @@ struct Plain<'a> {
 impl<'a> Plain<'a> {
     /// None where a field is not plain: it is there twice, or asks for what is not done here.
     fn read(request: &httparse::Request<'_, 'a>) -> Option<Self> {
-        if request.version != Some(1) {
+        if request.version != Some(1) || !matches!(request.method, Some("GET" | "HEAD")) {
+            return None;
+        }
+        if !request.path.is_some_and(|path| path.starts_with('/')) {
             return None;
         }
         let mut host = None;
@@ -392,8 +411,9 @@ impl<'a> Plain<'a> {
                 5 if name.eq_ignore_ascii_case(b"range") => return None,
                 6 if name.eq_ignore_ascii_case(b"expect") => return None,
                 7 if name.eq_ignore_ascii_case(b"upgrade") => return None,
-                14 if name.eq_ignore_ascii_case(b"content-length") => return None,
-                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => return None,
+                // With an underscore they are refused.
+                14 if is_either(name, b"content-length", b"content_length") => return None,
+                17 if is_either(name, b"transfer-encoding", b"transfer_encoding") => return None,
                 _ => continue,
             };
             if slot.is_some() {
@@ -401,10 +421,7 @@ impl<'a> Plain<'a> {
             }
             *slot = Some(std::str::from_utf8(field.value).ok()?);
         }
-        let host = host.filter(|host| {
-            host.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
-        })?;
+        let host = host.filter(|host| is_host(host))?;
         is_simple &= head.if_none_match.is_none() && head.if_modified_since.is_none();
         Some(Self {
             host,
@@ -414,40 +431,3 @@ impl<'a> Plain<'a> {
         })
     }
 }
-
-async fn hand_over(state: Arc<ThreadState>, stream: TcpStream, before: Bytes, peer: Arc<str>) {
-    let limits = state.shared.limits;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(limits.head_time))
-        .max_headers(MOST_FIELDS)
-        .max_buf_size(limits.head_bytes.max(8192))
-        .auto_date_header(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(1000)
-        .max_header_list_size(32 << 10)
-        .auto_date_header(false);
-    let shared = Arc::clone(&state.shared);
-    let service = service_fn(move |request| serve(Arc::clone(&state), Arc::clone(&peer), request));
-    let connection = builder.serve_connection(TokioIo::new(Replay::new(before, stream)), service);
-    tokio::pin!(connection);
-    let mut beat = tokio::time::interval(Duration::from_millis(200));
-    loop {
-        tokio::select! {
-            // A connection that fails has nobody left to tell.
-            _ = connection.as_mut() => return,
-            _ = beat.tick() => {
-                if shared.draining.load(Ordering::Relaxed) {
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-        }
-    }
-}
-
-const BAD: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 23\r\nconnection: close\r\n\r\nThis is no valid HTTP.\n";
-const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain\r\ncontent-length: 32\r\nconnection: close\r\n\r\nThe request's head is too large\n";

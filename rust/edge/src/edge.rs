@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::admin;
+use crate::admission::Admission;
 use crate::config::Config;
 use crate::error::EdgeError;
 use crate::fetch::MOST_WAIT;
@@ -58,13 +59,14 @@ impl Edge {
         let (sites, unverified) = Sites::open(&config.sites, threads)?;
         let shared = Arc::new(Shared {
             sites,
-            responses: Responses::new(config.cache_bytes),
+            responses: Responses::limited(config.cache_bytes, config.limits.variants),
             // No age limit: the worker's own time limit ends every lead.
             flights: Coalescer::with_limits(FlightLimits {
                 wait: Some(MOST_WAIT),
                 ..FlightLimits::default()
             }),
             limits: config.limits,
+            admission: Admission::default(),
             measures: config.metrics,
             draining: AtomicBool::new(false),
         });

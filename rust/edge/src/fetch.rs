@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, LOCATION, TRANSFER_ENCODING};
+use http::header::{
+    AGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, LOCATION, TRANSFER_ENCODING,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyperweb_cache::{Inserted, Joined, LeaderGuard};
 
 use crate::body::{Body, RequestBody};
 use crate::clock;
-use crate::connection::{Failed, SentBody, is_empty};
+use crate::connection::{Failed, SentBody};
 use crate::fields::write_fields;
+use crate::framing::number;
 use crate::incoming::Incoming;
 use crate::metrics::Source;
 use crate::policy::{self, Receipt};
@@ -43,8 +46,25 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     HeaderName::from_static("proxy-authentication-info"),
     HeaderName::from_static("proxy-connection"),
 ];
-/// Fields only the edge may set: a client's own say nothing.
-const FROM_THE_EDGE: [HeaderName; 2] = [HeaderName::from_static("x-real-ip"), http::header::FORWARDED];
+/// Fields only the edge may set: a client's own say nothing. Some programs believe them about the address that is asked
+/// for, which would let one client decide what others are answered from the cache.
+const FROM_THE_EDGE: [HeaderName; 8] = [
+    HeaderName::from_static("x-real-ip"),
+    http::header::FORWARDED,
+    HeaderName::from_static("x-host"),
+    HeaderName::from_static("x-original-host"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-rewrite-url"),
+    HeaderName::from_static("x-http-host-override"),
+    HeaderName::from_static("x-client-ip"),
+];
+const FORWARDED_PREFIX: &str = "x-forwarded-";
+/// Fields that make a request one of another method for some programs. A GET is answered as a GET.
+const OVERRIDES: [HeaderName; 3] = [
+    HeaderName::from_static("x-http-method"),
+    HeaderName::from_static("x-http-method-override"),
+    HeaderName::from_static("x-method-override"),
+];
 /// What makes a request one for less than the whole response.
 const CONDITIONS: [HeaderName; 6] = [
     http::header::IF_NONE_MATCH,
@@ -85,9 +105,7 @@ impl Asked {
         peer: &str,
     ) -> Self {
         strip_connection(&mut headers);
-        for name in &FROM_THE_EDGE {
-            headers.remove(name);
-        }
+        strip_claims(&mut headers, &method);
         // What the client said of these is replaced; a value that cannot be one leaves none.
         let mut set = |name: HeaderName, value: Option<HeaderValue>| match value {
             Some(value) => drop(headers.insert(name, value)),
@@ -182,6 +200,23 @@ fn strip_connection(headers: &mut HeaderMap) {
     }
 }
 
+/// Takes off what a client has no say in.
+fn strip_claims(headers: &mut HeaderMap, method: &Method) {
+    for name in &FROM_THE_EDGE {
+        headers.remove(name);
+    }
+    let forwarded = |name: &&HeaderName| name.as_str().starts_with(FORWARDED_PREFIX);
+    let named: Vec<HeaderName> = headers.keys().filter(forwarded).cloned().collect();
+    for name in &named {
+        headers.remove(name);
+    }
+    if policy::is_safe(method) {
+        for name in &OVERRIDES {
+            headers.remove(name);
+        }
+    }
+}
+
 /// Takes off the fields that `Connection` names.
 fn strip_named(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
@@ -197,8 +232,8 @@ fn strip_named(headers: &mut HeaderMap) {
 }
 
 /// Passes a request on with its body, and the response back, keeping nothing.
-pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, body: RequestBody) -> Fetched {
-    let body = (!is_empty(&body)).then(|| SentBody {
+pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, body: Option<RequestBody>) -> Fetched {
+    let body = body.map(|body| SentBody {
         is_chunked: !asked.headers.contains_key(CONTENT_LENGTH),
         body,
     });
@@ -556,6 +591,10 @@ fn finished(mut response: Response<Body>, site: &Site, status: &str) -> Response
     let headers = response.headers_mut();
     strip_connection(headers);
     strip_internal(headers);
+    if headers.get(AGE).is_some_and(|age| number(age.as_bytes()).is_none()) {
+        // What is no age is passed on to nobody (RFC 9111, section 5.1).
+        headers.remove(AGE);
+    }
     if !site.is_origin() {
         // Which server our own Python runs behind is nobody's business.
         headers.remove(http::header::SERVER);

@@ -1,8 +1,10 @@
-//! Where a worker's body ends (RFC 9112, sections 6.3 and 7.1). No socket.
+//! Where a body ends, a worker's or a client's (RFC 9112, sections 6.3 and 7.1). No socket.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
+
+use crate::request::has_whole_line_ends;
 
 /// The longest line of a chunk's size with its extensions, and of all trailer fields.
 const LONGEST_LINE: usize = 8 << 10;
@@ -102,7 +104,10 @@ impl Framing {
                     *self = Self::ChunkSize;
                 }
                 Self::ChunkSize => match httparse::parse_chunk_size(read) {
-                    Ok(httparse::Status::Complete((used, size))) => {
+                    Ok(httparse::Status::Complete((used, size)))
+                        if read.first().is_some_and(u8::is_ascii_hexdigit)
+                            && has_whole_line_ends(read.get(..used).unwrap_or_default()) =>
+                    {
                         read.advance(used);
                         *self = if size == 0 { Self::Trailers } else { Self::Chunk(size) };
                     }
@@ -112,7 +117,9 @@ impl Framing {
                 Self::Trailers => {
                     let mut fields = [httparse::EMPTY_HEADER; 32];
                     match httparse::parse_headers(read, &mut fields) {
-                        Ok(httparse::Status::Complete((used, _))) => {
+                        Ok(httparse::Status::Complete((used, _)))
+                            if has_whole_line_ends(read.get(..used).unwrap_or_default()) =>
+                        {
                             read.advance(used);
                             *self = Self::End;
                         }
@@ -128,15 +135,19 @@ impl Framing {
 fn length(headers: &HeaderMap) -> Result<Option<u64>, Misframed> {
     let mut found = None;
     for value in headers.get_all(CONTENT_LENGTH) {
-        let text = value.to_str().map_err(|_| Misframed)?;
-        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let length = text.parse().ok().filter(|_| digits).ok_or(Misframed)?;
+        let length = number(value.as_bytes()).ok_or(Misframed)?;
         if found.is_some_and(|other: u64| other != length) {
             return Err(Misframed);
         }
         found = Some(length);
     }
     Ok(found)
+}
+
+/// A length: digits and nothing else (RFC 9110, section 8.6).
+pub(crate) fn number(bytes: &[u8]) -> Option<u64> {
+    let digits = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(bytes).ok()?.parse().ok().filter(|_| digits)
 }
 
 fn is_chunked(headers: &HeaderMap) -> Result<bool, Misframed> {
@@ -223,6 +234,12 @@ mod tests {
             b"-1\r\n",
             b"11111111111111111\r\n",
             b"\n4\r\n",
+            b" 4\r\n",
+            b"4;x\n\r\n",
+            b"4\nabcd",
+            b"\r\n",
+            b";\r\n",
+            b"0\r\nX: y\n\r\n",
         ] {
             assert_eq!(read(Framing::ChunkSize, &[bad]), Err(Misframed), "{bad:?}");
         }

@@ -1,12 +1,13 @@
 //! The edge: answers what is packed or cached, and asks the workers for the rest.
 //!
 //! A connection begins on the direct path ([`direct`]), which answers plain requests for packed responses with one read
-//! and one write. Everything else is handed, with the bytes already read, to hyper and the [`service`] behind it. Both
-//! ask the same pure function, [`answer`], what to send.
+//! and one write. All other requests of HTTP/1.1 are read by the same parser and answered by the [`service`], as are those
+//! of HTTP/2, which hyper reads. All ask the same pure function, [`answer`], what to send.
 
 #![forbid(unsafe_code)]
 
 mod admin;
+mod admission;
 pub mod answer;
 mod body;
 mod clock;
@@ -20,14 +21,19 @@ mod fetch;
 mod fields;
 mod framing;
 mod head;
+mod http1;
+mod http2;
 mod incoming;
+mod log;
 mod metrics;
 mod negotiate;
 mod path;
 mod policy;
 mod purge;
 mod range;
+mod refusal;
 mod replay;
+mod request;
 pub mod responses;
 mod service;
 mod shared;
@@ -35,6 +41,7 @@ mod site;
 mod store;
 mod stream;
 mod thread;
+mod upload;
 mod upstream;
 mod write;
 
@@ -43,3 +50,4 @@ pub use edge::{Edge, Reloaded};
 pub use error::EdgeError;
 pub use metrics::Stats;
 pub use purge::Purge;
+pub use refusal::Refused;

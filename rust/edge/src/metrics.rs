@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::refusal::{Refusal, Refused};
+
 /// Latencies are counted by the power of two of their microseconds.
 const BUCKETS: usize = 32;
 
@@ -19,6 +21,7 @@ pub(crate) struct Metrics {
     bytes: AtomicU64,
     statuses: [AtomicU64; 6],
     latencies: [AtomicU64; BUCKETS],
+    refused: [AtomicU64; Refusal::COUNT],
     pub(crate) connections: AtomicU64,
     pub(crate) in_flight: AtomicU64,
 }
@@ -49,6 +52,13 @@ impl Metrics {
         let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
         if let Some(latency) = self.latencies.get(bucket.min(BUCKETS - 1)) {
             add(latency, 1);
+        }
+    }
+
+    /// Counts what was refused, also where requests are not counted: it is seldom.
+    pub(crate) fn refuse(&self, refusal: Refusal) {
+        if let Some(counter) = self.refused.get(refusal as usize) {
+            add(counter, 1);
         }
     }
 }
@@ -90,6 +100,8 @@ pub struct Stats {
     /// Requests now with workers.
     pub outstanding: u64,
     pub workers: u64,
+    /// What was refused, by its reason.
+    pub refused: Refused,
     /// Requests of each thread.
     pub threads: Vec<u64>,
 }
@@ -109,6 +121,9 @@ impl Stats {
             stats.connections += get(&thread.connections);
             for (sum, counter) in stats.statuses.iter_mut().zip(thread.statuses.iter().skip(1)) {
                 *sum += get(counter);
+            }
+            for (number, counter) in thread.refused.iter().enumerate() {
+                stats.refused.add(number, get(counter));
             }
             for (sum, counter) in latencies.iter_mut().zip(&thread.latencies) {
                 *sum += get(counter);

@@ -152,6 +152,18 @@ fn items(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The items of a field that is a list of tokens (RFC 9110, section 5.6.1).
+pub(crate) fn list<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let texts = headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    texts
+        .flat_map(|text| text.split(','))
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+}
+
 fn unquoted(text: &str) -> &str {
     text.strip_prefix('"')
         .and_then(|inner| inner.strip_suffix('"'))
@@ -202,6 +214,15 @@ fn is_heuristically_cacheable(status: StatusCode) -> bool {
     )
 }
 
+/// Whether a status is about how this one request was made. It must not become the answer to those that are made well:
+/// anyone could have a page replaced by an error with a field that its maker chokes on.
+fn blames_the_request(status: StatusCode) -> bool {
+    matches!(
+        status.as_u16(),
+        400 | 408 | 411 | 412 | 413 | 415 | 416 | 417 | 421 | 422 | 425 | 426 | 428 | 429 | 431
+    )
+}
+
 /// Returns how long the response to a request may be kept, or none where it may not (RFC 9111, section 3).
 pub(crate) fn storable(
     request: &HeaderMap,
@@ -214,12 +235,10 @@ pub(crate) fn storable(
     if directives.must_understand {
         directives.no_store = !is_heuristically_cacheable(status);
     }
-    // What a malformed request was answered must not become the answer to others, and parts are not put together.
+    // Parts are not put together.
     let is_final = !status.is_informational()
-        && !matches!(
-            status,
-            StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::BAD_REQUEST
-        );
+        && !matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
+        && !blames_the_request(status);
     let varies_on_all = response
         .get_all(VARY)
         .iter()

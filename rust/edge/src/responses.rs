@@ -10,10 +10,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 
 use crate::clock;
+use crate::config::Limits;
 use crate::path::Target;
 use crate::policy::{self, Receipt, Times};
 use crate::purge::Purge;
-use crate::store::{Kept, Stored, is_of_path, key, place, variant_key};
+use crate::store::{Kept, Stored, Variants, is_of_path, key, place, variant_key};
 
 /// A larger response is passed on and not kept.
 pub(crate) const LARGEST: usize = 8 << 20;
@@ -127,18 +128,26 @@ impl Found {
 pub struct Responses {
     cache: Cache<Kept>,
     /// The last number that was given to the variants of a key.
-    variants: AtomicU64,
+    last_number: AtomicU64,
+    /// Variants of a key that are kept at a time.
+    most_variants: u64,
 }
 
 impl Responses {
     /// Keeps at most so many bytes.
     pub fn new(limit_bytes: u64) -> Self {
+        Self::limited(limit_bytes, Limits::default().variants)
+    }
+
+    /// Keeps at most so many bytes, and so many variants of one address.
+    pub(crate) fn limited(limit_bytes: u64, most_variants: u64) -> Self {
         Self {
             cache: Cache::new(Config {
                 limit_bytes,
                 ..Config::default()
             }),
-            variants: AtomicU64::new(0),
+            last_number: AtomicU64::new(0),
+            most_variants: most_variants.max(1),
         }
     }
 
@@ -233,8 +242,8 @@ impl Responses {
         let mut key = primary.to_vec();
         let reader = self.cache.pin();
         let mut found = reader.get(primary, now);
-        if let Some(Kept::VariesOn(names, number)) = found.map(|entry| entry.value) {
-            key = place(variant_key(primary, names, request), *number);
+        if let Some(Kept::VariesOn(variants)) = found.map(|entry| entry.value) {
+            key = place(variant_key(primary, &variants.names, request), variants.number);
             found = reader.get(&key, now);
         }
         let found = found.and_then(|entry| Found::new(&entry, now));
@@ -263,19 +272,31 @@ impl Responses {
             weight: 256,
             ..options.clone()
         };
-        let number = self.number(primary, &stored.varies, now);
-        let names = Kept::VariesOn(Arc::clone(&stored.varies), number);
+        let variants = self.variants(primary, &stored.varies, now);
+        let place = place(stored.variant.clone(), variants.number);
+        if self.cache.pin().get(&place, now).is_none() {
+            variants.count.fetch_add(1, Ordering::Relaxed);
+        }
+        let names = Kept::VariesOn(variants);
         self.cache.insert(primary, names, &marker, token, now);
-        self.cache
-            .insert(&place(stored.variant.clone(), number), response, &options, token, now)
+        self.cache.insert(&place, response, &options, token, now)
     }
 
-    /// The number that the variants of a key have: that of those that are there, or a new one.
-    fn number(&self, primary: &[u8], names: &Arc<[HeaderName]>, now: u64) -> u64 {
+    /// The variants of a key: those that are there, or none yet. Anyone may ask with values that nobody else has, so when
+    /// they are too many they are begun anew; the old ones are found no more, and go as what nobody asks for.
+    fn variants(&self, primary: &[u8], names: &Arc<[HeaderName]>, now: u64) -> Arc<Variants> {
         let reader = self.cache.pin();
         match reader.get(primary, now).map(|entry| entry.value) {
-            Some(Kept::VariesOn(known, number)) if known == names => *number,
-            _ => self.variants.fetch_add(1, Ordering::Relaxed) + 1,
+            Some(Kept::VariesOn(known))
+                if known.names == *names && known.count.load(Ordering::Relaxed) < self.most_variants =>
+            {
+                Arc::clone(known)
+            }
+            _ => Arc::new(Variants {
+                names: Arc::clone(names),
+                number: self.last_number.fetch_add(1, Ordering::Relaxed) + 1,
+                count: AtomicU64::new(0),
+            }),
         }
     }
 

@@ -6,29 +6,33 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{HOST, LOCATION};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::io::AsyncSeekExt;
 
 use crate::answer::{Answer, Head, Reply, ReplyBody, reply};
-use crate::body::{Body, Counted, InFlight};
+use crate::body::{Body, Counted, InFlight, RequestBody};
 use crate::fetch::{Asked, Fetched, dated, fetch, pass, plain};
 use crate::metrics::Source;
 use crate::path::Target;
 use crate::policy::request_may_use;
+use crate::request::{Request, is_host};
 use crate::shared::ThreadState;
 use crate::site::{Build, Site};
 
-/// Answers one request.
+/// Answers one request of HTTP/2.
 pub(crate) async fn serve(
     state: Arc<ThreadState>,
     peer: Arc<str>,
-    request: Request<Incoming>,
+    request: http::Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
     let flight = InFlight::new(Arc::clone(&state));
     let started = state.shared.measures.then(Instant::now);
-    let Fetched { mut response, source } = respond(&state, &peer, request).await;
+    let Fetched { mut response, source } = match taken_over(request, state.shared.limits.body_bytes) {
+        Ok((request, body)) => respond(&state, &peer, request, body).await,
+        Err(response) => edge(*response),
+    };
     dated(response.headers_mut());
     if let Some(started) = started {
         let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
@@ -42,23 +46,62 @@ pub(crate) async fn serve(
     }))
 }
 
-async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming>) -> Fetched {
-    let edge = |response| Fetched {
+/// A request of HTTP/2 as one of any version (RFC 9113, section 8.3.1), or what it is answered at once.
+fn taken_over(
+    request: http::Request<Incoming>,
+    limit: u64,
+) -> Result<(Request, Option<RequestBody>), Box<Response<Body>>> {
+    let (parts, body) = request.into_parts();
+    let refused = |status, text| Err(Box::new(plain(status, text)));
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return refused(StatusCode::NOT_IMPLEMENTED, "This method is not served.\n");
+    }
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let field = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+    let Some(host) = authority.or(field).filter(|host| is_host(host)) else {
+        return refused(StatusCode::BAD_REQUEST, "The request names no host.\n");
+    };
+    let length = http_body::Body::size_hint(&body).lower();
+    if length > limit {
+        return refused(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n");
+    }
+    let body = (!http_body::Body::is_end_stream(&body)).then(|| {
+        let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+        BodyExt::boxed_unsync(body)
+    });
+    let request = Request {
+        target: parts
+            .uri
+            .path_and_query()
+            .map_or_else(|| "/".to_owned(), ToString::to_string),
+        host: host.to_owned(),
+        method: parts.method,
+        headers: parts.headers,
+    };
+    Ok((request, body))
+}
+
+const fn edge(response: Response<Body>) -> Fetched {
+    Fetched {
         response,
         source: Source::Edge,
-    };
-    let (mut parts, body) = request.into_parts();
-    let Some(host) = host(&parts) else {
-        return edge(plain(StatusCode::BAD_REQUEST, "The request names no host.\n"));
-    };
-    let text = parts.uri.path_and_query().map_or("/", |both| both.as_str());
-    let site = state.shared.sites.find(&host);
-    let Some(target) = site.target(text) else {
+    }
+}
+
+/// Finds what answers a request.
+pub(crate) async fn respond(
+    state: &Arc<ThreadState>,
+    peer: &str,
+    mut request: Request,
+    body: Option<RequestBody>,
+) -> Fetched {
+    let site = state.shared.sites.find(&request.host);
+    let Some(target) = site.target(&request.target) else {
         return edge(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
     };
     let build = site.build.load_full();
-    let is_get = matches!(parts.method, Method::GET | Method::HEAD);
-    let field = |name: HeaderName| joined(&parts.headers, &name);
+    let is_get = matches!(request.method, Method::GET | Method::HEAD);
+    let field = |name: HeaderName| joined(&request.headers, &name);
     let fields = [
         field(http::header::ACCEPT_ENCODING),
         field(http::header::IF_NONE_MATCH),
@@ -67,7 +110,7 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         field(http::header::IF_RANGE),
     ];
     let [accept_encoding, if_none_match, if_modified_since, range, if_range] = fields.each_ref().map(Option::as_deref);
-    let is_head = parts.method == Method::HEAD;
+    let is_head = request.method == Method::HEAD;
     let head = Head {
         is_head,
         accept_encoding,
@@ -84,21 +127,12 @@ async fn respond(state: &Arc<ThreadState>, peer: &str, request: Request<Incoming
         };
     }
     if build.has_route(&target) {
-        let may_use = request_may_use(&parts.method, &parts.headers) && http_body::Body::is_end_stream(&body);
-        let headers = std::mem::take(&mut parts.headers);
-        let asked = Asked::new(parts.method.clone(), headers, &target, &host, peer);
+        let may_use = request_may_use(&request.method, &request.headers) && body.is_none();
+        let headers = std::mem::take(&mut request.headers);
+        let asked = Asked::new(request.method.clone(), headers, &target, &request.host, peer);
         if may_use {
             return fetch(state, site, asked).await;
         }
-        let limit = state.shared.limits.body_bytes;
-        if http_body::Body::size_hint(&body).lower() > limit {
-            return edge(plain(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "The request's body is too large.\n",
-            ));
-        }
-        let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-        let body = BodyExt::boxed_unsync(body);
         return pass(state, site, &asked, body).await;
     }
     if !is_get {
@@ -122,24 +156,6 @@ fn not_allowed(packed: &Answer<'_>) -> Response<Body> {
         .headers_mut()
         .insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     response
-}
-
-/// The host a request is for: its target's, or else its one Host field (RFC 9112, section 3.2).
-fn host(parts: &http::request::Parts) -> Option<String> {
-    if let Some(authority) = parts.uri.authority() {
-        return Some(authority.as_str().to_owned());
-    }
-    let mut fields = parts.headers.get_all(HOST).iter();
-    let host = match (fields.next(), fields.next()) {
-        (Some(one), None) => one.to_str().ok()?,
-        // Only HTTP/1.0 may leave it out.
-        (None, None) if parts.version == http::Version::HTTP_10 => "localhost",
-        _ => return None,
-    };
-    let plain = host
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]~%!$&'()*+,;=".contains(&byte));
-    plain.then(|| host.to_owned())
 }
 
 /// A field's values as one (RFC 9110, section 5.3).
@@ -195,7 +211,13 @@ async fn packed_response(
 
 /// Opens a file that was too large for the pack. Its name is its hash, so it is never another build's.
 async fn open(site: &Site, path: &str, start: u64, end: u64) -> Option<Body> {
-    let mut file = tokio::fs::File::open(site.files.join(path)).await.ok()?;
+    let mut file = tokio::fs::OpenOptions::new()
+        .read(true)
+        // What somebody put in its place is not followed, and a pipe not waited for.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(site.files.join(path))
+        .await
+        .ok()?;
     let found = file.metadata().await.ok()?;
     if !found.is_file() || found.len() < end {
         return None;

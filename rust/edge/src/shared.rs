@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use hyperweb_cache::Coalescer;
 
+use crate::admission::Admission;
 use crate::config::Limits;
 use crate::metrics::Metrics;
 use crate::responses::Responses;
@@ -17,6 +18,7 @@ pub(crate) struct Shared {
     pub(crate) responses: Responses,
     pub(crate) flights: Coalescer<Arc<Stored>>,
     pub(crate) limits: Limits,
+    pub(crate) admission: Admission,
     pub(crate) measures: bool,
     /// Set once, when no further request is to be begun.
     pub(crate) draining: AtomicBool,

@@ -1,7 +1,7 @@
 //! What is kept of a response that Python made.
 
 use std::sync::Arc;
-
+use std::sync::atomic::AtomicU64;
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
@@ -190,9 +190,20 @@ fn validators(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
 pub(crate) enum Kept {
     /// A response, and when it was stored, in milliseconds.
     Response(Arc<Stored>, u64),
-    /// The response depends on these request fields; it stands under a key that has their values, and this number. When
-    /// all that stands under the key is purged, the next number is another.
-    VariesOn(Arc<[HeaderName]>, u64),
+    /// The response depends on some request fields; it stands under a key that has their values.
+    VariesOn(Arc<Variants>),
+}
+
+/// The responses under one key that depends on request fields.
+#[derive(Debug)]
+pub(crate) struct Variants {
+    /// The fields.
+    pub(crate) names: Arc<[HeaderName]>,
+    /// A part of the key of each. When all that stands under the key is purged, or they are too many, the next number is
+    /// another.
+    pub(crate) number: u64,
+    /// How many were kept with this number.
+    pub(crate) count: AtomicU64,
 }
 
 /// The key of a request: what every response depends on (RFC 9111, section 2).

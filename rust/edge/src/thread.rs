@@ -1,6 +1,6 @@
 //! A thread of the edge: a listener and a runtime of its own.
 
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::direct::connection;
 use crate::error::EdgeError;
+use crate::http1::note;
 use crate::metrics;
 use crate::shared::ThreadState;
 
@@ -88,15 +89,20 @@ async fn accept(state: Arc<ThreadState>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if state.metrics.connections.load(Ordering::Relaxed) >= state.shared.limits.connections as u64 {
+                let shared = &state.shared;
+                let address = peer.ip();
+                let peer: Arc<str> = address.to_string().into();
+                if let Err(refusal) = shared.admission.enter(address, &shared.limits) {
+                    note(&state, refusal, &peer);
+                    // There is room for it in a new connection; who sends much may see a reset in its place.
+                    let _ = stream.try_write(refusal.response().as_bytes());
                     continue;
                 }
                 // Without it a response could wait for an acknowledgement; it is served all the same.
                 let _ = stream.set_nodelay(true);
                 let state = Arc::clone(&state);
                 tokio::spawn(async move {
-                    let open = Open::new(Arc::clone(&state));
-                    let peer: Arc<str> = peer.ip().to_string().into();
+                    let open = Open::new(Arc::clone(&state), address);
                     connection(state, stream, peer).await;
                     drop(open);
                 });
@@ -108,17 +114,18 @@ async fn accept(state: Arc<ThreadState>, listener: TcpListener) {
 }
 
 /// Counts an open connection.
-struct Open(Arc<ThreadState>);
+struct Open(Arc<ThreadState>, IpAddr);
 
 impl Open {
-    fn new(state: Arc<ThreadState>) -> Self {
+    fn new(state: Arc<ThreadState>, address: IpAddr) -> Self {
         metrics::add(&state.metrics.connections, 1);
-        Self(state)
+        Self(state, address)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         metrics::sub(&self.0.metrics.connections, 1);
+        self.0.shared.admission.leave(self.1, &self.0.shared.limits);
     }
 }

@@ -18,15 +18,26 @@ use crate::clock;
 use crate::config::Limits;
 use crate::fields::{write_fields, write_status};
 
-/// Writes a whole response to a request of HTTP/1.1. An error means that its end was not written, and the connection is
-/// of no more use.
+/// How a response ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End {
+    /// With its head.
+    pub(crate) is_head: bool,
+    /// With the connection.
+    pub(crate) close: bool,
+    /// It is for a client of HTTP/1.0, which knows no chunks and is told when the connection stays.
+    pub(crate) is_old: bool,
+}
+
+/// Writes a whole response to a request of HTTP/1.1, and returns whether the connection is to be closed then. An error
+/// means that its end was not written, and the connection is of no more use.
 pub(crate) async fn write_response(
     stream: &TcpStream,
     response: Response<Body>,
-    is_head: bool,
-    close: bool,
+    end: End,
     limits: &Limits,
-) -> io::Result<()> {
+) -> io::Result<bool> {
+    let End { is_head, is_old, .. } = end;
     let (parts, mut body) = response.into_parts();
     let mut head = Vec::with_capacity(1024);
     write_status(&mut head, parts.status);
@@ -38,12 +49,16 @@ pub(crate) async fn write_response(
             }
         });
     }
-    if close {
-        head.extend_from_slice(b"connection: close\r\n");
-    }
     let has_body = !is_head && !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let length = body.size_hint().exact();
-    let is_chunked = has_body && length.is_none() && !parts.headers.contains_key(CONTENT_LENGTH);
+    let is_endless = has_body && length.is_none() && !parts.headers.contains_key(CONTENT_LENGTH);
+    let is_chunked = is_endless && !is_old;
+    let close = end.close || is_endless && is_old;
+    if close {
+        head.extend_from_slice(b"connection: close\r\n");
+    } else if is_old {
+        head.extend_from_slice(b"connection: keep-alive\r\n");
+    }
     if is_chunked {
         head.extend_from_slice(b"transfer-encoding: chunked\r\n");
     } else if let Some(length) = length.filter(|_| has_body && !parts.headers.contains_key(CONTENT_LENGTH)) {
@@ -51,7 +66,8 @@ pub(crate) async fn write_response(
     }
     head.extend_from_slice(b"\r\n");
     if !has_body {
-        return write_all(stream, [&head], limits).await;
+        write_all(stream, [&head], limits).await?;
+        return Ok(close);
     }
     // What is there at once goes with the head; the head does not wait for what is not.
     let mut frame = match poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await {
@@ -79,7 +95,8 @@ pub(crate) async fn write_response(
     if is_chunked {
         head.extend_from_slice(b"0\r\n\r\n");
     }
-    write_all(stream, [&head], limits).await
+    write_all(stream, [&head], limits).await?;
+    Ok(close)
 }
 
 fn broken(error: BodyError) -> io::Error {
@@ -104,7 +121,9 @@ pub(crate) async fn write_all<const N: usize>(
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(Duration::from_millis(limits.write_time), stream.writable()).await??;
+                tokio::time::timeout(Duration::from_millis(limits.write_time), stream.writable())
+                    .await
+                    .map_err(|_| io::ErrorKind::TimedOut)??;
             }
             Err(error) => return Err(error),
         }

@@ -1,0 +1,153 @@
+//! Requests of HTTP/1.1 that are not plain: with a body, of another method, or with a field that is seldom there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use http::Method;
+use http_body::Body as _;
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::body::{InFlight, RequestBody};
+use crate::fetch::Fetched;
+use crate::framing::Framing;
+use crate::log;
+use crate::metrics::Source;
+use crate::refusal::Refusal;
+use crate::request::{Manners, Request};
+use crate::service::respond;
+use crate::shared::ThreadState;
+use crate::upload::{Rest, Upload};
+use crate::write::{End, write_all, write_response};
+
+/// How long, and for how many bytes, a connection that is to be closed is read from first: a client that still sends
+/// would lose the response to a reset otherwise (RFC 9112, section 9.6).
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 4 << 20;
+
+/// Answers one request; `read` is what came after its head. Returns the connection and what came after the request, where
+/// the connection goes on.
+pub(crate) async fn answer(
+    state: &Arc<ThreadState>,
+    stream: TcpStream,
+    (request, manners): (Request, Manners),
+    read: BytesMut,
+    peer: &Arc<str>,
+) -> Option<(TcpStream, BytesMut)> {
+    let limits = state.shared.limits;
+    if manners.framing.left().is_some_and(|length| length > limits.body_bytes) {
+        refuse(state, stream, Refusal::LargeBody, peer).await;
+        return None;
+    }
+    let flight = InFlight::new(Arc::clone(state));
+    let started = state.shared.measures.then(Instant::now);
+    let is_head = request.method == Method::HEAD;
+    let stream = Arc::new(stream);
+    let rest = Arc::new(Mutex::new(Rest {
+        read,
+        framing: manners.framing,
+        failed: None,
+    }));
+    let body: Option<RequestBody> = (manners.framing != Framing::End).then(|| {
+        let upload = Upload::new(
+            Arc::clone(&stream),
+            Arc::clone(&rest),
+            manners.awaits_continue,
+            limits.body_bytes,
+            Duration::from_millis(limits.body_time),
+        );
+        RequestBody::new(upload)
+    });
+    let fetched = tokio::select! {
+        biased;
+        fetched = respond(state, peer, request, body) => fetched,
+        // Nobody would read what is made.
+        () = gone(&stream) => return None,
+    };
+    let Fetched { response, source } = fetched;
+    let (is_over, failed) = {
+        let mut rest = rest.lock();
+        (rest.is_over(), rest.failed)
+    };
+    let close = manners.close || !is_over || state.shared.draining.load(Ordering::Relaxed);
+    if let Some(refusal) = failed {
+        drop(response);
+        refuse(state, Arc::try_unwrap(stream).ok()?, refusal, peer).await;
+        return None;
+    }
+    let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
+    let took = started.map(|started| started.elapsed());
+    let end = End {
+        is_head,
+        close,
+        is_old: manners.is_old,
+    };
+    let written = write_response(&stream, response, end, &limits).await;
+    if let Some(took) = took {
+        state.metrics.count(source, status, size.unwrap_or(0), took);
+    }
+    drop(flight);
+    let stream = Arc::try_unwrap(stream).ok()?;
+    match written {
+        Ok(is_closed) if !is_closed => {
+            let read = std::mem::take(&mut rest.lock().read);
+            Some((stream, read))
+        }
+        Ok(_) => {
+            linger(stream).await;
+            None
+        }
+        Err(error) => {
+            if error.kind() == std::io::ErrorKind::TimedOut {
+                note(state, Refusal::SlowReader, peer);
+            }
+            None
+        }
+    }
+}
+
+/// Answers a client that it is refused, and why, and closes its connection.
+pub(crate) async fn refuse(state: &ThreadState, stream: TcpStream, refusal: Refusal, peer: &str) {
+    note(state, refusal, peer);
+    // The client may have gone, which is what it is told to do.
+    let _ = write_all(&stream, [refusal.response().as_bytes()], &state.shared.limits).await;
+    linger(stream).await;
+}
+
+/// Counts a refusal, and tells the log of it.
+pub(crate) fn note(state: &ThreadState, refusal: Refusal, peer: &str) {
+    state.metrics.refuse(refusal);
+    if let Some(status) = refusal.status().filter(|_| state.shared.measures) {
+        state.metrics.count(Source::Edge, status, 0, Duration::ZERO);
+    }
+    log::refused(refusal, peer);
+}
+
+/// Says that nothing more comes, and waits a while for the client to see it.
+async fn linger(mut stream: TcpStream) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut space = vec![0; 16 << 10];
+    let reading = async {
+        let mut left = LINGER_BYTES;
+        while let Ok(count @ 1..) = stream.read(&mut space).await {
+            left = left.saturating_sub(count);
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LINGER, reading).await;
+}
+
+/// Waits until the client has closed the connection; for ever where it sends more first.
+pub(crate) async fn gone(stream: &TcpStream) {
+    if let Ok(1..) = stream.peek(&mut [0]).await {
+        std::future::pending::<()>().await;
+    }
+}

@@ -1,0 +1,215 @@
+//! What the edge refuses, and how it says so.
+
+use serde::Serialize;
+
+/// Why a request or a connection is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// What came is no HTTP, or could be read in two ways (RFC 9112).
+    Malformed,
+    LongTarget,
+    LargeHead,
+    ManyFields,
+    LargeBody,
+    SlowHead,
+    SlowBody,
+    /// The client takes nothing of what it is sent. It is told nothing, since it would not read it.
+    SlowReader,
+    /// A method that is for proxies, or gives away what was sent.
+    Method,
+    /// A transfer coding other than chunked (RFC 9112, section 6.1).
+    Coding,
+    Version,
+    Expectation,
+    /// More connections than are served at a time.
+    Connections,
+    /// More connections of one address than are served at a time.
+    AddressConnections,
+}
+
+impl Refusal {
+    pub(crate) const COUNT: usize = Self::AddressConnections as usize + 1;
+
+    /// The status it is answered with, a sentence for the client, and what the log says of it.
+    const fn facts(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Malformed => (
+                "400 Bad Request",
+                "This is no valid HTTP.\n",
+                "sent what is no valid HTTP",
+            ),
+            Self::LongTarget => (
+                "414 URI Too Long",
+                "This address is too long.\n",
+                "sent a longer target than `limits.target`",
+            ),
+            Self::LargeHead => (
+                "431 Request Header Fields Too Large",
+                "The request's head is too large.\n",
+                "sent a larger head than `limits.head`",
+            ),
+            Self::ManyFields => (
+                "431 Request Header Fields Too Large",
+                "The request has too many header fields.\n",
+                "sent more header fields than `limits.fields`",
+            ),
+            Self::LargeBody => (
+                "413 Content Too Large",
+                "The request's body is too large.\n",
+                "sent a larger body than `serve.max_body`",
+            ),
+            Self::SlowHead => (
+                "408 Request Timeout",
+                "The request did not come in time.\n",
+                "took longer for a head than `limits.head_time`",
+            ),
+            Self::SlowBody => (
+                "408 Request Timeout",
+                "The request's body did not come in time.\n",
+                "sent nothing of a body for `limits.body_time`",
+            ),
+            Self::SlowReader => ("", "", "took nothing of what it was sent for `limits.write_time`"),
+            Self::Method => (
+                "501 Not Implemented",
+                "This method is not served.\n",
+                "asked with CONNECT or TRACE",
+            ),
+            Self::Coding => (
+                "501 Not Implemented",
+                "Only chunked is understood of transfer codings.\n",
+                "sent a body in an unknown transfer coding",
+            ),
+            Self::Version => (
+                "505 HTTP Version Not Supported",
+                "This version of HTTP is not served.\n",
+                "asked in another version of HTTP",
+            ),
+            Self::Expectation => (
+                "417 Expectation Failed",
+                "Nothing but 100-continue can be expected.\n",
+                "expected what is not done",
+            ),
+            Self::Connections => (
+                "503 Service Unavailable",
+                "Too many are here at once.\n",
+                "was one connection more than `limits.connections`",
+            ),
+            Self::AddressConnections => (
+                "503 Service Unavailable",
+                "Too many of this address are here at once.\n",
+                "was one connection more of its address than `limits.address_connections`",
+            ),
+        }
+    }
+
+    /// What it is called among the figures.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::LongTarget => "long_target",
+            Self::LargeHead => "large_head",
+            Self::ManyFields => "many_fields",
+            Self::LargeBody => "large_body",
+            Self::SlowHead => "slow_head",
+            Self::SlowBody => "slow_body",
+            Self::SlowReader => "slow_reader",
+            Self::Method => "method",
+            Self::Coding => "coding",
+            Self::Version => "version",
+            Self::Expectation => "expectation",
+            Self::Connections => "connections",
+            Self::AddressConnections => "address_connections",
+        }
+    }
+
+    const ALL: [Self; Self::COUNT] = [
+        Self::Malformed,
+        Self::LongTarget,
+        Self::LargeHead,
+        Self::ManyFields,
+        Self::LargeBody,
+        Self::SlowHead,
+        Self::SlowBody,
+        Self::SlowReader,
+        Self::Method,
+        Self::Coding,
+        Self::Version,
+        Self::Expectation,
+        Self::Connections,
+        Self::AddressConnections,
+    ];
+
+    /// The status as a number; none where nothing is said.
+    pub(crate) fn status(self) -> Option<u16> {
+        self.facts().0.split(' ').next()?.parse().ok()
+    }
+
+    /// What the log says of it.
+    pub(crate) const fn deed(self) -> &'static str {
+        self.facts().2
+    }
+
+    /// The whole response, after which the connection is closed: where the next request begins is not known.
+    pub(crate) fn response(self) -> String {
+        let (status, text, _) = self.facts();
+        if status.is_empty() {
+            return String::new();
+        }
+        let later = if status.starts_with("503") {
+            "retry-after: 2\r\n"
+        } else {
+            ""
+        };
+        let length = text.len();
+        crate::clock::with_date(|date| {
+            let date = std::str::from_utf8(date).unwrap_or_default();
+            format!(
+                "HTTP/1.1 {status}\r\ndate: {date}\r\ncontent-type: text/plain; charset=utf-8\r\n\
+                 content-length: {length}\r\ncache-control: no-store\r\nx-content-type-options: nosniff\r\n\
+                 {later}connection: close\r\n\r\n{text}"
+            )
+        })
+    }
+}
+
+/// How often each was refused.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Refused([u64; Refusal::COUNT]);
+
+impl Refused {
+    pub(crate) fn add(&mut self, number: usize, count: u64) {
+        if let Some(sum) = self.0.get_mut(number) {
+            *sum += count;
+        }
+    }
+
+    /// Each by its name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Refusal::ALL.iter().map(|one| one.name()).zip(self.0)
+    }
+}
+
+impl Serialize for Refused {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stands_at_its_own_place_and_says_its_length() {
+        for (number, one) in Refusal::ALL.into_iter().enumerate() {
+            assert_eq!(one as usize, number);
+            let response = one.response();
+            if let Some((head, body)) = response.split_once("\r\n\r\n") {
+                assert!(
+                    head.contains(&format!("content-length: {}\r\n", body.len())),
+                    "{response}"
+                );
+            }
+        }
+    }
+}
