@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import rich_click as click
 
 from hyperweb.cli._options import setting
-from hyperweb.config._settings import ServeSettings
+from hyperweb.config._settings import CacheSettings, ServeSettings
 
 
 @click.command()
@@ -23,6 +24,34 @@ from hyperweb.config._settings import ServeSettings
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port to listen on.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the edge [default: the processors].")
 @click.option("--memory", default="auto", show_default=True, help='What may be kept in memory: a size like "256MB".')
+@click.option(
+    "--health-path",
+    metavar="PATH",
+    help="Ask each origin for this path; one that does not answer below 400 is given no requests [default: only those "
+    "that failed are tried, with a connection].",
+)
+@click.option(
+    "--health-interval",
+    type=click.FloatRange(0.1, 3600),
+    default=2.0,
+    show_default=True,
+    help="How often, in seconds.",
+)
+@click.option(
+    "--failures",
+    type=click.IntRange(1, 1000),
+    default=3,
+    show_default=True,
+    help="Failures in a row after which an origin is left alone.",
+)
+@click.option(
+    "--pause",
+    type=click.FloatRange(0.05, 60),
+    default=1.0,
+    show_default=True,
+    help="For how long at first, in seconds; it doubles with each trial that fails, up to 16 times.",
+)
+@setting("cache.stale")
 @setting("serve.max_body")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Another limit on what clients may ask.")
 @click.option("--metrics", is_flag=True, help="Count requests, for `hyperweb stats`.")
@@ -39,16 +68,23 @@ def edge(
     port: int,
     threads: int | None,
     memory: str,
+    health_path: str | None,
+    health_interval: float,
+    failures: int,
+    pause: float,
+    cache__stale: int | None,
     serve__max_body: int | None,
     limits: tuple[str, ...],
     metrics: bool,
     state: Path,
 ) -> None:
     """Cache what any HTTP/1.1 origin answers (RFC 9111), and pass on what may not be cached."""
-    from hyperweb.serve._front import Front
+    from hyperweb.serve._front import Front, Health
     from hyperweb.serve._limits import edge_limits, read_limits
     from hyperweb.serve._supervisor import bracketed, cache_bytes, cores
 
+    if health_path is not None and not re.fullmatch(r"/[!-~]*", health_path):
+        raise click.UsageError("--health-path is a path: it begins with / and has no spaces")
     front = Front(
         origins,
         listen=f"{bracketed(host)}:{port}",
@@ -58,6 +94,8 @@ def edge(
         limits=edge_limits(
             read_limits(limits), ServeSettings().max_body if serve__max_body is None else serve__max_body
         ),
+        health=Health(path=health_path, interval=health_interval, failures=failures, pause=pause),
+        stale=CacheSettings().stale if cache__stale is None else cache__stale,
         state=state / ".hyperweb",
     )
 

@@ -58,6 +58,9 @@ def _text(found: dict[str, Any], before: dict[str, Any] | None) -> str:
     lines.append(f"{'statuses':>16}  {statuses or '-'}")
     refused = "  ".join(f"{name} {count:,}" for name, count in found["refused"].items() if count)
     lines.append(f"{'refused':>16}  {refused or '-'}")
+    for one in found["origins"]:
+        state = "up" if one["is_up"] else "down"
+        lines.append(f"{'origin':>16}  {one['address']} {state}, {one['requests']:,} asked, {one['failures']:,} failed")
     if before is not None:
         lines.append(f"{'per second':>16}  {found['requests'] - before['requests']:,}\n")
     return "\n".join(lines)

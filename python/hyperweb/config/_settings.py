@@ -55,6 +55,15 @@ class CacheSettings(Section, frozen=True):
     memory: Annotated[
         str | int, said("The memory the cache may use: bytes, `256MB`, or `auto`: a tenth of the machine's.")
     ] = "auto"
+    stale: Annotated[
+        int,
+        said(
+            "How long what is stale is still used when nobody can be asked for it: all workers or origins are gone.",
+            unit="seconds",
+            ge=0,
+            le=31_536_000,
+        ),
+    ] = 86_400
 
 
 class ServeSettings(Section, frozen=True):

@@ -18,6 +18,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = "origin"
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How it is known that origins are well.
+
+    Attributes:
+        path: What all of them are asked for, or None: then those that failed are tried with a connection.
+        interval: How often, in seconds.
+        failures: Failures in a row after which one is left alone.
+        pause: For how long at first, in seconds.
+    """
+
+    path: str | None = None
+    interval: float = 2.0
+    failures: int = 3
+    pause: float = 1.0
+
+    def described(self) -> dict[str, object]:
+        """As the edge takes it, times in milliseconds."""
+        breaker = {"failures": self.failures, "pause": round(self.pause * 1000)}
+        return {"path": self.path, "interval": round(self.interval * 1000), "breaker": breaker}
+
+
 # Seconds that responses under way have when it is to stop.
 _DRAIN = 30.0
 
@@ -32,6 +55,8 @@ class Front:
         cache_bytes: The most bytes of responses it keeps.
         metrics: Whether requests are counted.
         limits: What clients may ask, as the edge takes it.
+        health: How it is known that origins are well.
+        stale: How long what is stale is used where no origin answers, in seconds.
         state: The folder that notes where it can be reached, for `hyperweb stats` and `hyperweb purge`.
     """
 
@@ -44,6 +69,8 @@ class Front:
         cache_bytes: int,
         metrics: bool,
         limits: dict[str, int],
+        health: Health,
+        stale: int,
         state: Path,
     ) -> None:
         self._origins = list(origins)
@@ -56,7 +83,7 @@ class Front:
             "cache_bytes": cache_bytes,
             "metrics": metrics,
             "limits": limits,
-            "sites": [{"name": _NAME}],
+            "sites": [{"name": _NAME, "stale": stale * 1000, "origins": health.described()}],
         }
 
     def run(self, started: Callable[[list[str]], None]) -> int:

@@ -129,6 +129,7 @@ class Supervisor:
                     "pack": str(site.pack),
                     "files": str(site.out),
                     "headers": security_headers(site.settings, "text/html"),
+                    "stale": site.settings.cache.stale * 1000,
                 }
                 for site in self.sites
             ],

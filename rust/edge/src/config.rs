@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::health::Breaker;
+
 /// There is room for so many header fields; a limit may be lower.
 pub(crate) const MOST_FIELDS: usize = 128;
 
@@ -44,6 +46,33 @@ pub struct SiteConfig {
     /// Header fields added to what Python answers, where it does not set them itself.
     #[serde(default)]
     pub headers: Vec<(String, String)>,
+    /// How long what is stale is used where nobody can be asked, in milliseconds.
+    #[serde(default)]
+    pub stale: u64,
+    /// Says that those who are asked are origins, which others run, and how it is known that they are well.
+    #[serde(default)]
+    pub origins: Option<Health>,
+}
+
+/// How it is known that origins are well.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default)]
+pub struct Health {
+    /// What all of them are asked for. Without it those that failed are tried with a connection.
+    pub path: Option<String>,
+    /// Time between two checks, in milliseconds.
+    pub interval: u64,
+    pub breaker: Breaker,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            path: None,
+            interval: 2000,
+            breaker: Breaker::default(),
+        }
+    }
 }
 
 /// Bounds on what a client may ask for. Times are in milliseconds, and zero connections are any number.

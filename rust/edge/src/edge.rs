@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::admin;
 use crate::admission::Admission;
+use crate::check;
 use crate::config::Config;
 use crate::error::EdgeError;
 use crate::fetch::MOST_WAIT;
@@ -106,6 +107,7 @@ impl Edge {
             })?);
         }
         admin::start(&config.admin_socket, Arc::clone(&core))?;
+        check::start(&core)?;
         core.check_in_background(unverified)?;
         Ok(Self {
             core,
@@ -173,6 +175,10 @@ impl Edge {
 }
 
 impl Core {
+    pub(crate) const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     fn check_in_background(self: &Arc<Self>, unverified: Vec<Option<Unverified>>) -> Result<(), EdgeError> {
         let core = Arc::clone(self);
         let first: Vec<_> = core.shared.sites.iter().map(|site| site.build.load_full()).collect();
@@ -191,7 +197,7 @@ impl Core {
                 }
             }
         };
-        let spawned = std::thread::Builder::new().name("edge-check".to_owned()).spawn(work);
+        let spawned = std::thread::Builder::new().name("edge-verify".to_owned()).spawn(work);
         spawned.map(drop).map_err(|source| EdgeError::Io {
             doing: "starting a thread",
             source,
@@ -232,6 +238,12 @@ impl Core {
         stats.cache_limit = cache.limit;
         stats.cache_evictions = cache.evictions;
         stats.outstanding = self.shared.sites.iter().map(|site| site.upstream.outstanding()).sum();
+        stats.origins = self
+            .shared
+            .sites
+            .iter()
+            .flat_map(|site| site.upstream.origins())
+            .collect();
         stats.workers = self.shared.sites.iter().map(|site| site.upstream.workers()).sum();
         stats
     }

@@ -240,8 +240,9 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
     let sent = Sent {
         head: &asked.head(body.as_ref().is_some_and(|body| body.is_chunked), site.is_origin()),
         is_head: asked.method == Method::HEAD,
+        // What comes once may have been done when it is sent a second time, but for methods that do the same then.
+        again: body.is_none() && policy::is_idempotent(&asked.method),
         body,
-        again: false,
     };
     let sent = site.upstream.send(state.number, &state.shared.limits, sent).await;
     if let Ok(response) = &sent
@@ -340,7 +341,11 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
                 }
             }
         };
-        let usable = stale.filter(|stale| stale.usable == Usable::IfError);
+        let usable = stale.filter(|stale| match stale.usable {
+            Usable::IfError => true,
+            Usable::IfGone => fetched.is_err(),
+            _ => false,
+        });
         return match (fetched, usable) {
             (Ok(fetched), _) if !fetched.response.status().is_server_error() => fetched,
             (_, Some(stale)) => hit(&stale, &question),
@@ -421,6 +426,7 @@ async fn make(
         now: SystemTime::now(),
         delay: began.elapsed(),
         may_guess: site.is_origin(),
+        stale: site.stale,
     };
     if response.status() == StatusCode::NOT_MODIFIED
         && let Some(stale) = stale

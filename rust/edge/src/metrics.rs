@@ -73,6 +73,19 @@ pub(crate) fn sub(counter: &AtomicU64, count: u64) {
     counter.store(counter.load(Ordering::Relaxed).saturating_sub(count), Ordering::Relaxed);
 }
 
+/// Figures of one origin.
+#[derive(Debug, Clone, Serialize)]
+pub struct OriginStats {
+    pub address: String,
+    /// Whether it is asked.
+    pub is_up: bool,
+    /// Requests it has now.
+    pub outstanding: u64,
+    /// Requests it was given, and those of them that failed.
+    pub requests: u64,
+    pub failures: u64,
+}
+
 /// Figures of the edge since it was started, all threads together.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Stats {
@@ -100,6 +113,8 @@ pub struct Stats {
     /// Requests now with workers.
     pub outstanding: u64,
     pub workers: u64,
+    /// The origins, where there are any.
+    pub origins: Vec<OriginStats>,
     /// What was refused, by its reason.
     pub refused: Refused,
     /// Requests of each thread.

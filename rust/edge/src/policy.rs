@@ -32,6 +32,8 @@ pub(crate) struct Times {
     pub(crate) revalidate: u64,
     /// Stale, but used when making a new one fails.
     pub(crate) if_error: u64,
+    /// Stale, but used when nobody can be asked (RFC 9111, section 4.2.4).
+    pub(crate) if_gone: u64,
     /// Stale, but kept so that its maker can be asked whether it is still right.
     pub(crate) validate: u64,
     /// How old it is already.
@@ -41,7 +43,7 @@ pub(crate) struct Times {
 impl Times {
     /// How long it is kept after it is stale.
     pub(crate) fn grace(&self) -> u64 {
-        self.revalidate.max(self.if_error).max(self.validate)
+        self.revalidate.max(self.if_error).max(self.if_gone).max(self.validate)
     }
 }
 
@@ -53,6 +55,8 @@ pub(crate) struct Receipt {
     pub(crate) delay: Duration,
     /// Whether a response that does not say how long it stays fresh may be taken to stay so for a while.
     pub(crate) may_guess: bool,
+    /// How long what is stale is used where nobody can be asked, in milliseconds.
+    pub(crate) stale: u64,
 }
 
 /// What `Cache-Control` says, as far as a shared cache asks (RFC 9111, section 5.2).
@@ -206,6 +210,11 @@ pub(crate) fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
 }
 
+/// Whether a request that is made twice does what it does once (RFC 9110, section 9.2.2).
+pub(crate) fn is_idempotent(method: &Method) -> bool {
+    is_safe(method) || matches!(*method, Method::PUT | Method::DELETE)
+}
+
 /// Whether a status is one whose response may be kept without being told so (RFC 9110, section 15.1).
 fn is_heuristically_cacheable(status: StatusCode) -> bool {
     matches!(
@@ -284,6 +293,12 @@ pub(crate) fn storable(
         ttl: fresh * 1000,
         revalidate: grace(directives.stale_while_revalidate),
         if_error: grace(directives.stale_if_error),
+        // Sections 5.2.2.2, 5.2.2.8 and 5.2.2.10: not even then.
+        if_gone: if directives.must_revalidate || directives.no_cache || directives.s_maxage.is_some() {
+            0
+        } else {
+            receipt.stale
+        },
         validate: if has_validator { VALIDATED_FOR } else { 0 },
         age: age * 1000,
     };
@@ -395,6 +410,7 @@ mod tests {
             now: SystemTime::UNIX_EPOCH,
             delay: Duration::ZERO,
             may_guess: true,
+            stale: 0,
         };
         storable(
             &map(request),

@@ -56,6 +56,8 @@ pub enum Usable {
     WhileRevalidating,
     /// Where making a new one fails (RFC 5861, section 4).
     IfError,
+    /// Where nobody can be asked (RFC 9111, section 4.2.4).
+    IfGone,
     /// Once its maker has said that it is still right (RFC 9111, section 4.3).
     Validated,
 }
@@ -81,6 +83,8 @@ impl Found {
             Usable::WhileRevalidating
         } else if now < entry.fresh_until().saturating_add(stored.times.if_error) {
             Usable::IfError
+        } else if now < entry.fresh_until().saturating_add(stored.times.if_gone) {
+            Usable::IfGone
         } else if !stored.validators.is_empty() {
             Usable::Validated
         } else {
@@ -101,6 +105,7 @@ impl Found {
             Usable::Fresh | Usable::Validated => "",
             Usable::WhileRevalidating => "; detail=revalidating",
             Usable::IfError => "; detail=error",
+            Usable::IfGone => "; detail=gone",
         };
         let status = format!("hit; ttl={}{why}", self.left);
         self.stored
@@ -157,7 +162,7 @@ impl Responses {
             return None;
         }
         let (_, found) = self.look_up(&question.key(), question.headers, clock::now());
-        let found = found.filter(|found| found.usable != Usable::Validated)?;
+        let found = found.filter(|found| !matches!(found.usable, Usable::IfGone | Usable::Validated))?;
         Some((found.usable, found.reply(question)))
     }
 
@@ -178,6 +183,7 @@ impl Responses {
             now: SystemTime::now(),
             delay: Duration::ZERO,
             may_guess: false,
+            stale: 0,
         };
         // Nobody asks about it once it is stale, so it is not kept for that.
         let times = policy::storable(question.headers, parts.status, &parts.headers, &receipt)

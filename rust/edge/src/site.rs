@@ -26,6 +26,8 @@ pub(crate) struct Site {
     /// The build that is served. Who answers a request holds on to the one it began with.
     pub(crate) build: ArcSwap<Build>,
     pub(crate) upstream: Upstream,
+    /// How long what is stale is used where nobody can be asked, in milliseconds.
+    pub(crate) stale: u64,
 }
 
 /// A build of a site.
@@ -114,7 +116,8 @@ impl Site {
             files: config.files.clone(),
             headers: headers.collect::<Result<_, EdgeError>>()?,
             build: ArcSwap::from_pointee(Build::new(pack)?),
-            upstream: Upstream::new(threads),
+            stale: config.stale,
+            upstream: Upstream::new(threads, config.origins.clone()),
         };
         Ok((site, bodies))
     }

@@ -37,6 +37,14 @@ impl Address {
         Ok(Self::Unix(text.strip_prefix("unix:").unwrap_or(text).into()))
     }
 
+    /// What stands in the Host field of a request that is for the origin itself.
+    pub(crate) fn host(&self) -> &str {
+        match self {
+            Self::Unix(_) => "localhost",
+            Self::Tcp(address) => address,
+        }
+    }
+
     pub(crate) async fn connect(&self) -> io::Result<Stream> {
         match self {
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
@@ -45,6 +53,15 @@ impl Address {
                 stream.set_nodelay(true)?;
                 Ok(Stream::Tcp(stream))
             }
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(out, "unix:{}", path.display()),
+            Self::Tcp(address) => write!(out, "http://{address}"),
         }
     }
 }

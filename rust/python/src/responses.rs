@@ -45,7 +45,7 @@ impl Responses {
         let usable = match usable {
             Usable::Fresh => "fresh",
             Usable::WhileRevalidating => "while-revalidating",
-            Usable::IfError | Usable::Validated => "if-error",
+            Usable::IfError | Usable::IfGone | Usable::Validated => "if-error",
         };
         Some((usable, sent(py, &response)))
     }
