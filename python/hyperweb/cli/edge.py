@@ -51,6 +51,14 @@ from hyperweb.config._settings import CacheSettings, ServeSettings
     show_default=True,
     help="For how long at first, in seconds; it doubles with each trial that fails, up to 16 times.",
 )
+@setting("serve.admin")
+@click.option(
+    "--admin-token",
+    envvar="HYPERWEB_SERVE_ADMIN_TOKEN",
+    default="",
+    help="What a purge by the method PURGE, and the admin listener, are asked with, of 16 characters at least; best "
+    "given in the environment [env: HYPERWEB_SERVE_ADMIN_TOKEN].",
+)
 @setting("cache.stale")
 @setting("serve.max_body")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Another limit on what clients may ask.")
@@ -72,6 +80,8 @@ def edge(
     health_interval: float,
     failures: int,
     pause: float,
+    serve__admin: str | None,
+    admin_token: str,
     cache__stale: int | None,
     serve__max_body: int | None,
     limits: tuple[str, ...],
@@ -85,6 +95,8 @@ def edge(
 
     if health_path is not None and not re.fullmatch(r"/[!-~]*", health_path):
         raise click.UsageError("--health-path is a path: it begins with / and has no spaces")
+    if not re.fullmatch(r"([!-~]{16,})?", admin_token):
+        raise click.UsageError("--admin-token has 16 characters at least, and no spaces")
     front = Front(
         origins,
         listen=f"{bracketed(host)}:{port}",
@@ -96,6 +108,8 @@ def edge(
         ),
         health=Health(path=health_path, interval=health_interval, failures=failures, pause=pause),
         stale=CacheSettings().stale if cache__stale is None else cache__stale,
+        admin=serve__admin or "",
+        token=admin_token,
         state=state / ".hyperweb",
     )
 

@@ -85,6 +85,20 @@ class ServeSettings(Section, frozen=True):
         int, said("Threads of the edge; 0 is one for each core.", unit="threads", ge=0, le=1024)
     ] = 0
     metrics: Annotated[bool, said("Count requests, hits, bytes and latency for `hyperweb stats`.")] = False
+    admin: Annotated[
+        str,
+        said(
+            "An address, `HOST:PORT`, that figures and purges can be had at over HTTP; other machines need the token.",
+            pattern=r"^((\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5})?\Z",
+        ),
+    ] = ""
+    admin_token: Annotated[
+        str,
+        said(
+            "What `PURGE` and the admin listener are asked with; best given as HYPERWEB_SERVE_ADMIN_TOKEN.",
+            pattern=r"^([!-~]{16,})?\Z",
+        ),
+    ] = ""
     drain: Annotated[
         int, said("How long requests in flight may take to finish after SIGTERM.", unit="seconds", ge=0)
     ] = 10

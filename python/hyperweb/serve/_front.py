@@ -57,6 +57,8 @@ class Front:
         limits: What clients may ask, as the edge takes it.
         health: How it is known that origins are well.
         stale: How long what is stale is used where no origin answers, in seconds.
+        admin: The address of the admin listener as `HOST:PORT`, or nothing for none.
+        token: What purges and the admin listener are asked with, or nothing.
         state: The folder that notes where it can be reached, for `hyperweb stats` and `hyperweb purge`.
     """
 
@@ -71,6 +73,8 @@ class Front:
         limits: dict[str, int],
         health: Health,
         stale: int,
+        admin: str,
+        token: str,
         state: Path,
     ) -> None:
         self._origins = list(origins)
@@ -80,6 +84,8 @@ class Front:
             "listen": [listen],
             "threads": threads,
             "admin_socket": str(self._runtime.admin),
+            "admin": admin or None,
+            "token": token or None,
             "cache_bytes": cache_bytes,
             "metrics": metrics,
             "limits": limits,

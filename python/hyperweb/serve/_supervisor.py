@@ -119,6 +119,8 @@ class Supervisor:
             "listen": [f"{bracketed(settings.host)}:{settings.port}"],
             "threads": settings.edge_threads or cores(),
             "admin_socket": str(self._runtime.admin),
+            "admin": settings.admin or None,
+            "token": settings.admin_token or None,
             "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
             "metrics": settings.metrics,
             "limits": edge_limits(self.sites[0].settings.limits, settings.max_body),

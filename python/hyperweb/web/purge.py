@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import Callable, Iterable
 
@@ -19,6 +20,7 @@ TIMEOUT = 5.0
 """How long to wait for the edge, in seconds."""
 
 _MAX_ANSWER = 1 << 20
+_URL = re.compile(r"(?:https?:)?//[^/?#\s]+(?:/[^#\s]*)?")
 
 
 class Purge(msgspec.Struct, frozen=True):
@@ -29,12 +31,16 @@ class Purge(msgspec.Struct, frozen=True):
         paths: Exact paths, such as `/posts/hello/`.
         prefix: Every path that starts with this.
         all: Everything.
+        urls: Exact addresses with host and query, such as `https://example.org/posts/?page=2`, in all variants.
+        soft: Whether they become stale and are not dropped: used while new ones are made, and when nobody can be asked.
     """
 
     tags: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     prefix: str | None = None
     all: bool = False
+    urls: tuple[str, ...] = ()
+    soft: bool = False
 
 
 class _Purged(msgspec.Struct):
@@ -65,15 +71,19 @@ async def purge(
     paths: Iterable[str] = (),
     prefix: str | None = None,
     all: bool = False,  # noqa: A002 - the word for it in the admin protocol
+    urls: Iterable[str] = (),
+    soft: bool = False,
 ) -> int:
     """Drops responses from the cache, and returns how many; the event loop is not blocked meanwhile.
 
-    Without an edge and without a hook nothing is kept, so there is nothing to drop and the answer is 0.
+    Without an edge and without a hook nothing is kept, so there is nothing to drop and the answer is 0. With `soft`
+    they are made stale, and used while new ones are made where they have time for that; how many those with a tag or
+    an address are is not known then, and the answer is 0.
 
     Raises:
         PurgeError: The edge could not be reached, or refused.
     """
-    order = _order(tags, paths, prefix, everything=all)
+    order = make_purge(tags, paths, prefix, urls, everything=all, soft=soft)
     if (target := _target(order)) is None:
         return 0
     if callable(target):
@@ -91,13 +101,15 @@ def purge_sync(
     paths: Iterable[str] = (),
     prefix: str | None = None,
     all: bool = False,  # noqa: A002 - the word for it in the admin protocol
+    urls: Iterable[str] = (),
+    soft: bool = False,
 ) -> int:
     """Does what `purge` does for code that is not async, such as a handler in a thread.
 
     Raises:
         PurgeError: The edge could not be reached, or refused.
     """
-    order = _order(tags, paths, prefix, everything=all)
+    order = make_purge(tags, paths, prefix, urls, everything=all, soft=soft)
     if (target := _target(order)) is None:
         return 0
     if callable(target):
@@ -115,15 +127,33 @@ def purge_sync(
     return _read_answer(target, answer)
 
 
-def _order(tags: Iterable[str], paths: Iterable[str], prefix: str | None, *, everything: bool) -> Purge:
-    if isinstance(tags, str) or isinstance(paths, str):
-        msg = "tags and paths are lists: purge(tags=['posts'])"
+def make_purge(
+    tags: Iterable[str],
+    paths: Iterable[str],
+    prefix: str | None,
+    urls: Iterable[str],
+    *,
+    everything: bool,
+    soft: bool,
+) -> Purge:
+    """Returns a purge, its tags as they are in headers.
+
+    Raises:
+        PurgeError: A URL is none.
+        TypeError: A text stands where a list should be.
+    """
+    if isinstance(tags, str) or isinstance(paths, str) or isinstance(urls, str):
+        msg = "tags, paths and urls are lists: purge(tags=['posts'])"
         raise TypeError(msg)
-    return Purge(tuple(map(clean_tag, tags)), tuple(paths), prefix, everything)
+    urls = tuple(urls)
+    for url in urls:
+        if not _URL.fullmatch(url):
+            raise PurgeError(f"{url!r} is no URL to purge", hint="write it with its host: https://example.org/posts/")
+    return Purge(tuple(map(clean_tag, tags)), tuple(paths), prefix, everything, urls, soft)
 
 
 def _target(order: Purge) -> PurgeHook | str | None:
-    if order == Purge():
+    if order in (Purge(), Purge(soft=True)):
         return None
     return _Hook.current or os.environ.get(ADMIN_SOCKET_VARIABLE) or None
 

@@ -81,7 +81,7 @@ pub enum Inserted {
 }
 
 /// The state of purges when a value was asked for; taken before the work begins.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FillToken {
     pub(crate) sequence: u64,
 }

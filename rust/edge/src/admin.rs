@@ -1,50 +1,72 @@
-//! The admin socket: figures, purges and reloads, as HTTP over a Unix socket in a folder nobody else can enter.
+//! The admin socket: figures, purges and reloads, as HTTP over a Unix socket in a folder nobody else can enter; and,
+//! where that is wanted, over TCP with a token.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::net::UnixListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 
 use crate::edge::Core;
 use crate::error::EdgeError;
-use crate::purge::Purge;
+use crate::purge::{Purge, is_allowed};
 
 const LARGEST: usize = 16 << 20;
 
-/// Listens on a socket, on a thread of its own: a purge waits for no page.
-pub(crate) fn start(socket: &Path, core: Arc<Core>) -> Result<(), EdgeError> {
+/// Listens on a socket, and on an address where one is given, on a thread of its own: a purge waits for no page. Returns
+/// the address.
+///
+/// Who can enter the socket's folder may do all; over TCP the token is asked for, and without one only this machine is
+/// listened to.
+pub(crate) fn start(
+    socket: &Path,
+    address: Option<SocketAddr>,
+    core: &Arc<Core>,
+) -> Result<Option<SocketAddr>, EdgeError> {
     let io = |doing| move |source| EdgeError::Io { doing, source };
     // What an earlier server left; one that still runs has another folder.
     let _ = std::fs::remove_file(socket);
     let listener = std::os::unix::net::UnixListener::bind(socket).map_err(io("opening the admin socket"))?;
     listener.set_nonblocking(true).map_err(io("opening the admin socket"))?;
+    let remote = address.map(|address| listen(address, core)).transpose()?;
+    let bound = remote.as_ref().and_then(|listener| listener.local_addr().ok());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(io("starting a thread"))?;
+    let core = Arc::clone(core);
     let serve = move || {
         runtime.block_on(async {
+            let remote = remote.and_then(|listener| TcpListener::from_std(listener).ok());
+            if let Some(listener) = remote {
+                let core = Arc::clone(&core);
+                tokio::spawn(async move {
+                    loop {
+                        match listener.accept().await {
+                            Ok((stream, _)) => connection(&core, stream, true),
+                            // Out of descriptors or memory: a pause lets some come back.
+                            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                        }
+                    }
+                });
+            }
             let Ok(listener) = UnixListener::from_std(listener) else {
                 return;
             };
             while let Ok((stream, _)) = listener.accept().await {
-                let core = Arc::clone(&core);
-                tokio::spawn(async move {
-                    let service = service_fn(move |request| answer(Arc::clone(&core), request));
-                    // Who asked may have gone.
-                    let _ = http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
+                connection(&core, stream, false);
             }
         });
     };
@@ -52,11 +74,56 @@ pub(crate) fn start(socket: &Path, core: Arc<Core>) -> Result<(), EdgeError> {
         .name("edge-admin".to_owned())
         .spawn(serve)
         .map_err(io("starting a thread"))?;
-    Ok(())
+    Ok(bound)
 }
 
-async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+fn listen(address: SocketAddr, core: &Core) -> Result<std::net::TcpListener, EdgeError> {
+    if core.shared().token.is_none() && !address.ip().is_loopback() {
+        return Err(EdgeError::Config(format!(
+            "the admin listener at {address} can be reached from other machines: it needs a token"
+        )));
+    }
+    let listener = std::net::TcpListener::bind(address).map_err(|source| EdgeError::Listen {
+        address: address.to_string(),
+        source,
+    })?;
+    listener.set_nonblocking(true).map_err(|source| EdgeError::Io {
+        doing: "opening the admin listener",
+        source,
+    })?;
+    Ok(listener)
+}
+
+fn connection(core: &Arc<Core>, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, is_remote: bool) {
+    let core = Arc::clone(core);
+    tokio::spawn(async move {
+        let service = service_fn(move |request| answer(Arc::clone(&core), request, is_remote));
+        // Who asked may have gone.
+        let _ = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_secs(10))
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    });
+}
+
+async fn answer(
+    core: Arc<Core>,
+    request: Request<Incoming>,
+    is_remote: bool,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
+    if is_remote
+        && let Some(token) = &core.shared().token
+        && !is_allowed(&parts.headers, token)
+    {
+        let mut response = Response::new(Full::from("{\"error\":\"the token is missing or wrong\"}"));
+        *response.status_mut() = StatusCode::UNAUTHORIZED;
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return Ok(response);
+    }
     let made = match (&parts.method, parts.uri.path()) {
         (&Method::GET, "/healthz") => Ok(json!({"ok": true})),
         (&Method::GET, "/stats") => serde_json::to_value(core.stats()).map_err(|error| error.to_string()),
@@ -72,6 +139,7 @@ async fn answer(core: Arc<Core>, request: Request<Incoming>) -> Result<Response<
         }
         (&Method::POST, "/purge") => match Limited::new(body, LARGEST).collect().await {
             Ok(body) => match serde_json::from_slice::<Purge>(&body.to_bytes()) {
+                Ok(purge) if purge.is_empty() => Err("this purge names nothing".to_owned()),
                 Ok(purge) => Ok(json!({"purged": core.purge(&purge)})),
                 Err(error) => Err(format!("this is no purge: {error}")),
             },

@@ -19,6 +19,12 @@ pub struct Config {
     pub threads: usize,
     /// The Unix socket for stats, purges and reloads.
     pub admin_socket: PathBuf,
+    /// The address where the same is had over TCP, with the token.
+    #[serde(default)]
+    pub admin: Option<SocketAddr>,
+    /// What a purge by the method PURGE, and the admin listener, have to be asked with.
+    #[serde(default)]
+    pub token: Option<String>,
     /// Bytes the cache of what Python made may hold.
     pub cache_bytes: u64,
     /// Whether requests are counted.

@@ -42,6 +42,7 @@ pub struct Reloaded {
 pub struct Edge {
     core: Arc<Core>,
     addresses: Vec<SocketAddr>,
+    admin: Option<SocketAddr>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -69,6 +70,7 @@ impl Edge {
             limits: config.limits,
             admission: Admission::default(),
             measures: config.metrics,
+            token: config.token.clone().filter(|token| !token.is_empty()),
             draining: AtomicBool::new(false),
         });
         let addresses = config
@@ -106,12 +108,13 @@ impl Edge {
                 source,
             })?);
         }
-        admin::start(&config.admin_socket, Arc::clone(&core))?;
+        let admin = admin::start(&config.admin_socket, config.admin, &core)?;
         check::start(&core)?;
         core.check_in_background(unverified)?;
         Ok(Self {
             core,
             addresses,
+            admin,
             threads: Mutex::new(running),
         })
     }
@@ -119,6 +122,11 @@ impl Edge {
     /// The addresses it listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The address of the admin listener, where there is one.
+    pub fn admin(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// Sets where a site's workers or origins listen: `http://HOST:PORT`, `unix:PATH`, or the path of a socket.
@@ -227,7 +235,7 @@ impl Core {
     }
 
     pub(crate) fn purge(&self, purge: &Purge) -> usize {
-        self.shared.responses.purge(purge)
+        self.shared.purge(purge)
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -9,7 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
-use hyperweb_cache::{Inserted, Joined, LeaderGuard};
+use hyperweb_cache::{FillToken, Inserted, Joined, LeaderGuard};
 
 use crate::body::{Body, RequestBody};
 use crate::clock;
@@ -294,6 +294,7 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
     let primary = question.key();
     for _ in 0..MOST_TURNS {
         let now = clock::now();
+        let came = responses.begin();
         let (key, found) = responses.look_up(&primary, &asked.headers, now);
         let stale = match found {
             Some(found) if found.usable == Usable::Fresh => return hit(&found, &question),
@@ -329,6 +330,12 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
                         return hit(&landed, &question);
                     }
                     make(state, site, &asked, Place::new(&primary, &key), Some(guard), old).await
+                }
+                // What was asked for before a purge is not for who came after it.
+                Joined::Value(stored)
+                    if stored.began != came && !responses.holds(&primary, &asked.headers, &stored) =>
+                {
+                    continue;
                 }
                 Joined::Value(stored) if stored.is_for(&primary, &asked.headers) => {
                     return from_cache(reply(&stored, &asked, "fwd=miss; collapsed"));
@@ -431,7 +438,7 @@ async fn make(
     if response.status() == StatusCode::NOT_MODIFIED
         && let Some(stale) = stale
     {
-        let (stored, may_stay) = freshened(stale, response.headers(), &asked.headers, &receipt);
+        let (stored, may_stay) = freshened((stale, token), response.headers(), &asked.headers, &receipt);
         let stored = Arc::new(stored);
         if may_stay {
             responses.keep(place.primary, place.key, &stored, token, now);
@@ -486,7 +493,14 @@ async fn make(
     let mut kept = Response::from_parts(parts, Body::empty());
     dated(kept.headers_mut());
     let (parts, _) = finished(kept, site, "").into_parts();
-    let stored = Stored::new(parts, body.freeze(), times, found, place.primary, &asked.headers);
+    let stored = Stored::new(
+        parts,
+        body.freeze(),
+        times,
+        found,
+        (place.primary, &asked.headers),
+        token,
+    );
     let stored = Arc::new(stored);
     let outcome = responses.keep(place.primary, place.key, &stored, token, now);
     if let Some(guard) = guard {
@@ -502,7 +516,12 @@ async fn make(
 
 /// The response that its maker said is still right, with the fields it said so with (RFC 9111, section 4.3.4); and
 /// whether it may be kept any longer.
-fn freshened(stale: &Stored, answer: &HeaderMap, request: &HeaderMap, receipt: &Receipt) -> (Stored, bool) {
+fn freshened(
+    (stale, token): (&Stored, FillToken),
+    answer: &HeaderMap,
+    request: &HeaderMap,
+    receipt: &Receipt,
+) -> (Stored, bool) {
     let mut fields = answer.clone();
     strip_connection(&mut fields);
     dated(&mut fields);
@@ -514,7 +533,10 @@ fn freshened(stale: &Stored, answer: &HeaderMap, request: &HeaderMap, receipt: &
         }
     }
     let times = policy::storable(request, stale.status, &said, receipt);
-    (stale.freshened(&fields, times.unwrap_or_default()), times.is_some())
+    (
+        stale.freshened(&fields, times.unwrap_or_default(), token),
+        times.is_some(),
+    )
 }
 
 fn reply(stored: &Stored, asked: &Asked, status: &str) -> Response<Body> {

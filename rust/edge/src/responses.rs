@@ -13,7 +13,7 @@ use crate::clock;
 use crate::config::Limits;
 use crate::path::Target;
 use crate::policy::{self, Receipt, Times};
-use crate::purge::Purge;
+use crate::purge::{Purge, parts_of};
 use crate::store::{Kept, Stored, Variants, is_of_path, key, place, variant_key};
 
 /// A larger response is passed on and not kept.
@@ -45,6 +45,13 @@ impl Question<'_> {
     pub(crate) fn key(&self) -> Vec<u8> {
         key(self.site, self.host, self.path, self.query)
     }
+}
+
+/// The key of an address, `//HOST/PATH?QUERY`, of a site whose paths are decoded.
+pub fn key_of(site: &str, url: &str) -> Option<Vec<u8>> {
+    let (host, text) = parts_of(url)?;
+    let target = crate::path::target(text)?;
+    Some(key(site, &host.to_ascii_lowercase(), &target.path, target.query))
 }
 
 /// How a response that was kept may be used.
@@ -196,35 +203,86 @@ impl Responses {
         let primary = question.key();
         let found = (policy::tags(&parts.headers), policy::varies_on(&parts.headers));
         strip_internal(&mut parts.headers);
-        let stored = Arc::new(Stored::new(parts, body, times, found, &primary, question.headers));
+        let stored = Arc::new(Stored::new(
+            parts,
+            body,
+            times,
+            found,
+            (&primary, question.headers),
+            token,
+        ));
         let outcome = self.keep(&primary, &primary, &stored, token, clock::now());
         let kept = outcome == Inserted::Kept;
         let status = if kept { "fwd=miss; stored" } else { "fwd=miss" };
         (stored.reply(question.headers, false, times.age, status), kept)
     }
 
-    /// Forgets what a purge names, and returns how many responses that removed at once.
-    pub fn purge(&self, purge: &Purge) -> usize {
+    /// Forgets what a purge names, and returns how many responses that removed at once, or made stale. Of a soft purge by
+    /// tags or of everything that is not known. `find` takes an address apart: the site of a host, and the path and query.
+    pub fn purge(&self, purge: &Purge, find: impl Fn(&str) -> Option<Vec<u8>>) -> usize {
         // What earlier purges hid does not count for this one.
         self.cache.reclaim();
-        if let Some(site) = purge.site.as_deref().filter(|_| purge.all) {
-            let start = [site.as_bytes(), &[0]].concat();
-            self.cache.purge_prefix(&start);
-            return self.cache.reclaim();
-        }
+        let softly_at = purge.soft.then(clock::now);
         if purge.all {
+            let start = purge
+                .site
+                .as_deref()
+                .map_or_else(Vec::new, |site| [site.as_bytes(), &[0]].concat());
+            return self.purge_start(&start, softly_at);
+        }
+        let tags = purge.tags.iter().map(String::as_str);
+        match softly_at {
+            Some(now) => self.cache.soft_purge_tags(tags, now),
+            None => self.cache.purge_tags(tags),
+        }
+        let mut count = if purge.tags.is_empty() { 0 } else { self.cache.reclaim() };
+        for key in purge.urls.iter().filter_map(|url| find(url)) {
+            // The variants stand under keys that begin with this one.
+            count += self.purge_start(&key, softly_at);
+        }
+        // A path's keys begin with site and host, which a purge does not name: every entry is looked at.
+        let ends = purge.paths.iter().map(|path| (path.as_str(), true));
+        for (path, whole) in ends.chain(purge.prefix.iter().map(|prefix| (prefix.as_str(), false))) {
+            count += self.purge_paths(path, whole, softly_at);
+        }
+        count
+    }
+
+    /// Purges all keys that begin so.
+    fn purge_start(&self, start: &[u8], softly_at: Option<u64>) -> usize {
+        if let Some(now) = softly_at {
+            self.cache.soft_purge_prefix(start, now);
+            return 0;
+        }
+        if start.is_empty() {
             let count = usize::try_from(self.cache.stats().entries).unwrap_or(0);
             self.cache.purge_all();
             return count;
         }
-        self.cache.purge_tags(purge.tags.iter().map(String::as_str));
-        let mut count = if purge.tags.is_empty() { 0 } else { self.cache.reclaim() };
-        // A path's keys begin with site and host, which a purge does not name: every entry is looked at.
-        let ends = purge.paths.iter().map(|path| (path.as_str(), true));
-        for (path, whole) in ends.chain(purge.prefix.iter().map(|prefix| (prefix.as_str(), false))) {
-            count += self.cache.purge_where(|key| is_of_path(key, path, whole));
-        }
-        count
+        self.cache.purge_prefix(start);
+        self.cache.reclaim()
+    }
+
+    fn purge_paths(&self, path: &str, whole: bool, softly_at: Option<u64>) -> usize {
+        let Some(now) = softly_at else {
+            return self.cache.purge_where(|key| is_of_path(key, path, whole));
+        };
+        // Nothing is removed here, but fills that are under way are not kept.
+        let found = parking_lot::Mutex::new(Vec::new());
+        self.cache.purge_where(|key| {
+            if is_of_path(key, path, whole) {
+                found.lock().push(key.to_vec());
+            }
+            false
+        });
+        let keys = found.into_inner();
+        keys.iter().filter(|key| self.cache.soft_purge_key(key, now)).count()
+    }
+
+    /// Whether this very response is what answers a request now.
+    pub(crate) fn holds(&self, primary: &[u8], request: &HeaderMap, stored: &Arc<Stored>) -> bool {
+        let (_, found) = self.look_up(primary, request, clock::now());
+        found.is_some_and(|found| Arc::ptr_eq(&found.stored, stored))
     }
 
     /// Finds what answers a GET of the whole without conditions, where that is all there is to say: it is fresh, a 200, and
@@ -383,7 +441,7 @@ mod tests {
             tags: vec!["y".into()],
             ..Purge::default()
         };
-        assert_eq!(responses.purge(&purge), 1);
+        assert_eq!(responses.purge(&purge, |_| None), 1);
         assert!(responses.find(&question).is_none());
     }
 
@@ -421,7 +479,7 @@ mod tests {
             paths: vec!["/a".into()],
             ..Purge::default()
         };
-        responses.purge(&purge);
+        responses.purge(&purge, |_| None);
         let (_, kept) = responses.offer(
             &ask("/a", &none),
             made(&[("cache-control", "max-age=60")], "old"),
@@ -481,19 +539,19 @@ mod tests {
             paths: vec!["/a".into()],
             ..Purge::default()
         };
-        assert_eq!(responses.purge(&path), 1);
+        assert_eq!(responses.purge(&path, |_| None), 1);
         let site = Purge {
             all: true,
             site: Some("s".into()),
             ..Purge::default()
         };
-        assert_eq!(responses.purge(&site), 2);
+        assert_eq!(responses.purge(&site, |_| None), 2);
         assert!(responses.find(&elsewhere).is_some());
         let prefix = Purge {
             prefix: Some("/b/".into()),
             ..Purge::default()
         };
-        assert_eq!(responses.purge(&prefix), 1);
+        assert_eq!(responses.purge(&prefix, |_| None), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::header::{HOST, LOCATION};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
@@ -17,8 +18,9 @@ use crate::fetch::{Asked, Fetched, dated, fetch, pass, plain};
 use crate::metrics::Source;
 use crate::path::Target;
 use crate::policy::request_may_use;
+use crate::purge::{Purge, is_allowed};
 use crate::request::{Request, is_host};
-use crate::shared::ThreadState;
+use crate::shared::{Shared, ThreadState};
 use crate::site::{Build, Site};
 
 /// Answers one request of HTTP/2.
@@ -95,6 +97,11 @@ pub(crate) async fn respond(
     mut request: Request,
     body: Option<RequestBody>,
 ) -> Fetched {
+    if request.method.as_str() == "PURGE"
+        && let Some(token) = &state.shared.token
+    {
+        return edge(purge(&state.shared, &request, token));
+    }
     let site = state.shared.sites.find(&request.host);
     let Some(target) = site.target(&request.target) else {
         return edge(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
@@ -145,6 +152,23 @@ pub(crate) async fn respond(
         },
         None => edge(plain(StatusCode::NOT_FOUND, "There is nothing at this address.\n")),
     }
+}
+
+/// Forgets what a request with the method PURGE names, where it has the token.
+fn purge(shared: &Shared, request: &Request, token: &str) -> Response<Body> {
+    if !is_allowed(&request.headers, token) {
+        let mut response = plain(StatusCode::UNAUTHORIZED, "The token is missing or wrong.\n");
+        response
+            .headers_mut()
+            .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return response;
+    }
+    let count = shared.purge(&Purge::of(&request.host, &request.target, &request.headers));
+    let mut response = Response::new(Body::from(Bytes::from(format!("{{\"purged\":{count}}}"))));
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 fn not_allowed(packed: &Answer<'_>) -> Response<Body> {

@@ -8,9 +8,10 @@ use hyperweb_cache::Coalescer;
 use crate::admission::Admission;
 use crate::config::Limits;
 use crate::metrics::Metrics;
+use crate::purge::{Purge, parts_of};
 use crate::responses::Responses;
 use crate::site::Sites;
-use crate::store::Stored;
+use crate::store::{Stored, key};
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -20,8 +21,22 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) admission: Admission,
     pub(crate) measures: bool,
+    /// What a purge by the method PURGE, and the admin listener, have to be asked with.
+    pub(crate) token: Option<String>,
     /// Set once, when no further request is to be begun.
     pub(crate) draining: AtomicBool,
+}
+
+impl Shared {
+    /// Forgets what a purge names, on all threads at once; how many responses that were, as far as is known.
+    pub(crate) fn purge(&self, purge: &Purge) -> usize {
+        self.responses.purge(purge, |url| {
+            let (host, text) = parts_of(url)?;
+            let site = self.sites.find(host);
+            let target = site.target(text)?;
+            Some(key(&site.name, &host.to_ascii_lowercase(), &target.path, target.query))
+        })
+    }
 }
 
 /// What a thread has for itself.

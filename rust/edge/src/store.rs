@@ -10,6 +10,7 @@ use http::header::{
     CONTENT_TYPE, COOKIE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use hyperweb_cache::FillToken;
 
 use crate::conditional::{not_modified, range_applies};
 use crate::fields::{write_fields, write_status};
@@ -43,6 +44,8 @@ pub(crate) struct Stored {
     /// The request fields it depends on, and the key with their values in the request it was made for.
     pub(crate) varies: Arc<[HeaderName]>,
     pub(crate) variant: Vec<u8>,
+    /// What was purged when it was asked for.
+    pub(crate) began: FillToken,
 }
 
 impl Stored {
@@ -52,8 +55,8 @@ impl Stored {
         body: Bytes,
         times: Times,
         (tags, varies): (Vec<Box<str>>, Vec<HeaderName>),
-        primary: &[u8],
-        request: &HeaderMap,
+        (primary, request): (&[u8], &HeaderMap),
+        began: FillToken,
     ) -> Self {
         let validators = validators(&parts.headers);
         settle(&mut parts.headers, &body);
@@ -67,12 +70,13 @@ impl Stored {
             validators,
             variant: variant_key(primary, &varies, request),
             varies: varies.into(),
+            began,
         }
     }
 
     /// The same response, after its maker said by a 304 with these fields that it is still right (RFC 9111, section
     /// 3.2): all of them replace those that are kept, but those that tell of the body.
-    pub(crate) fn freshened(&self, fields: &HeaderMap, times: Times) -> Self {
+    pub(crate) fn freshened(&self, fields: &HeaderMap, times: Times, began: FillToken) -> Self {
         let mut headers = self.headers.clone();
         for name in fields.keys().filter(|name| !OF_THE_BODY.contains(&name.as_str())) {
             headers.remove(name);
@@ -92,6 +96,7 @@ impl Stored {
             validators: self.validators.clone(),
             varies: Arc::clone(&self.varies),
             variant: self.variant.clone(),
+            began,
         }
     }
 

@@ -84,7 +84,7 @@ impl Responses {
 
     fn purge(&self, py: Python<'_>, purge: &[u8]) -> PyResult<usize> {
         let purge: Purge = serde_json::from_slice(purge).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        Ok(py.detach(|| self.inner.purge(&purge)))
+        Ok(py.detach(|| self.inner.purge(&purge, |url| responses::key_of("", url))))
     }
 }
 
