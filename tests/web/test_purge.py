@@ -69,7 +69,14 @@ def both(**order: Any) -> list[int]:
 
 def test_a_purge_is_posted_to_the_edge(edge: Edge) -> None:
     assert both(tags=["posts", "post:a, b"], paths=["/x/"]) == [3, 3]
-    body = {"tags": ["posts", "post:a%2C%20b"], "paths": ["/x/"], "prefix": None, "all": False}
+    body = {
+        "tags": ["posts", "post:a%2C%20b"],
+        "paths": ["/x/"],
+        "prefix": None,
+        "all": False,
+        "urls": [],
+        "soft": False,
+    }
     assert edge.requests == [(b"POST /purge HTTP/1.1", body)] * 2
 
 
