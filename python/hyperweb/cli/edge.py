@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Literal
 
 import rich_click as click
 
 from hyperweb.cli._options import setting
-from hyperweb.config._settings import CacheSettings, ServeSettings
+from hyperweb.config._settings import CacheSettings, LogSettings, ServeSettings
 
 
 @click.command()
@@ -51,6 +52,21 @@ from hyperweb.config._settings import CacheSettings, ServeSettings
     show_default=True,
     help="For how long at first, in seconds; it doubles with each trial that fails, up to 16 times.",
 )
+@click.option("--access-log", default="", help="The file of the access log, or - for standard output [default: none].")
+@click.option(
+    "--log-format",
+    type=click.Choice(["common", "combined", "json"]),
+    default="combined",
+    show_default=True,
+    help="How a line of it is written.",
+)
+@click.option(
+    "--log-sample",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="The share of requests that have a line in it; those answered with 5xx always have one.",
+)
 @setting("serve.admin")
 @click.option(
     "--admin-token",
@@ -80,6 +96,9 @@ def edge(
     health_interval: float,
     failures: int,
     pause: float,
+    access_log: str,
+    log_format: Literal["common", "combined", "json"],
+    log_sample: float,
     serve__admin: str | None,
     admin_token: str,
     cache__stale: int | None,
@@ -89,6 +108,7 @@ def edge(
     state: Path,
 ) -> None:
     """Cache what any HTTP/1.1 origin answers (RFC 9111), and pass on what may not be cached."""
+    from hyperweb.serve._access import described
     from hyperweb.serve._front import Front, Health
     from hyperweb.serve._limits import edge_limits, read_limits
     from hyperweb.serve._supervisor import bracketed, cache_bytes, cores
@@ -109,6 +129,7 @@ def edge(
         health=Health(path=health_path, interval=health_interval, failures=failures, pause=pause),
         stale=CacheSettings().stale if cache__stale is None else cache__stale,
         admin=serve__admin or "",
+        access=described(LogSettings(access=access_log, format=log_format, sample=log_sample)),
         token=admin_token,
         state=state / ".hyperweb",
     )

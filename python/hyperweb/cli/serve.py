@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @setting("serve.workers")
 @setting("serve.edge_threads")
 @setting("serve.metrics")
+@setting("log.access", "--access-log")
 @setting("client.spa")
 @click.option("--direct", is_flag=True, help="With --prod: no edge, Granian faces the clients.")
 @click.option("--no-build", is_flag=True, help="With --prod: serve what is built, also when it is stale.")

@@ -105,6 +105,21 @@ class ServeSettings(Section, frozen=True):
     max_body: Annotated[int, said("The largest request body accepted.", unit="bytes", ge=0)] = 10_485_760
 
 
+class LogSettings(Section, frozen=True):
+    """The access log: a line for each answer of the edge."""
+
+    access: Annotated[
+        str, said("The file of the access log, or `-` for standard output; empty is none. It may be moved away.")
+    ] = ""
+    format: Annotated[
+        Literal["common", "combined", "json"],
+        said("How a line is written: as NCSA httpd did, as nginx does, or as JSON."),
+    ] = "combined"
+    sample: Annotated[
+        float, said("The share of requests that have a line; those answered with 5xx always have one.", ge=0, le=1)
+    ] = 1.0
+
+
 class LimitSettings(Section, frozen=True):
     """What a client may ask of the edge; one that asks for more is refused."""
 
@@ -176,6 +191,7 @@ class Settings(Section, frozen=True):
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()
     aliases: Annotated[dict[_OLD_PATH, _TARGET], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}

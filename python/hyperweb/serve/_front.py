@@ -58,6 +58,7 @@ class Front:
         health: How it is known that origins are well.
         stale: How long what is stale is used where no origin answers, in seconds.
         admin: The address of the admin listener as `HOST:PORT`, or nothing for none.
+        access: The access log, as the edge takes it, or None.
         token: What purges and the admin listener are asked with, or nothing.
         state: The folder that notes where it can be reached, for `hyperweb stats` and `hyperweb purge`.
     """
@@ -74,6 +75,7 @@ class Front:
         health: Health,
         stale: int,
         admin: str,
+        access: dict[str, object] | None,
         token: str,
         state: Path,
     ) -> None:
@@ -88,6 +90,7 @@ class Front:
             "token": token or None,
             "cache_bytes": cache_bytes,
             "metrics": metrics,
+            "access": access,
             "limits": limits,
             "sites": [{"name": _NAME, "stale": stale * 1000, "origins": health.described()}],
         }

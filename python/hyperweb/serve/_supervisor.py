@@ -16,6 +16,7 @@ import msgspec
 
 from hyperweb import _core
 from hyperweb.config._headers import security_headers
+from hyperweb.serve._access import described as described_log
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._limits import edge_limits, raise_descriptors
 from hyperweb.serve._pool import Pool, Worker
@@ -123,6 +124,7 @@ class Supervisor:
             "token": settings.admin_token or None,
             "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
             "metrics": settings.metrics,
+            "access": described_log(self.sites[0].settings.log, self.sites[0].root),
             "limits": edge_limits(self.sites[0].settings.limits, settings.max_body),
             "sites": [
                 {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -21,6 +21,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use crate::edge::Core;
 use crate::error::EdgeError;
+use crate::prometheus;
 use crate::purge::{Purge, is_allowed};
 
 const LARGEST: usize = 16 << 20;
@@ -124,6 +125,13 @@ async fn answer(
             .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return Ok(response);
     }
+    if (&parts.method, parts.uri.path()) == (&Method::GET, "/metrics") {
+        let mut response = Response::new(Full::from(prometheus::text(&core.stats())));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(prometheus::CONTENT_TYPE));
+        return Ok(response);
+    }
     let made = match (&parts.method, parts.uri.path()) {
         (&Method::GET, "/healthz") => Ok(json!({"ok": true})),
         (&Method::GET, "/stats") => serde_json::to_value(core.stats()).map_err(|error| error.to_string()),
@@ -157,9 +165,8 @@ async fn answer(
     };
     let mut response = Response::new(Full::from(value.to_string()));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }

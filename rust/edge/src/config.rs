@@ -30,10 +30,32 @@ pub struct Config {
     /// Whether requests are counted.
     #[serde(default)]
     pub metrics: bool,
+    /// The access log.
+    #[serde(default)]
+    pub access: Option<AccessConfig>,
     #[serde(default)]
     pub limits: Limits,
     /// The sites; the first answers hosts that none names.
     pub sites: Vec<SiteConfig>,
+}
+
+/// The access log.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AccessConfig {
+    /// Its file, or `-` for standard output.
+    pub path: PathBuf,
+    pub form: LogForm,
+    /// The share of requests that have a line, from nought to one.
+    pub sample: f64,
+}
+
+/// How a line of the access log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogForm {
+    Common,
+    Combined,
+    Json,
 }
 
 /// One site.

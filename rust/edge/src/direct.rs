@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
+use crate::access::{Outcome, Told};
 use crate::answer::{Answer, Head};
 use crate::body::InFlight;
 use crate::clock;
@@ -24,6 +25,7 @@ use crate::config::{Limits, MOST_FIELDS};
 use crate::fetch::{Asked, Fetched, fetch};
 use crate::http1::{self, gone, note, refuse};
 use crate::http2::{self, PREFACE};
+use crate::identity::{REQUEST_ID, identify};
 use crate::metrics::Source;
 use crate::policy::request_may_use;
 use crate::refusal::Refusal;
@@ -199,7 +201,8 @@ async fn respond(
     let Some(target) = request.path.and_then(|path| site.target(path)) else {
         return Ok(general());
     };
-    let started = state.shared.measures.then(Instant::now);
+    let started = state.begin();
+    let told = || told(&request, plain.host, peer);
     let build = site.build.load();
     let mut found = build.answer(&target, &plain.head);
     // A response that could be sent before a drain began is the last of its connection.
@@ -210,18 +213,33 @@ async fn respond(
             if plain.is_simple
                 && let Some(hit) = state.shared.responses.hit(&site.name, plain.host, &target)
             {
-                send_hit(state, stream, &hit, close, started).await?;
+                send_hit(state, stream, &hit, close).await?;
+                if let Some(started) = started {
+                    let outcome = Outcome {
+                        source: Source::Cache,
+                        status: 200,
+                        bytes: hit.stored.body.len() as u64,
+                        took: started.elapsed(),
+                    };
+                    state.finish(&outcome, told);
+                }
                 return Ok(Next::Answered { used, close });
             }
-            let Some(headers) = request::fields(&request, head) else {
+            let Some(mut headers) = request::fields(&request, head) else {
                 return Ok(general());
             };
             let method = if plain.head.is_head { Method::HEAD } else { Method::GET };
             if !request_may_use(&method, &headers) {
                 return Ok(general());
             }
+            identify(&mut headers);
+            let id = headers.get(REQUEST_ID).cloned();
             let asked = Asked::new(method, headers, &target, plain.host, peer);
-            make(state, stream, site, asked, close, started).await?;
+            let outcome = make(state, stream, site, asked, close, started).await?;
+            if let Some(outcome) = outcome {
+                let id = id.as_ref().map_or(&b""[..], |id| id.as_bytes());
+                state.finish(&outcome, || Told { id, ..told() });
+            }
             return Ok(Next::Answered { used, close });
         }
         found = build.not_found(&plain.head).unwrap_or(Answer::Missing);
@@ -229,25 +247,8 @@ async fn respond(
     if !build.may_send(&found) {
         return Ok(general());
     }
-    let (status, line, sent): (u16, &[u8], &[u8]) = match &found {
-        Answer::Whole {
-            status: status @ (200 | 404),
-            variant,
-        } if !is_file(variant) => {
-            let line: &[u8] = if *status == 200 {
-                b"HTTP/1.1 200 OK\r\n"
-            } else {
-                b"HTTP/1.1 404 Not Found\r\n"
-            };
-            let sent = if plain.head.is_head {
-                variant.head()
-            } else {
-                variant.head_and_body()
-            };
-            (*status, line, sent)
-        }
-        Answer::NotModified(variant) => (304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head()),
-        _ => return Ok(general()),
+    let Some((status, line, sent, bytes)) = parts_of(&found, plain.head.is_head) else {
+        return Ok(general());
     };
     let _flight = InFlight::new(Arc::clone(state));
     let mut prefix = [0; 128];
@@ -258,38 +259,53 @@ async fn respond(
     let prefix = prefix.get(..length).unwrap_or(&[]);
     write_all(stream, [prefix, sent], &state.shared.limits).await?;
     if let Some(started) = started {
-        let bytes = if status == 304 || plain.head.is_head {
-            0
-        } else {
-            sent.len() as u64
+        let outcome = Outcome {
+            source: Source::Pack,
+            status,
+            bytes,
+            took: started.elapsed(),
         };
-        state.metrics.count(Source::Pack, status, bytes, started.elapsed());
+        state.finish(&outcome, told);
     }
     Ok(Next::Answered { used, close })
 }
 
+/// The status, its line, what follows the fields that change, and the bytes of the body, of what is sent from the pack with
+/// one call.
+fn parts_of<'v>(found: &'v Answer<'_>, is_head: bool) -> Option<(u16, &'static [u8], &'v [u8], u64)> {
+    match found {
+        Answer::Whole {
+            status: status @ (200 | 404),
+            variant,
+        } if !is_file(variant) => {
+            let line: &[u8] = if *status == 200 {
+                b"HTTP/1.1 200 OK\r\n"
+            } else {
+                b"HTTP/1.1 404 Not Found\r\n"
+            };
+            let (sent, bytes) = if is_head {
+                (variant.head(), 0)
+            } else {
+                (variant.head_and_body(), variant.length())
+            };
+            Some((*status, line, sent, bytes))
+        }
+        Answer::NotModified(variant) => Some((304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head(), 0)),
+        _ => None,
+    }
+}
+
 /// Sends a response from the cache as it was encoded when it was kept.
-async fn send_hit(
-    state: &Arc<ThreadState>,
-    stream: &TcpStream,
-    hit: &Found,
-    close: bool,
-    started: Option<Instant>,
-) -> io::Result<()> {
+async fn send_hit(state: &Arc<ThreadState>, stream: &TcpStream, hit: &Found, close: bool) -> io::Result<()> {
     let _flight = InFlight::new(Arc::clone(state));
     let mut space = [0; 128];
     let tail = hit.tail(&mut space, close);
     let body = &hit.stored.body;
-    write_all(stream, [&hit.stored.head, tail, body], &state.shared.limits).await?;
-    if let Some(started) = started {
-        state
-            .metrics
-            .count(Source::Cache, 200, body.len() as u64, started.elapsed());
-    }
-    Ok(())
+    write_all(stream, [&hit.stored.head, tail, body], &state.shared.limits).await
 }
 
-/// Answers a request from the cache of what Python made, or from a worker.
+/// Answers a request from the cache of what Python made, or from a worker. Returns what became of it, where that matters
+/// to anyone.
 async fn make(
     state: &Arc<ThreadState>,
     stream: &TcpStream,
@@ -297,7 +313,7 @@ async fn make(
     asked: Asked,
     close: bool,
     started: Option<Instant>,
-) -> io::Result<()> {
+) -> io::Result<Option<Outcome>> {
     let _flight = InFlight::new(Arc::clone(state));
     let is_head = asked.method == Method::HEAD;
     let Fetched { response, source } = tokio::select! {
@@ -307,17 +323,41 @@ async fn make(
         () = gone(stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
     };
     let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
-    let took = started.map(|started| started.elapsed());
+    let outcome = started.map(|started| Outcome {
+        source,
+        status,
+        bytes: size.unwrap_or(0),
+        took: started.elapsed(),
+    });
     let end = End {
         is_head,
         close,
         is_old: false,
     };
     write_response(stream, response, end, &state.shared.limits).await?;
-    if let Some(took) = took {
-        state.metrics.count(source, status, size.unwrap_or(0), took);
+    Ok(outcome)
+}
+
+/// Who asked for what, for the access log.
+fn told<'a>(request: &httparse::Request<'_, 'a>, host: &'a str, peer: &'a str) -> Told<'a> {
+    let field = |name: &str| {
+        let found = request
+            .headers
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name));
+        found.map_or(&b""[..], |field| field.value)
+    };
+    Told {
+        peer,
+        method: request.method.unwrap_or_default(),
+        target: request.path.unwrap_or_default(),
+        version: "HTTP/1.1",
+        host,
+        referer: field("referer"),
+        agent: field("user-agent"),
+        id: b"",
+        trace: field("traceparent"),
     }
-    Ok(())
 }
 
 /// Why a head that was parsed is refused all the same, whatever it asks for.

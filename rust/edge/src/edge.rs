@@ -11,6 +11,7 @@ use hyperweb_pack::{Unverified, diff};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::access::{AccessLog, Writer};
 use crate::admin;
 use crate::admission::Admission;
 use crate::check;
@@ -43,6 +44,8 @@ pub struct Edge {
     core: Arc<Core>,
     addresses: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
+    /// Writes what is left of the access log when it goes.
+    writer: Mutex<Option<Writer>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -59,6 +62,12 @@ impl Edge {
     pub fn start(config: &Config) -> Result<Self, EdgeError> {
         let threads = config.threads.max(1);
         let (sites, unverified) = Sites::open(&config.sites, threads)?;
+        let (access, writer) = config
+            .access
+            .as_ref()
+            .map(|config| AccessLog::start(config, threads))
+            .transpose()?
+            .unzip();
         let shared = Arc::new(Shared {
             sites,
             responses: Responses::limited(config.cache_bytes, config.limits.variants),
@@ -70,6 +79,7 @@ impl Edge {
             limits: config.limits,
             admission: Admission::default(),
             measures: config.metrics,
+            access,
             token: config.token.clone().filter(|token| !token.is_empty()),
             draining: AtomicBool::new(false),
         });
@@ -115,6 +125,7 @@ impl Edge {
             core,
             addresses,
             admin,
+            writer: Mutex::new(writer),
             threads: Mutex::new(running),
         })
     }
@@ -178,7 +189,9 @@ impl Edge {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        threads.drain(..).all(|thread| thread.join().is_ok())
+        let all = threads.drain(..).all(|thread| thread.join().is_ok());
+        self.writer.lock().take();
+        all
     }
 }
 
@@ -241,6 +254,7 @@ impl Core {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats::sum(self.states.iter().map(|state| &state.metrics));
         let cache = self.shared.responses.stats();
+        stats.log_dropped = self.shared.access.as_ref().map_or(0, |log| log.dropped());
         stats.cache_entries = cache.entries;
         stats.cache_bytes = cache.bytes;
         stats.cache_limit = cache.limit;

@@ -77,7 +77,6 @@ const CONDITIONS: [HeaderName; 6] = [
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// A request on its way to a worker.
 pub(crate) struct Asked {
@@ -96,7 +95,7 @@ pub(crate) struct Fetched {
 }
 
 impl Asked {
-    /// Takes a client's request over: without what belongs to its connection, with what the worker is to know of it.
+    /// Takes a client's request over, which has been [identified](crate::identity::identify): without what belongs to its connection, with what the worker is to know of it.
     pub(crate) fn new(
         method: Method,
         mut headers: HeaderMap,
@@ -115,7 +114,6 @@ impl Asked {
         set(FORWARDED_FOR, HeaderValue::from_str(peer).ok());
         set(FORWARDED_PROTO, Some(HeaderValue::from_static("http")));
         set(FORWARDED_HOST, host_value.clone());
-        set(REQUEST_ID, HeaderValue::from_str(&request_id()).ok());
         set(http::header::HOST, host_value);
         let target_text = target
             .query
@@ -177,18 +175,6 @@ impl Asked {
             headers: &self.headers,
         }
     }
-}
-
-/// A number for a request, to find it again in the logs: time and count, made hard to guess by a random start.
-fn request_id() -> String {
-    use std::hash::BuildHasher;
-    use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
-    static SEED: OnceLock<std::hash::RandomState> = OnceLock::new();
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let seed = SEED.get_or_init(std::hash::RandomState::new);
-    format!("{:016x}{:016x}", seed.hash_one((count, 0)), seed.hash_one((count, 1)))
 }
 
 fn strip_connection(headers: &mut HeaderMap) {

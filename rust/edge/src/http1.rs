@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use http::Method;
@@ -12,13 +12,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::access::{Outcome, Told};
 use crate::body::{InFlight, RequestBody};
 use crate::fetch::Fetched;
 use crate::framing::Framing;
+use crate::identity::identify;
 use crate::log;
 use crate::metrics::Source;
 use crate::refusal::Refusal;
-use crate::request::{Manners, Request};
+use crate::request::{Manners, Noted, Request};
 use crate::service::respond;
 use crate::shared::ThreadState;
 use crate::upload::{Rest, Upload};
@@ -34,7 +36,7 @@ const LINGER_BYTES: usize = 4 << 20;
 pub(crate) async fn answer(
     state: &Arc<ThreadState>,
     stream: TcpStream,
-    (request, manners): (Request, Manners),
+    (mut request, manners): (Request, Manners),
     read: BytesMut,
     peer: &Arc<str>,
 ) -> Option<(TcpStream, BytesMut)> {
@@ -44,7 +46,9 @@ pub(crate) async fn answer(
         return None;
     }
     let flight = InFlight::new(Arc::clone(state));
-    let started = state.shared.measures.then(Instant::now);
+    let started = state.begin();
+    identify(&mut request.headers);
+    let noted = started.map(|started| (started, Noted::of(&request)));
     let is_head = request.method == Method::HEAD;
     let stream = Arc::new(stream);
     let rest = Arc::new(Mutex::new(Rest {
@@ -80,15 +84,21 @@ pub(crate) async fn answer(
         return None;
     }
     let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
-    let took = started.map(|started| started.elapsed());
     let end = End {
         is_head,
         close,
         is_old: manners.is_old,
     };
     let written = write_response(&stream, response, end, &limits).await;
-    if let Some(took) = took {
-        state.metrics.count(source, status, size.unwrap_or(0), took);
+    if let Some((started, noted)) = &noted {
+        let outcome = Outcome {
+            source,
+            status,
+            bytes: size.unwrap_or(0),
+            took: started.elapsed(),
+        };
+        let version = if manners.is_old { "HTTP/1.0" } else { "HTTP/1.1" };
+        state.finish(&outcome, || noted.told(peer, version));
     }
     drop(flight);
     let stream = Arc::try_unwrap(stream).ok()?;
@@ -121,8 +131,21 @@ pub(crate) async fn refuse(state: &ThreadState, stream: TcpStream, refusal: Refu
 /// Counts a refusal, and tells the log of it.
 pub(crate) fn note(state: &ThreadState, refusal: Refusal, peer: &str) {
     state.metrics.refuse(refusal);
-    if let Some(status) = refusal.status().filter(|_| state.shared.measures) {
-        state.metrics.count(Source::Edge, status, 0, Duration::ZERO);
+    if let Some(status) = refusal.status() {
+        let outcome = Outcome {
+            source: Source::Edge,
+            status,
+            bytes: 0,
+            took: Duration::ZERO,
+        };
+        // What it asked for is not known, or not to be believed.
+        state.finish(&outcome, || Told {
+            peer,
+            method: "-",
+            target: "-",
+            version: "-",
+            ..Told::default()
+        });
     }
     log::refused(refusal, peer);
 }

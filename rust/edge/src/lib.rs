@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod admin;
 mod admission;
 pub mod answer;
@@ -23,14 +24,17 @@ mod fields;
 mod framing;
 mod head;
 mod health;
+mod histogram;
 mod http1;
 mod http2;
+mod identity;
 mod incoming;
 mod log;
 mod metrics;
 mod negotiate;
 mod path;
 mod policy;
+mod prometheus;
 mod purge;
 mod range;
 mod refusal;
@@ -47,7 +51,7 @@ mod upload;
 mod upstream;
 mod write;
 
-pub use config::{Config, Health, Limits, SiteConfig};
+pub use config::{AccessConfig, Config, Health, Limits, LogForm, SiteConfig};
 pub use edge::{Edge, Reloaded};
 pub use error::EdgeError;
 pub use health::Breaker;

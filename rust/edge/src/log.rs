@@ -59,6 +59,15 @@ pub(crate) fn refused(refusal: Refusal, peer: &str) {
     }
 }
 
+static UNWRITTEN: Kind = Kind::new();
+
+/// Says that lines of the access log could not be written.
+pub(crate) fn unwritten(error: &std::io::Error) {
+    if UNWRITTEN.may_write(clock::now()).is_some() {
+        warn(&format!("lines of the access log are lost: {error}"));
+    }
+}
+
 /// Writes a line as the rest of hyperweb does.
 pub(crate) fn warn(text: &str) {
     // Nobody may be there to read it.

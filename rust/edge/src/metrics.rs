@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::histogram::{Histogram, Latencies};
 use crate::refusal::{Refusal, Refused};
-
-/// Latencies are counted by the power of two of their microseconds.
-const BUCKETS: usize = 32;
 
 /// The counters of one thread.
 #[derive(Debug, Default)]
@@ -20,7 +18,7 @@ pub(crate) struct Metrics {
     misses: AtomicU64,
     bytes: AtomicU64,
     statuses: [AtomicU64; 6],
-    latencies: [AtomicU64; BUCKETS],
+    latencies: Histogram,
     refused: [AtomicU64; Refusal::COUNT],
     pub(crate) connections: AtomicU64,
     pub(crate) in_flight: AtomicU64,
@@ -33,6 +31,17 @@ pub(crate) enum Source {
     Cache,
     Worker,
     Edge,
+}
+
+impl Source {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Pack => "pack",
+            Self::Cache => "cache",
+            Self::Worker => "worker",
+            Self::Edge => "edge",
+        }
+    }
 }
 
 impl Metrics {
@@ -49,10 +58,7 @@ impl Metrics {
         if let Some(class) = self.statuses.get(usize::from(status / 100)) {
             add(class, 1);
         }
-        let bucket = (u64::BITS - microseconds.leading_zeros()) as usize;
-        if let Some(latency) = self.latencies.get(bucket.min(BUCKETS - 1)) {
-            add(latency, 1);
-        }
+        self.latencies.record(microseconds);
     }
 
     /// Counts what was refused, also where requests are not counted: it is seldom.
@@ -102,9 +108,11 @@ pub struct Stats {
     pub statuses: [u64; 5],
     /// Open connections.
     pub connections: u64,
-    /// Half of the requests took no longer, in microseconds (to the next power of two).
+    /// Half of the requests took no longer, in microseconds, to an eighth.
     pub p50_us: u64,
     pub p99_us: u64,
+    #[serde(skip)]
+    pub(crate) latencies: Latencies,
     /// Entries, bytes and limit of the cache of what Python made, and what became of them.
     pub cache_entries: u64,
     pub cache_bytes: u64,
@@ -113,6 +121,8 @@ pub struct Stats {
     /// Requests now with workers.
     pub outstanding: u64,
     pub workers: u64,
+    /// Lines of the access log that were dropped.
+    pub log_dropped: u64,
     /// The origins, where there are any.
     pub origins: Vec<OriginStats>,
     /// What was refused, by its reason.
@@ -124,7 +134,6 @@ pub struct Stats {
 impl Stats {
     pub(crate) fn sum<'m>(threads: impl Iterator<Item = &'m Metrics>) -> Self {
         let mut stats = Self::default();
-        let mut latencies = [0; BUCKETS];
         for thread in threads {
             let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             stats.threads.push(get(&thread.requests));
@@ -140,26 +149,12 @@ impl Stats {
             for (number, counter) in thread.refused.iter().enumerate() {
                 stats.refused.add(number, get(counter));
             }
-            for (sum, counter) in latencies.iter_mut().zip(&thread.latencies) {
-                *sum += get(counter);
-            }
+            stats.latencies.add(&thread.latencies);
         }
-        stats.p50_us = quantile(&latencies, 50);
-        stats.p99_us = quantile(&latencies, 99);
+        stats.p50_us = stats.latencies.quantile(50);
+        stats.p99_us = stats.latencies.quantile(99);
         stats
     }
-}
-
-fn quantile(latencies: &[u64; BUCKETS], percent: u64) -> u64 {
-    let total: u64 = latencies.iter().sum();
-    let mut seen = 0;
-    for (bucket, count) in latencies.iter().enumerate() {
-        seen += count;
-        if total > 0 && seen * 100 >= total * percent {
-            return 1 << bucket;
-        }
-    }
-    0
 }
 
 #[cfg(test)]
@@ -178,7 +173,7 @@ mod tests {
             (stats.requests, stats.pack_hits, stats.misses, stats.bytes),
             (100, 99, 1, 991)
         );
-        assert_eq!((stats.statuses, stats.p50_us, stats.p99_us), ([0, 99, 0, 0, 1], 4, 4));
+        assert_eq!((stats.statuses, stats.p50_us, stats.p99_us), ([0, 99, 0, 0, 1], 3, 3));
         assert_eq!(stats.threads, [99, 1]);
     }
 }

@@ -4,11 +4,13 @@
 //! next request answers a client with what another asked for.
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, REFERER, TRANSFER_ENCODING, UPGRADE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::access::Told;
 use crate::connection::place_of;
 use crate::framing::Framing;
+use crate::identity::{REQUEST_ID, TRACE_PARENT};
 use crate::policy;
 use crate::refusal::Refusal;
 
@@ -20,6 +22,46 @@ pub(crate) struct Request {
     pub(crate) target: String,
     pub(crate) host: String,
     pub(crate) headers: HeaderMap,
+}
+
+/// What is kept of a request for the access log, while it is answered.
+#[derive(Debug)]
+pub(crate) struct Noted {
+    method: Method,
+    target: String,
+    host: String,
+    /// Referer, user agent, id and trace.
+    fields: [Option<HeaderValue>; 4],
+}
+
+impl Noted {
+    pub(crate) fn of(request: &Request) -> Self {
+        let names = [REFERER, USER_AGENT, REQUEST_ID, TRACE_PARENT];
+        Self {
+            method: request.method.clone(),
+            target: request.target.clone(),
+            host: request.host.clone(),
+            fields: names.map(|name| request.headers.get(name).cloned()),
+        }
+    }
+
+    pub(crate) fn told<'a>(&'a self, peer: &'a str, version: &'a str) -> Told<'a> {
+        let [referer, agent, id, trace] = self
+            .fields
+            .each_ref()
+            .map(|value| value.as_ref().map_or(&b""[..], HeaderValue::as_bytes));
+        Told {
+            peer,
+            method: self.method.as_str(),
+            target: &self.target,
+            version,
+            host: &self.host,
+            referer,
+            agent,
+            id,
+            trace,
+        }
+    }
 }
 
 /// What the head says of the connection.

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{HOST, LOCATION};
@@ -12,14 +11,16 @@ use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use tokio::io::AsyncSeekExt;
 
+use crate::access::{Outcome, Told};
 use crate::answer::{Answer, Head, Reply, ReplyBody, reply};
 use crate::body::{Body, Counted, InFlight, RequestBody};
 use crate::fetch::{Asked, Fetched, dated, fetch, pass, plain};
+use crate::identity::identify;
 use crate::metrics::Source;
 use crate::path::Target;
 use crate::policy::request_may_use;
 use crate::purge::{Purge, is_allowed};
-use crate::request::{Request, is_host};
+use crate::request::{Noted, Request, is_host};
 use crate::shared::{Shared, ThreadState};
 use crate::site::{Build, Site};
 
@@ -30,17 +31,31 @@ pub(crate) async fn serve(
     request: http::Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
     let flight = InFlight::new(Arc::clone(&state));
-    let started = state.shared.measures.then(Instant::now);
+    let started = state.begin();
+    let mut noted = None;
     let Fetched { mut response, source } = match taken_over(request, state.shared.limits.body_bytes) {
-        Ok((request, body)) => respond(&state, &peer, request, body).await,
+        Ok((mut request, body)) => {
+            identify(&mut request.headers);
+            noted = started.map(|_| Noted::of(&request));
+            respond(&state, &peer, request, body).await
+        }
         Err(response) => edge(*response),
     };
     dated(response.headers_mut());
     if let Some(started) = started {
-        let bytes = http_body::Body::size_hint(response.body()).exact().unwrap_or(0);
-        state
-            .metrics
-            .count(source, response.status().as_u16(), bytes, started.elapsed());
+        let outcome = Outcome {
+            source,
+            status: response.status().as_u16(),
+            bytes: http_body::Body::size_hint(response.body()).exact().unwrap_or(0),
+            took: started.elapsed(),
+        };
+        state.finish(&outcome, || {
+            let nothing = Told {
+                peer: &peer,
+                ..Told::default()
+            };
+            noted.as_ref().map_or(nothing, |noted| noted.told(&peer, "HTTP/2.0"))
+        });
     }
     Ok(response.map(|body| Counted {
         body,

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use hyperweb_cache::Coalescer;
 
+use crate::access::{AccessLog, Outcome, Told};
 use crate::admission::Admission;
 use crate::config::Limits;
 use crate::metrics::Metrics;
@@ -21,10 +23,29 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) admission: Admission,
     pub(crate) measures: bool,
+    pub(crate) access: Option<Arc<AccessLog>>,
     /// What a purge by the method PURGE, and the admin listener, have to be asked with.
     pub(crate) token: Option<String>,
     /// Set once, when no further request is to be begun.
     pub(crate) draining: AtomicBool,
+}
+
+impl ThreadState {
+    /// When a request came, where that matters to anyone.
+    pub(crate) fn begin(&self) -> Option<Instant> {
+        (self.shared.measures || self.shared.access.is_some()).then(Instant::now)
+    }
+
+    /// Counts an answer, and says it to the access log.
+    pub(crate) fn finish<'a>(&self, outcome: &Outcome, told: impl FnOnce() -> Told<'a>) {
+        if self.shared.measures {
+            self.metrics
+                .count(outcome.source, outcome.status, outcome.bytes, outcome.took);
+        }
+        if let Some(access) = &self.shared.access {
+            access.add(self.number, &told(), outcome);
+        }
+    }
 }
 
 impl Shared {

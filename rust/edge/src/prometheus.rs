@@ -1,0 +1,160 @@
+//! The figures as Prometheus reads them (text format, version 0.0.4).
+
+use std::fmt::Write;
+
+use crate::metrics::Stats;
+
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The buckets of latencies end at these powers of two of microseconds: 16 µs to a minute.
+const FIRST: u32 = 4;
+const LAST: u32 = 26;
+
+/// All of them.
+pub(crate) fn text(stats: &Stats) -> String {
+    let mut out = Text(String::with_capacity(8 << 10));
+    let sources = [
+        ("pack", stats.pack_hits),
+        ("cache", stats.cache_hits),
+        ("worker", stats.misses),
+        (
+            "edge",
+            stats
+                .requests
+                .saturating_sub(stats.pack_hits + stats.cache_hits + stats.misses),
+        ),
+    ];
+    out.family(
+        "requests_total",
+        "counter",
+        "Requests answered, by where the answer came from.",
+    );
+    for (source, count) in sources {
+        out.sample("requests_total", &[("source", source)], count);
+    }
+    out.family(
+        "responses_total",
+        "counter",
+        "Responses, by the hundreds of their status.",
+    );
+    for (class, count) in (1..).zip(stats.statuses) {
+        out.sample("responses_total", &[("class", &format!("{class}xx"))], count);
+    }
+    for (name, kind, help, value) in [
+        ("sent_bytes_total", "counter", "Bytes of bodies sent.", stats.bytes),
+        ("connections", "gauge", "Connections open.", stats.connections),
+        (
+            "outstanding_requests",
+            "gauge",
+            "Requests with workers or origins.",
+            stats.outstanding,
+        ),
+        (
+            "workers",
+            "gauge",
+            "Workers or origins that are given requests.",
+            stats.workers,
+        ),
+        ("cache_entries", "gauge", "Responses kept.", stats.cache_entries),
+        (
+            "cache_bytes",
+            "gauge",
+            "Bytes of the responses kept.",
+            stats.cache_bytes,
+        ),
+        (
+            "cache_limit_bytes",
+            "gauge",
+            "Bytes of responses that may be kept.",
+            stats.cache_limit,
+        ),
+        (
+            "cache_evictions_total",
+            "counter",
+            "Responses that had to make room.",
+            stats.cache_evictions,
+        ),
+        (
+            "access_log_dropped_total",
+            "counter",
+            "Lines of the access log that were dropped.",
+            stats.log_dropped,
+        ),
+    ] {
+        out.family(name, kind, help);
+        out.sample(name, &[], value);
+    }
+    out.family(
+        "refused_total",
+        "counter",
+        "Requests and connections refused, by reason.",
+    );
+    for (reason, count) in stats.refused.iter() {
+        out.sample("refused_total", &[("reason", reason)], count);
+    }
+    origins(&mut out, stats);
+    latencies(&mut out, stats);
+    out.0
+}
+
+fn origins(out: &mut Text, stats: &Stats) {
+    if stats.origins.is_empty() {
+        return;
+    }
+    out.family("origin_up", "gauge", "Whether an origin is given requests.");
+    for one in &stats.origins {
+        out.sample("origin_up", &[("origin", &one.address)], u64::from(one.is_up));
+    }
+    out.family("origin_requests_total", "counter", "Requests an origin was given.");
+    for one in &stats.origins {
+        out.sample("origin_requests_total", &[("origin", &one.address)], one.requests);
+    }
+    out.family(
+        "origin_failures_total",
+        "counter",
+        "Requests and checks an origin failed.",
+    );
+    for one in &stats.origins {
+        out.sample("origin_failures_total", &[("origin", &one.address)], one.failures);
+    }
+}
+
+fn latencies(out: &mut Text, stats: &Stats) {
+    let name = "request_duration_seconds";
+    out.family(name, "histogram", "Time from a request's head to its answer.");
+    for power in FIRST..=LAST {
+        let end = seconds(1 << power);
+        let below = stats.latencies.below(power);
+        out.sample("request_duration_seconds_bucket", &[("le", &end)], below);
+    }
+    let total = stats.latencies.total();
+    out.sample("request_duration_seconds_bucket", &[("le", "+Inf")], total);
+    let sum = seconds(stats.latencies.sum);
+    // A string takes all that is written to it.
+    let _ = writeln!(out.0, "hyperweb_{name}_sum {sum}");
+    out.sample("request_duration_seconds_count", &[], total);
+}
+
+/// Microseconds as seconds, exactly.
+fn seconds(microseconds: u64) -> String {
+    format!("{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000)
+}
+
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = write!(self.0, "# HELP hyperweb_{name} {help}\n# TYPE hyperweb_{name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: u64) {
+        let _ = write!(self.0, "hyperweb_{name}");
+        for (number, (label, text)) in labels.iter().enumerate() {
+            let begin = if number == 0 { '{' } else { ',' };
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.0, "{begin}{label}=\"{text}\"");
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{end} {value}");
+    }
+}
