@@ -198,7 +198,9 @@ def test_the_line_of_a_setting_is_found(dotted: str, line: int | None) -> None:
 def test_every_setting_says_what_it_means() -> None:
     for name in setting_names():
         assert (
-            "." in name or name in {"build", "cache", "serve", "limits", "log", "client", "security"} or describe(name)
+            "." in name
+            or name in {"build", "cache", "serve", "limits", "log", "compression", "client", "security"}
+            or describe(name)
         ), name
         if "." in name:
             assert describe(name), name

@@ -10,7 +10,7 @@ from typing import Literal
 import rich_click as click
 
 from hyperweb.cli._options import setting
-from hyperweb.config._settings import CacheSettings, LogSettings, ServeSettings
+from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSettings, ServeSettings
 
 
 @click.command()
@@ -51,6 +51,18 @@ from hyperweb.config._settings import CacheSettings, LogSettings, ServeSettings
     default=1.0,
     show_default=True,
     help="For how long at first, in seconds; it doubles with each trial that fails, up to 16 times.",
+)
+@click.option(
+    "--compression/--no-compression",
+    default=True,
+    show_default=True,
+    help="Compress what the origins sent as it is, where that is worth while.",
+)
+@click.option(
+    "--compress-private",
+    is_flag=True,
+    help="Compress also what is for one client: what is not kept, and answers a request with cookies or credentials. "
+    "Not where a page shows a secret beside what its address or form said (BREACH).",
 )
 @click.option("--access-log", default="", help="The file of the access log, or - for standard output [default: none].")
 @click.option(
@@ -96,6 +108,8 @@ def edge(
     health_interval: float,
     failures: int,
     pause: float,
+    compression: bool,
+    compress_private: bool,
     access_log: str,
     log_format: Literal["common", "combined", "json"],
     log_sample: float,
@@ -129,6 +143,7 @@ def edge(
         health=Health(path=health_path, interval=health_interval, failures=failures, pause=pause),
         stale=CacheSettings().stale if cache__stale is None else cache__stale,
         admin=serve__admin or "",
+        compression=CompressionSettings(enabled=compression, private=compress_private),
         access=described(LogSettings(access=access_log, format=log_format, sample=log_sample)),
         token=admin_token,
         state=state / ".hyperweb",

@@ -105,6 +105,34 @@ class ServeSettings(Section, frozen=True):
     max_body: Annotated[int, said("The largest request body accepted.", unit="bytes", ge=0)] = 10_485_760
 
 
+class CompressionSettings(Section, frozen=True):
+    """What of the answers of handlers is compressed by the edge; what is built is compressed when it is built."""
+
+    enabled: Annotated[bool, said("Compress what handlers answer, with Brotli, Zstandard or gzip.")] = True
+    floor: Annotated[int, said("Smaller bodies are sent as they are.", unit="bytes", ge=0)] = 1024
+    types: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[!-~]+\Z")], ...],
+        said("Media types that are compressed; a star at an end stands for anything."),
+    ] = (
+        "text/*",
+        "*+json",
+        "*+xml",
+        "application/json",
+        "application/javascript",
+        "application/xml",
+        "application/wasm",
+        "font/ttf",
+        "font/otf",
+    )
+    private: Annotated[
+        bool,
+        said(
+            "Compress answers to requests with cookies or credentials too, that are not kept for all. Only where no "
+            "page shows a secret beside what its address or form said (BREACH)."
+        ),
+    ] = False
+
+
 class LogSettings(Section, frozen=True):
     """The access log: a line for each answer of the edge."""
 
@@ -191,6 +219,7 @@ class Settings(Section, frozen=True):
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()
+    compression: CompressionSettings = CompressionSettings()
     log: LogSettings = LogSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()

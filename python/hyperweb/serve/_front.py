@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from hyperweb.config._settings import CompressionSettings
+
 _NAME = "origin"
 
 
@@ -58,6 +60,7 @@ class Front:
         health: How it is known that origins are well.
         stale: How long what is stale is used where no origin answers, in seconds.
         admin: The address of the admin listener as `HOST:PORT`, or nothing for none.
+        compression: What is compressed.
         access: The access log, as the edge takes it, or None.
         token: What purges and the admin listener are asked with, or nothing.
         state: The folder that notes where it can be reached, for `hyperweb stats` and `hyperweb purge`.
@@ -75,6 +78,7 @@ class Front:
         health: Health,
         stale: int,
         admin: str,
+        compression: CompressionSettings,
         access: dict[str, object] | None,
         token: str,
         state: Path,
@@ -90,6 +94,7 @@ class Front:
             "token": token or None,
             "cache_bytes": cache_bytes,
             "metrics": metrics,
+            "compression": compression,
             "access": access,
             "limits": limits,
             "sites": [{"name": _NAME, "stale": stale * 1000, "origins": health.described()}],

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -11,6 +11,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyperweb_cache::{Buffer, Pool};
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::encoder::Encoder;
 use crate::incoming::Incoming;
 use crate::metrics;
 use crate::shared::ThreadState;
@@ -36,6 +37,11 @@ pub(crate) enum Body {
     Worker {
         first: Option<Bytes>,
         rest: Incoming,
+    },
+    /// A worker's body that is made smaller as it comes; the end of it when there is no encoder any more.
+    Coded {
+        encoder: Option<Encoder>,
+        plain: Box<Self>,
     },
     /// A part of a file.
     File {
@@ -77,6 +83,7 @@ impl http_body::Body for Body {
                 Some(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 None => Pin::new(rest).poll_frame(context),
             },
+            Self::Coded { encoder, plain } => poll_coded(encoder, Pin::new(plain.as_mut()), context),
             Self::File { file, left, buffer } => {
                 if *left == 0 {
                     return Poll::Ready(None);
@@ -110,6 +117,7 @@ impl http_body::Body for Body {
         match self {
             Self::Bytes(bytes) => bytes.is_none(),
             Self::Worker { first, rest } => first.is_none() && rest.is_end_stream(),
+            Self::Coded { encoder, .. } => encoder.is_none(),
             Self::File { left, .. } => *left == 0,
         }
     }
@@ -117,6 +125,7 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Coded { .. } => SizeHint::default(),
             Self::File { left, .. } => SizeHint::with_exact(*left),
             Self::Worker { first, rest } => {
                 let mut hint = rest.size_hint();
@@ -126,6 +135,31 @@ impl http_body::Body for Body {
                 }
                 hint
             }
+        }
+    }
+}
+
+fn poll_coded(
+    encoder: &mut Option<Encoder>,
+    mut plain: Pin<&mut Body>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    loop {
+        let frame = ready!(http_body::Body::poll_frame(plain.as_mut(), context));
+        let made = match frame {
+            Some(Ok(frame)) => match (encoder.as_mut(), frame.into_data()) {
+                (Some(encoder), Ok(data)) => encoder.push(&data),
+                _ => continue,
+            },
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            None => match encoder.take() {
+                Some(encoder) => encoder.finish(b""),
+                None => return Poll::Ready(None),
+            },
+        };
+        match made {
+            Ok(made) if made.is_empty() => {}
+            made => return Poll::Ready(Some(made.map(Frame::data).map_err(Into::into))),
         }
     }
 }

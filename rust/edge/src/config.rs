@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::compression::Compression;
 use crate::health::Breaker;
 
 /// There is room for so many header fields; a limit may be lower.
@@ -30,6 +31,9 @@ pub struct Config {
     /// Whether requests are counted.
     #[serde(default)]
     pub metrics: bool,
+    /// What of the responses of workers and origins is compressed.
+    #[serde(default)]
+    pub compression: Compression,
     /// The access log.
     #[serde(default)]
     pub access: Option<AccessConfig>,

@@ -213,12 +213,12 @@ async fn respond(
             if plain.is_simple
                 && let Some(hit) = state.shared.responses.hit(&site.name, plain.host, &target)
             {
-                send_hit(state, stream, &hit, close).await?;
+                let bytes = send_hit(state, stream, &hit, plain.head.accept_encoding, close).await?;
                 if let Some(started) = started {
                     let outcome = Outcome {
                         source: Source::Cache,
                         status: 200,
-                        bytes: hit.stored.body.len() as u64,
+                        bytes,
                         took: started.elapsed(),
                     };
                     state.finish(&outcome, told);
@@ -295,13 +295,20 @@ fn parts_of<'v>(found: &'v Answer<'_>, is_head: bool) -> Option<(u16, &'static [
     }
 }
 
-/// Sends a response from the cache as it was encoded when it was kept.
-async fn send_hit(state: &Arc<ThreadState>, stream: &TcpStream, hit: &Found, close: bool) -> io::Result<()> {
+/// Sends a response from the cache as it was encoded when it was kept. Returns the bytes of the body.
+async fn send_hit(
+    state: &Arc<ThreadState>,
+    stream: &TcpStream,
+    hit: &Found,
+    accept_encoding: Option<&str>,
+    close: bool,
+) -> io::Result<u64> {
     let _flight = InFlight::new(Arc::clone(state));
     let mut space = [0; 128];
     let tail = hit.tail(&mut space, close);
-    let body = &hit.stored.body;
-    write_all(stream, [&hit.stored.head, tail, body], &state.shared.limits).await
+    let (head, body) = hit.stored.whole(accept_encoding);
+    write_all(stream, [head, tail, &body], &state.shared.limits).await?;
+    Ok(body.len() as u64)
 }
 
 /// Answers a request from the cache of what Python made, or from a worker. Returns what became of it, where that matters

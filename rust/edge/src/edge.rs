@@ -70,7 +70,7 @@ impl Edge {
             .unzip();
         let shared = Arc::new(Shared {
             sites,
-            responses: Responses::limited(config.cache_bytes, config.limits.variants),
+            responses: Responses::limited(config.cache_bytes, config.limits.variants, config.compression.clone()),
             // No age limit: the worker's own time limit ends every lead.
             flights: Coalescer::with_limits(FlightLimits {
                 wait: Some(MOST_WAIT),

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::{Bytes, BytesMut};
-use http::header::{
-    AGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, LOCATION, TRANSFER_ENCODING,
-};
+use bytes::BytesMut;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyperweb_cache::{FillToken, Inserted, Joined, LeaderGuard};
@@ -15,11 +13,11 @@ use crate::body::{Body, RequestBody};
 use crate::clock;
 use crate::connection::{Failed, SentBody};
 use crate::fields::write_fields;
-use crate::framing::number;
 use crate::incoming::Incoming;
 use crate::metrics::Source;
+use crate::outgoing::{coded, dated, finished, passed_on, plain};
 use crate::policy::{self, Receipt};
-use crate::responses::{Found, LARGEST, Question, Usable, cache_status, strip_internal};
+use crate::responses::{Found, LARGEST, Question, Usable};
 use crate::shared::ThreadState;
 use crate::site::Site;
 use crate::store::{Stored, key};
@@ -177,7 +175,7 @@ impl Asked {
     }
 }
 
-fn strip_connection(headers: &mut HeaderMap) {
+pub(crate) fn strip_connection(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
         strip_named(headers);
     }
@@ -238,7 +236,7 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
         invalidate(state, site, asked, response.headers());
     }
     Fetched {
-        response: passed_on(sent, site, "fwd=bypass"),
+        response: passed_on(sent, site, state.coder(asked), "fwd=bypass"),
         source: Source::Worker,
     }
 }
@@ -344,13 +342,13 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
             (_, Some(stale)) => hit(&stale, &question),
             (Ok(fetched), None) => fetched,
             (Err(failed), None) => Fetched {
-                response: passed_on(Err(failed), site, ""),
+                response: passed_on(Err(failed), site, state.coder(&asked), ""),
                 source: Source::Worker,
             },
         };
     }
     Fetched {
-        response: passed_on(send(state, site, &asked).await, site, "fwd=miss"),
+        response: passed_on(send(state, site, &asked).await, site, state.coder(&asked), "fwd=miss"),
         source: Source::Worker,
     }
 }
@@ -425,19 +423,13 @@ async fn make(
         && let Some(stale) = stale
     {
         let (stored, may_stay) = freshened((stale, token), response.headers(), &asked.headers, &receipt);
-        let stored = Arc::new(stored);
-        if may_stay {
-            responses.keep(place.primary, place.key, &stored, token, now);
-        } else {
-            responses.invalidate(place.key);
-        }
-        match guard {
-            Some(guard) if stored.times.ttl > 0 => guard.complete(&stored),
-            guard => let_go(guard, now),
-        }
-        return Ok(from_worker(
-            reply(&stored, asked, "hit; fwd=stale; fwd-status=304"),
+        return Ok(revalidated(
+            state,
             asked,
+            place,
+            guard,
+            (Arc::new(stored), may_stay),
+            token,
         ));
     }
     let times = policy::storable(&asked.headers, response.status(), response.headers(), &receipt);
@@ -447,7 +439,10 @@ async fn make(
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let Some(times) = times.filter(|_| declared.is_none_or(|length: usize| length <= LARGEST)) else {
         let_go(guard, now);
-        return Ok(from_worker(passed_on(Ok(response), site, "fwd=miss"), asked));
+        return Ok(from_worker(
+            passed_on(Ok(response), site, state.coder(asked), "fwd=miss"),
+            asked,
+        ));
     };
     if times.ttl == 0 {
         // Each of those who wait has to ask about it for itself.
@@ -471,7 +466,10 @@ async fn make(
                 first: Some(body.freeze()),
                 rest: incoming,
             };
-            let response = finished(Response::from_parts(parts, rest), site, "fwd=miss");
+            let response = coded(
+                finished(Response::from_parts(parts, rest), site, "fwd=miss"),
+                state.coder(asked),
+            );
             return Ok(from_worker(response, asked));
         }
     }
@@ -485,7 +483,7 @@ async fn make(
         times,
         found,
         (place.primary, &asked.headers),
-        token,
+        (token, &responses.compression),
     );
     let stored = Arc::new(stored);
     let outcome = responses.keep(place.primary, place.key, &stored, token, now);
@@ -498,6 +496,31 @@ async fn make(
         "fwd=miss"
     };
     Ok(from_worker(reply(&stored, asked, status), asked))
+}
+
+/// Keeps a response that its maker said is still right, where it may stay, and answers with it.
+fn revalidated(
+    state: &ThreadState,
+    asked: &Asked,
+    place: Place<'_>,
+    guard: Waiting,
+    (stored, may_stay): (Arc<Stored>, bool),
+    token: FillToken,
+) -> Fetched {
+    let now = clock::now();
+    if may_stay {
+        state
+            .shared
+            .responses
+            .keep(place.primary, place.key, &stored, token, now);
+    } else {
+        state.shared.responses.invalidate(place.key);
+    }
+    match guard {
+        Some(guard) if stored.times.ttl > 0 => guard.complete(&stored),
+        guard => let_go(guard, now),
+    }
+    from_worker(reply(&stored, asked, "hit; fwd=stale; fwd-status=304"), asked)
 }
 
 /// The response that its maker said is still right, with the fields it said so with (RFC 9111, section 4.3.4); and
@@ -539,17 +562,6 @@ fn let_go(guard: Waiting, now: u64) {
     }
 }
 
-/// Notes when a response came, where it does not say when it was made (RFC 9110, section 6.6.1).
-pub(crate) fn dated(headers: &mut HeaderMap) {
-    if !headers.contains_key(DATE) {
-        clock::with_date(|date| {
-            if let Ok(value) = HeaderValue::from_bytes(date) {
-                headers.insert(DATE, value);
-            }
-        });
-    }
-}
-
 fn from_worker(response: Response<Body>, asked: &Asked) -> Fetched {
     Fetched {
         response: without_body(response, asked),
@@ -581,63 +593,6 @@ fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u
 fn without_body(mut response: Response<Body>, asked: &Asked) -> Response<Body> {
     if asked.method == Method::HEAD {
         *response.body_mut() = Body::empty();
-    }
-    response
-}
-
-/// A worker's response as it goes to the client, or what is said where there is none.
-fn passed_on(sent: Result<Response<Incoming>, Failed>, site: &Site, status: &str) -> Response<Body> {
-    match sent {
-        Ok(response) => finished(response.map(|rest| Body::Worker { first: None, rest }), site, status),
-        Err(Failed::TooLate) => plain(StatusCode::GATEWAY_TIMEOUT, "The page took too long to make.\n"),
-        Err(Failed::NoWorker) => plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "Nobody is here to make this page yet.\n",
-        ),
-        Err(Failed::Broken) => plain(StatusCode::BAD_GATEWAY, "Making this page failed.\n"),
-        Err(Failed::TooLarge) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n"),
-        Err(Failed::NoBody) => plain(StatusCode::BAD_REQUEST, "The request's body did not come to its end.\n"),
-    }
-}
-
-/// Takes off what is not for clients and adds what the site gives every response.
-fn finished(mut response: Response<Body>, site: &Site, status: &str) -> Response<Body> {
-    let headers = response.headers_mut();
-    strip_connection(headers);
-    strip_internal(headers);
-    if headers.get(AGE).is_some_and(|age| number(age.as_bytes()).is_none()) {
-        // What is no age is passed on to nobody (RFC 9111, section 5.1).
-        headers.remove(AGE);
-    }
-    if !site.is_origin() {
-        // Which server our own Python runs behind is nobody's business.
-        headers.remove(http::header::SERVER);
-    }
-    for (name, value) in &site.headers {
-        if !headers.contains_key(name) {
-            headers.insert(name, value.clone());
-        }
-    }
-    cache_status(headers, status);
-    response
-}
-
-/// A short answer of the edge's own.
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if matches!(
-        status,
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
-    ) {
-        headers.insert(http::header::RETRY_AFTER, HeaderValue::from_static("2"));
     }
     response
 }

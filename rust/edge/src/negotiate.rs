@@ -3,7 +3,7 @@
 use hyperweb_pack::{Encoding, Entry, Variant};
 
 /// Our order among what a client likes equally.
-const PREFERENCE: [Encoding; 4] = [Encoding::Br, Encoding::Zstd, Encoding::Gzip, Encoding::Identity];
+pub(crate) const PREFERENCE: [Encoding; 4] = [Encoding::Br, Encoding::Zstd, Encoding::Gzip, Encoding::Identity];
 
 /// What a client accepts: a weight in thousandths for each coding, or none where it does not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

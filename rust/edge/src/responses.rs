@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 
 use crate::clock;
+use crate::compression::Compression;
 use crate::config::Limits;
 use crate::path::Target;
 use crate::policy::{self, Receipt, Times};
@@ -143,16 +144,17 @@ pub struct Responses {
     last_number: AtomicU64,
     /// Variants of a key that are kept at a time.
     most_variants: u64,
+    pub(crate) compression: Compression,
 }
 
 impl Responses {
     /// Keeps at most so many bytes.
     pub fn new(limit_bytes: u64) -> Self {
-        Self::limited(limit_bytes, Limits::default().variants)
+        Self::limited(limit_bytes, Limits::default().variants, Compression::default())
     }
 
     /// Keeps at most so many bytes, and so many variants of one address.
-    pub(crate) fn limited(limit_bytes: u64, most_variants: u64) -> Self {
+    pub(crate) fn limited(limit_bytes: u64, most_variants: u64, compression: Compression) -> Self {
         Self {
             cache: Cache::new(Config {
                 limit_bytes,
@@ -160,6 +162,7 @@ impl Responses {
             }),
             last_number: AtomicU64::new(0),
             most_variants: most_variants.max(1),
+            compression,
         }
     }
 
@@ -209,7 +212,7 @@ impl Responses {
             times,
             found,
             (&primary, question.headers),
-            token,
+            (token, &self.compression),
         ));
         let outcome = self.keep(&primary, &primary, &stored, token, clock::now());
         let kept = outcome == Inserted::Kept;

@@ -1,7 +1,7 @@
 //! What is kept of a response that Python made.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
@@ -11,7 +11,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use hyperweb_cache::FillToken;
+use hyperweb_pack::Encoding;
 
+use crate::codings::Codings;
+use crate::compression::{Compression, Wish, mark, vary, wanted};
 use crate::conditional::{not_modified, range_applies};
 use crate::fields::{write_fields, write_status};
 use crate::policy::Times;
@@ -46,6 +49,9 @@ pub(crate) struct Stored {
     pub(crate) variant: Vec<u8>,
     /// What was purged when it was asked for.
     pub(crate) began: FillToken,
+    /// The body in codings, where it is compressed, and what is sent before each to who asks for the whole.
+    codings: Option<Arc<Codings>>,
+    heads: [OnceLock<Bytes>; 4],
 }
 
 impl Stored {
@@ -56,10 +62,14 @@ impl Stored {
         times: Times,
         (tags, varies): (Vec<Box<str>>, Vec<HeaderName>),
         (primary, request): (&[u8], &HeaderMap),
-        began: FillToken,
+        (began, compression): (FillToken, &Compression),
     ) -> Self {
         let validators = validators(&parts.headers);
         settle(&mut parts.headers, &body);
+        let is_coded = compression.of_kept(parts.status, &parts.headers, body.len(), &varies);
+        if is_coded {
+            vary(&mut parts.headers);
+        }
         Self {
             status: parts.status,
             head: encode(parts.status, &parts.headers, body.len()),
@@ -71,6 +81,8 @@ impl Stored {
             variant: variant_key(primary, &varies, request),
             varies: varies.into(),
             began,
+            codings: is_coded.then(Arc::default),
+            heads: Default::default(),
         }
     }
 
@@ -86,6 +98,9 @@ impl Stored {
         }
         let tags = crate::policy::tags(fields);
         strip_internal(&mut headers);
+        if self.codings.is_some() {
+            vary(&mut headers);
+        }
         Self {
             status: self.status,
             head: encode(self.status, &headers, self.body.len()),
@@ -97,6 +112,8 @@ impl Stored {
             varies: Arc::clone(&self.varies),
             variant: self.variant.clone(),
             began,
+            codings: self.codings.clone(),
+            heads: Default::default(),
         }
     }
 
@@ -104,7 +121,29 @@ impl Stored {
     pub(crate) fn weight(&self) -> u64 {
         let fields = self.headers.iter();
         let fields: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        (self.body.len() + self.head.len() + fields + self.variant.len() + 256) as u64
+        // What is compressed takes about half as much again.
+        let coded = if self.codings.is_some() { self.body.len() / 2 } else { 0 };
+        (self.body.len() + coded + self.head.len() + fields + self.variant.len() + 256) as u64
+    }
+
+    /// The head and the body for who asks for the whole, in the coding that its `Accept-Encoding` likes best.
+    pub(crate) fn whole(&self, accept_encoding: Option<&str>) -> (&[u8], Bytes) {
+        self.coded(|| wanted(accept_encoding))
+            .and_then(|(encoding, body)| {
+                let head = self.heads.get(encoding as usize)?.get_or_init(|| {
+                    let mut headers = self.headers.clone();
+                    mark(&mut headers, encoding);
+                    encode(self.status, &headers, body.len())
+                });
+                Some((head.as_ref(), body))
+            })
+            .unwrap_or_else(|| (&self.head, self.body.clone()))
+    }
+
+    fn coded(&self, wanted: impl FnOnce() -> Option<Encoding>) -> Option<(Encoding, Bytes)> {
+        let codings = self.codings.as_ref()?;
+        let encoding = wanted()?;
+        Some((encoding, codings.get(encoding, &self.body)?))
     }
 
     /// The response as it is sent: with its age in milliseconds as seconds, and only the head where that is all the
@@ -116,7 +155,16 @@ impl Stored {
         response.headers_mut().insert(AGE, HeaderValue::from(age / 1000));
         cache_status(response.headers_mut(), status);
         let text = |headers: &HeaderMap, name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
-        let etag = text(&self.headers, ETAG).unwrap_or_default();
+        // Parts are of the plain body.
+        let coded = if request.contains_key(RANGE) {
+            None
+        } else {
+            self.coded(|| Wish::of(request).encoding)
+        };
+        if let Some((encoding, _)) = &coded {
+            mark(response.headers_mut(), *encoding);
+        }
+        let etag = text(response.headers(), ETAG).unwrap_or_default();
         let time = |name: HeaderName| {
             let time = httpdate::parse_http_date(&text(&self.headers, name)?).ok()?;
             Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
@@ -132,19 +180,20 @@ impl Stored {
             }
             return response;
         }
-        let length = self.body.len() as u64;
+        let plain = coded.map_or_else(|| self.body.clone(), |(_, body)| body);
+        let length = plain.len() as u64;
         let part = text(request, RANGE)
             .filter(|_| self.status == StatusCode::OK && !is_head)
             .filter(|_| range_applies(text(request, IF_RANGE).as_deref(), &etag, modified.unwrap_or(0)))
             .map_or(Asked::Whole, |range| asked(&range, length));
         let body = match part {
-            Asked::Whole => self.body.clone(),
+            Asked::Whole => plain,
             Asked::Part(start, end) => {
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 let content_range = format!("bytes {start}-{}/{length}", end - 1);
                 set(response.headers_mut(), CONTENT_RANGE, &content_range);
-                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(self.body.len());
-                self.body.slice(place(start)..place(end))
+                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(plain.len());
+                plain.slice(place(start)..place(end))
             }
             Asked::Nothing => {
                 *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
