@@ -176,6 +176,9 @@ class LimitSettings(Section, frozen=True):
         float,
         said("How long a worker or origin may take to begin its answer; 504 then.", unit="seconds", gt=0, le=3600),
     ] = 60.0
+    tunnel_time: Annotated[
+        float, said("How long nothing may pass over a WebSocket.", unit="seconds", gt=0, le=86_400)
+    ] = 600.0
     connections: Annotated[int, said("Connections at a time; 0 is any number. 503 beyond.", ge=0)] = 20_000
     address_connections: Annotated[
         int,

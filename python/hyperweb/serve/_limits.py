@@ -17,6 +17,7 @@ _MILLISECONDS = {
     "idle_time": "idle_time",
     "write_time": "write_time",
     "answer_time": "worker_time",
+    "tunnel_time": "tunnel_time",
 }
 _NUMBERS = {
     "target": "target_bytes",

@@ -129,6 +129,8 @@ pub struct Limits {
     pub write_time: u64,
     /// How long a worker may take to begin its answer.
     pub worker_time: u64,
+    /// How long nothing may pass over a `WebSocket`.
+    pub tunnel_time: u64,
     /// How long a request waits for a worker when there is none.
     pub no_worker_time: u64,
     /// Connections at a time.
@@ -153,6 +155,7 @@ impl Default for Limits {
             idle_time: 75_000,
             write_time: 60_000,
             worker_time: 60_000,
+            tunnel_time: 600_000,
             no_worker_time: 5000,
             connections: 20_000,
             address_connections: 0,

@@ -106,6 +106,15 @@ impl Connection {
         }
     }
 
+    /// What it goes over, once it is of another protocol.
+    pub(crate) const fn stream(&mut self) -> &mut Stream {
+        &mut self.stream
+    }
+
+    pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
     /// Reads more of a body; how many bytes came.
     pub(crate) fn poll_more(&mut self, context: &mut Context<'_>, wanted: usize) -> Poll<std::io::Result<usize>> {
         self.read.reserve(wanted);

@@ -126,7 +126,7 @@ impl Asked {
     }
 
     /// The head as it goes to a worker; `is_chunked` where a body follows of which nobody said how long it is.
-    fn head(&self, is_chunked: bool, is_origin: bool) -> Vec<u8> {
+    pub(crate) fn head(&self, is_chunked: bool, is_origin: bool) -> Vec<u8> {
         let mut head = Vec::with_capacity(1024);
         for part in [self.method.as_str(), " ", &self.target, " HTTP/1.1\r\n"] {
             head.extend_from_slice(part.as_bytes());

@@ -23,6 +23,7 @@ use crate::refusal::Refusal;
 use crate::request::{Manners, Noted, Request};
 use crate::service::respond;
 use crate::shared::ThreadState;
+use crate::tunnel;
 use crate::upload::{Rest, Upload};
 use crate::write::{End, write_all, write_response};
 
@@ -43,6 +44,11 @@ pub(crate) async fn answer(
     let limits = state.shared.limits;
     if manners.framing.left().is_some_and(|length| length > limits.body_bytes) {
         refuse(state, stream, Refusal::LargeBody, peer).await;
+        return None;
+    }
+    if tunnel::is_handshake(state, &request, &manners) {
+        identify(&mut request.headers);
+        tunnel::serve(state, stream, request, read, peer).await;
         return None;
     }
     let flight = InFlight::new(Arc::clone(state));
@@ -151,7 +157,7 @@ pub(crate) fn note(state: &ThreadState, refusal: Refusal, peer: &str) {
 }
 
 /// Says that nothing more comes, and waits a while for the client to see it.
-async fn linger(mut stream: TcpStream) {
+pub(crate) async fn linger(mut stream: TcpStream) {
     if stream.shutdown().await.is_err() {
         return;
     }

@@ -51,6 +51,7 @@ mod site;
 mod store;
 mod stream;
 mod thread;
+mod tunnel;
 mod upload;
 mod upstream;
 mod write;

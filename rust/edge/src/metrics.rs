@@ -22,6 +22,8 @@ pub(crate) struct Metrics {
     refused: [AtomicU64; Refusal::COUNT],
     pub(crate) connections: AtomicU64,
     pub(crate) in_flight: AtomicU64,
+    /// Tunnels of `WebSocket` that are open.
+    pub(crate) tunnels: AtomicU64,
 }
 
 /// Where a response came from.
@@ -106,8 +108,9 @@ pub struct Stats {
     pub bytes: u64,
     /// Responses by the hundreds of their status: 1xx to 5xx.
     pub statuses: [u64; 5],
-    /// Open connections.
+    /// Open connections, and those of them that speak `WebSocket`.
     pub connections: u64,
+    pub websockets: u64,
     /// Half of the requests took no longer, in microseconds, to an eighth.
     pub p50_us: u64,
     pub p99_us: u64,
@@ -143,6 +146,7 @@ impl Stats {
             stats.misses += get(&thread.misses);
             stats.bytes += get(&thread.bytes);
             stats.connections += get(&thread.connections);
+            stats.websockets += get(&thread.tunnels);
             for (sum, counter) in stats.statuses.iter_mut().zip(thread.statuses.iter().skip(1)) {
                 *sum += get(counter);
             }

@@ -43,6 +43,7 @@ pub(crate) fn text(stats: &Stats) -> String {
     for (name, kind, help, value) in [
         ("sent_bytes_total", "counter", "Bytes of bodies sent.", stats.bytes),
         ("connections", "gauge", "Connections open.", stats.connections),
+        ("websockets", "gauge", "WebSockets open.", stats.websockets),
         (
             "outstanding_requests",
             "gauge",

@@ -210,6 +210,34 @@ impl Upstream {
         }
     }
 
+    /// Opens a connection of its own to a worker, and reads the head of the answer to this one. It is not asked again.
+    pub(crate) async fn open(
+        &self,
+        thread: usize,
+        limits: &Limits,
+        head: &[u8],
+    ) -> Result<(Begun, Connection, (Arc<Worker>, Lease)), Failed> {
+        let deadline = Instant::now() + Duration::from_millis(limits.no_worker_time);
+        let worker_time = Duration::from_millis(limits.worker_time);
+        let mut tried = Vec::new();
+        loop {
+            let worker = self.pick(thread, &tried, false, deadline).await;
+            let worker = worker.ok_or(Failed::NoWorker)?;
+            worker.requests.fetch_add(1, Ordering::Relaxed);
+            worker.outstanding.fetch_add(1, Ordering::AcqRel);
+            let lease = Lease(Arc::clone(&worker.outstanding));
+            let opening = timeout(worker_time.min(MOST_CONNECTING), Connection::open(&worker.address));
+            let Ok(Ok(mut connection)) = opening.await else {
+                self.failed(&worker);
+                tried.push(worker);
+                continue;
+            };
+            let exchanged = timeout(worker_time, connection.exchange(head, false, None)).await;
+            let begun = exchanged.unwrap_or(Err(Failed::TooLate))?;
+            return Ok((begun, connection, (worker, lease)));
+        }
+    }
+
     /// Whether an origin says that it cannot answer now, and there is one that was not asked yet.
     fn others_may_do_better(&self, status: StatusCode, worker: &Arc<Worker>, tried: &[Arc<Worker>]) -> bool {
         let is_unable = matches!(
@@ -359,7 +387,8 @@ impl Worker {
     }
 }
 
-fn response(
+/// A response whose head has come, and whose body comes over its connection.
+pub(crate) fn response(
     begun: Begun,
     connection: Connection,
     worker: Arc<Worker>,

@@ -1,0 +1,209 @@
+//! `WebSocket` (RFC 6455): the handshake goes to a worker or origin like a request, and what follows in both directions as
+//! it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::Body as _;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
+use tokio::net::TcpStream;
+
+use crate::access::Outcome;
+use crate::body::{Body, InFlight};
+use crate::clock;
+use crate::connection::{Begun, Connection};
+use crate::fetch::{Asked, strip_connection};
+use crate::fields::{write_fields, write_status};
+use crate::framing::Framing;
+use crate::http1::linger;
+use crate::metrics::{self, Source};
+use crate::outgoing::passed_on;
+use crate::policy;
+use crate::request::{Manners, Noted, Request};
+use crate::responses::strip_internal;
+use crate::shared::ThreadState;
+use crate::site::Site;
+use crate::upstream;
+use crate::write::{End, write_all, write_response};
+
+/// Bytes that are passed on at a time in either direction.
+const BUFFER: usize = 8 << 10;
+/// How often it is looked whether anything passes, and whether the edge is to stop.
+const BEAT: Duration = Duration::from_millis(200);
+/// What is said in place of the fields of a connection, on both sides.
+const UPGRADED: &[u8] = b"connection: Upgrade\r\nupgrade: websocket\r\n\r\n";
+
+/// Whether a request is the handshake of a `WebSocket` (section 4.2.1), for what is made at run time. One that is not
+/// whole is a request like others, without its upgrade.
+pub(crate) fn is_handshake(state: &ThreadState, request: &Request, manners: &Manners) -> bool {
+    let has = |name, token: &str| policy::list(&request.headers, name).any(|one| one.eq_ignore_ascii_case(token));
+    let is_field = |name, holds: fn(&[u8]) -> bool| {
+        let mut values = request.headers.get_all(name).iter();
+        matches!((values.next(), values.next()), (Some(one), None) if holds(one.as_bytes()))
+    };
+    request.method == Method::GET
+        && !manners.is_old
+        && manners.framing == Framing::End
+        && has(&UPGRADE, "websocket")
+        && has(&CONNECTION, "upgrade")
+        && is_field(SEC_WEBSOCKET_VERSION, |value| value == b"13")
+        // Sixteen bytes in Base64.
+        && is_field(SEC_WEBSOCKET_KEY, |value| value.len() == 24 && value.ends_with(b"=="))
+        && {
+            let site = state.shared.sites.find(&request.host);
+            let target = site.target(&request.target);
+            target.is_some_and(|target| site.build.load().has_route(&target))
+        }
+}
+
+/// Passes a handshake on, and what follows, until either side ends; `read` is what came after it.
+pub(crate) async fn serve(
+    state: &Arc<ThreadState>,
+    mut client: TcpStream,
+    request: Request,
+    read: BytesMut,
+    peer: &Arc<str>,
+) {
+    let started = Instant::now();
+    let noted = state.begin().map(|_| Noted::of(&request));
+    let (status, bytes) = pass(state, &mut client, request, read, peer).await;
+    if let Some(noted) = noted {
+        let outcome = Outcome {
+            source: Source::Worker,
+            status: status.as_u16(),
+            bytes,
+            took: started.elapsed(),
+        };
+        state.finish(&outcome, || noted.told(peer, "HTTP/1.1"));
+    }
+    linger(client).await;
+}
+
+/// Returns the status, and the bytes that went to the client.
+async fn pass(
+    state: &Arc<ThreadState>,
+    client: &mut TcpStream,
+    request: Request,
+    read: BytesMut,
+    peer: &str,
+) -> (StatusCode, u64) {
+    let limits = state.shared.limits;
+    let flight = InFlight::new(Arc::clone(state));
+    let site = state.shared.sites.find(&request.host);
+    let Some(target) = site.target(&request.target) else {
+        return (StatusCode::BAD_REQUEST, 0);
+    };
+    let asked = Asked::new(request.method, request.headers, &target, &request.host, peer);
+    let opened = site
+        .upstream
+        .open(state.number, &limits, &handshake(&asked, site))
+        .await;
+    let (begun, mut origin, (worker, lease)) = match opened {
+        Ok(opened) => opened,
+        Err(failed) => return send(state, client, passed_on(Err(failed), site, state.coder(&asked), "")).await,
+    };
+    if begun.status != StatusCode::SWITCHING_PROTOCOLS || !accepts(&begun.headers) {
+        let begun = Begun {
+            is_reusable: false,
+            ..begun
+        };
+        let response = upstream::response(begun, origin, worker, state.number, lease);
+        return send(state, client, passed_on(Ok(response), site, state.coder(&asked), "")).await;
+    }
+    let mut headers = begun.headers;
+    strip_connection(&mut headers);
+    strip_internal(&mut headers);
+    let mut head = Vec::with_capacity(512);
+    write_status(&mut head, begun.status);
+    write_fields(&mut head, &headers);
+    head.extend_from_slice(UPGRADED);
+    let first = origin.read().split();
+    let is_begun = write_all(client, [&head, &first], &limits).await.is_ok() && origin.write_all(&read).await.is_ok();
+    // A drain waits for responses; this one is over, and its end is not known.
+    drop(flight);
+    if !is_begun {
+        return (begun.status, 0);
+    }
+    metrics::add(&state.metrics.tunnels, 1);
+    let sent = both_ways(state, client, &mut origin).await;
+    metrics::sub(&state.metrics.tunnels, 1);
+    drop(lease);
+    (begun.status, first.len() as u64 + sent)
+}
+
+/// The head of the handshake as it goes to a worker or origin.
+fn handshake(asked: &Asked, site: &Site) -> Vec<u8> {
+    let mut head = asked.head(false, site.is_origin());
+    head.truncate(head.len() - 2);
+    head.extend_from_slice(UPGRADED);
+    head
+}
+
+fn accepts(headers: &HeaderMap) -> bool {
+    policy::list(headers, &UPGRADE).any(|one| one.eq_ignore_ascii_case("websocket"))
+}
+
+/// Sends what is answered in place of an upgrade, and ends the connection with it: what follows may be meant for the other
+/// protocol, and is no request.
+async fn send(state: &ThreadState, client: &TcpStream, response: Response<Body>) -> (StatusCode, u64) {
+    let (status, bytes) = (response.status(), response.body().size_hint().exact().unwrap_or(0));
+    let end = End {
+        is_head: false,
+        close: true,
+        is_old: false,
+    };
+    // The client may have gone.
+    let _ = write_response(client, response, end, &state.shared.limits).await;
+    (status, bytes)
+}
+
+/// Passes bytes on in both directions until both have ended, nothing passed for too long, or the edge is to stop. Returns
+/// how many went to the client.
+async fn both_ways(state: &ThreadState, client: &mut TcpStream, origin: &mut Connection) -> u64 {
+    let longest = state.shared.limits.tunnel_time;
+    let last = AtomicU64::new(clock::now());
+    let (client_reader, client_writer) = client.split();
+    let (origin_reader, origin_writer) = split(origin.stream());
+    let sent = AtomicU64::new(0);
+    let received = AtomicU64::new(0);
+    let up = pump(client_reader, origin_writer, &last, &received);
+    let down = pump(origin_reader, client_writer, &last, &sent);
+    let watch = async {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            let quiet = clock::now().saturating_sub(last.load(Ordering::Relaxed));
+            if quiet > longest || state.shared.draining.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        _ = async { tokio::join!(up, down) } => {}
+        () = watch => {}
+    }
+    sent.load(Ordering::Relaxed)
+}
+
+/// Passes on in one direction. What the reader ends, the writer ends too.
+async fn pump(
+    mut reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    last: &AtomicU64,
+    count: &AtomicU64,
+) {
+    let mut buffer = vec![0; BUFFER];
+    while let Ok(read @ 1..) = reader.read(&mut buffer).await {
+        let Some(bytes) = buffer.get(..read) else { break };
+        if writer.write_all(bytes).await.is_err() {
+            break;
+        }
+        last.store(clock::now(), Ordering::Relaxed);
+        count.fetch_add(read as u64, Ordering::Relaxed);
+    }
+    // It may be closed already.
+    let _ = writer.shutdown().await;
+}
