@@ -13,6 +13,8 @@ import pytest
 
 from hyperweb._core import open_pack
 from hyperweb.build._lock import only_build
+from hyperweb.config import load_site
+from hyperweb.serve._current import is_current
 from tests.e2e.site import hyperweb, make_site
 
 if TYPE_CHECKING:
@@ -62,9 +64,11 @@ def test_a_build_makes_pages_assets_and_a_pack(site: Path) -> None:
 
 
 def test_nothing_changed_is_nothing_done(site: Path) -> None:
-    report(site)
+    first = report(site)
     before = (site / "dist" / "site.pack").stat().st_ino
-    assert report(site)["unchanged"] is True
+    again = report(site)
+    assert again["unchanged"] is True
+    assert (again["pages"], again["assets"]) == (first["pages"], first["assets"])
     assert (site / "dist" / "site.pack").stat().st_ino == before
 
 
@@ -292,7 +296,30 @@ BAD = {
         1,
         ["handlers.py:9", "/x/{b} of two", "/x/{a} of one (handlers.py:4)"],
     ),
-    "handlers": ({"handlers.py": "import nothing_like_it\n"}, 1, ["handlers.py:1", "nothing_like_it"]),
+    "handlers": ({"handlers.py": "import nothing_like_it\n"}, 1, ["handlers.py:1", "nothing_like_it", "install it"]),
+    "handlers that fail": ({"handlers.py": "a = 1\nb = a / 0\n"}, 1, ["handlers.py:2", "ZeroDivisionError"]),
+    "handlers' syntax": ({"handlers.py": "def f(:\n"}, 1, ["handlers.py:1", "invalid syntax"]),
+    "a route's pattern": (
+        {"handlers.py": "from hyperweb import get\n\n\n@get('/x/{a')\nasync def x() -> str:\n    return ''\n"},
+        1,
+        ["site/handlers.py:4", "'{a' is not a parameter", "> 4 |"],
+    ),
+    "a parameter of no path": (
+        {"handlers.py": "from hyperweb import get\n\n\n@get('/x/{a}')\nasync def x(b: str) -> str:\n    return b\n"},
+        1,
+        ["site/handlers.py:4", "x does not ask for 'a' of /x/{a}, but for 'b'", "> 4 |"],
+    ),
+    "yaml front matter": ({"content/x.md": "---\na: [\n---\n"}, 1, ["content/x.md:", "not valid YAML"]),
+    "no list of names": ({"content/x.md": "---\n- a\n---\n"}, 1, ["content/x.md:2", "`name: value`"]),
+    "yaml in pages": ({"pages/x.html": "---\na: [\n---\n"}, 1, ["pages/x.html:", "not valid YAML"]),
+    "no list of names in pages": ({"pages/x.html": "---\n- a\n---\n"}, 1, ["pages/x.html:2", "`name: value`"]),
+    "toml in pages": ({"pages/x.html": "+++\na = \n+++\n"}, 1, ["pages/x.html:2", "not valid TOML"]),
+    "unknown tag": ({"templates/page.html": "{% iff a %}{% endiff %}"}, 1, ["page.html:1", "unknown tag 'iff'"]),
+    "unknown filter": ({"templates/page.html": "{{ 1 | nope }}"}, 1, ["page.html:1", "No filter named 'nope'"]),
+    "template that fails": ({"templates/page.html": "{{ 1 + 'a' }}"}, 1, ["page.html:1", "TypeError"]),
+    "json data": ({"data/x.json": "{'a': 1}"}, 1, ["data/x.json:1", "not valid JSON"]),
+    "yaml data": ({"data/x.yaml": "a: ["}, 1, ["data/x.yaml:", "not valid YAML"]),
+    "missing stylesheet": ({"assets/app.css": "@import 'no.css';\n"}, 1, ["assets/app.css", "no.css"]),
     "data": ({"data/x.toml": "a ="}, 1, ["data/x.toml", "not valid TOML"]),
 }
 
@@ -310,6 +337,7 @@ def test_bad_input_is_named_and_leaves_the_last_build(site: Path, name: str) -> 
     assert "Traceback" not in found.stderr
     for part in wanted:
         assert part in found.stderr
+    assert "hint: " in found.stderr
     assert len(found.stderr.splitlines()) < 40
     assert (public(site), (site / "dist/site.pack").read_bytes()) == before
 
@@ -322,11 +350,13 @@ def test_files_that_cannot_be_used_are_named(site: Path) -> None:
     assert "UTF-8" in found.stderr
     (site / "content/latin.md").unlink()
     (site / "content/out.md").symlink_to("/etc/hostname")
+    (site / "content/lost.md").symlink_to("nowhere.md")
     os.mkfifo(site / "static/pipe")
     found = hyperweb("build", site)
     assert found.returncode == 1
     assert "content/out.md" in found.stderr
     assert "static/pipe" in found.stderr
+    assert "content/lost.md: this link leads to nothing" in found.stderr
 
 
 def test_a_missing_site_is_wrong_use(tmp_path: Path) -> None:
@@ -348,6 +378,30 @@ def test_a_port_in_use_says_so(site: Path) -> None:
             found = hyperweb("serve", site, "--port", port, *options)
             assert found.returncode == 1, found.stderr
             assert port in found.stderr
+            assert "choose another port with --port" in found.stderr
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "nowhere.invalid", "a..b"])
+def test_a_host_that_is_none_of_this_machine_says_so(site: Path, host: str) -> None:
+    report(site)
+    for options in (["--prod"], ["--prod", "--direct"], []):
+        found = hyperweb("serve", site, "--port", "0", "--host", host, *options)
+        assert found.returncode == 1, found.stderr
+        assert host in found.stderr
+        assert "with --host" in found.stderr
+        assert "Traceback" not in found.stderr
+
+
+def test_what_is_built_is_known_without_a_build(site: Path) -> None:
+    report(site)
+    assert is_current(load_site(site))
+    (site / "content/posts/a.md").write_text("new", "utf-8")
+    assert not is_current(load_site(site))
+    report(site)
+    assert is_current(load_site(site))
+    assert not is_current(load_site(site, {"build.minify": False}))
+    (site / "dist/site.pack").unlink()
+    assert not is_current(load_site(site))
 
 
 def test_what_is_ignored_is_not_built(site: Path) -> None:

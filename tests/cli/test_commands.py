@@ -40,6 +40,7 @@ def test_options_say_what_the_settings_say() -> None:
     assert "The port to listen on; 0 takes any that is free." in text
     assert "8000" in text
     assert "--edge-threads" in text
+    assert "HYPERWEB_SERVE_EDGE_THREADS" in text.replace(" ", "")
 
 
 def test_the_version_is_printed() -> None:
@@ -57,6 +58,8 @@ def test_the_version_is_printed() -> None:
         ["serve", "nowhere"],
         ["serve", "nowhere", "--prod"],
         ["serve", "--direct"],
+        ["serve", ".", "--prod", "--direct", "--metrics"],
+        ["serve", ".", "--prod", "--direct", "--access-log", "-"],
         ["serve", ".", "--no-build"],
         ["stats", "nowhere"],
         ["purge", "nowhere", "--all"],
@@ -90,6 +93,9 @@ def test_json_is_one_object_and_nothing_else_also_when_it_fails(site: Path, tmp_
     found = hyperweb(command, tmp_path / "nowhere", "--json")
     assert found.returncode == 2
     assert "nowhere" in error_of(found.stdout)
+    found = hyperweb(command, site, "--json", "--nonsense")
+    assert found.returncode == 2
+    assert "--nonsense" in error_of(found.stdout)
     (site / "site.toml").write_text("titel = 'x'\n", "utf-8")
     found = hyperweb(command, site, "--json")
     assert found.returncode == 2

@@ -122,6 +122,9 @@ def test_what_is_given_beside_the_file_is_checked_too(tmp_path: Path, monkeypatc
     monkeypatch.setenv("HYPERWEB_SERVE_PROT", "1")
     assert "did you mean HYPERWEB_SERVE_PORT?" in str(refused(tmp_path, ""))
     monkeypatch.delenv("HYPERWEB_SERVE_PROT")
+    monkeypatch.setenv("HYPERWEB_PORT", "1")
+    assert "did you mean HYPERWEB_SERVE_PORT?" in str(refused(tmp_path, ""))
+    monkeypatch.delenv("HYPERWEB_PORT")
     monkeypatch.setenv("HYPERWEB_SERVE_PORT", "many")
     assert "HYPERWEB_*" in str(refused(tmp_path, ""))
 

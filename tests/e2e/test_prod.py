@@ -288,6 +288,12 @@ def test_a_site_is_served_from_where_nothing_can_be_written(tmp_path: Path) -> N
         assert running.get("/posts/a/")[0] == 200
 
 
+def test_the_name_of_a_host_is_led_to_its_address(tmp_path: Path) -> None:
+    site = make_site(tmp_path / "site")
+    with serving(site, "--prod", "--host", "localhost") as running:
+        assert running.get("/posts/a/")[0] == 200
+
+
 def test_stats_show_what_was_served(site: Path, server: Running) -> None:
     assert server.get("/robots.txt")[0] == 200
     found = json.loads(hyperweb("stats", site, "--json", check=True).stdout)

@@ -188,6 +188,32 @@ def test_a_parameter_that_no_request_has_is_found_before_the_first_request(annot
     assert raised.value.line == handler.__code__.co_firstlineno
 
 
+def test_a_name_that_is_not_the_paths_is_found_before_the_first_request() -> None:
+    async def mistyped(slog: str) -> None:
+        pass
+
+    async def told_apart(page: Annotated[int, Query()]) -> None:
+        pass
+
+    async def reads_it_itself(request: Request, page: int = 1) -> None:
+        pass
+
+    async def has_no_use_for_it() -> None:
+        pass
+
+    async def has_it(slug: str, page: int = 1) -> None:
+        pass
+
+    for handler in (told_apart, reads_it_itself, has_no_use_for_it, has_it):
+        app = App()
+        app.get("/posts/{slug}")(handler)
+        app.compile()
+    app = App()
+    app.get("/posts/{slug}")(mistyped)
+    with pytest.raises(RouteError, match=r"does not ask for 'slug' of /posts/\{slug\}, but for 'slog'"):
+        app.compile()
+
+
 def test_parameters_that_have_no_name_to_be_passed_by_are_refused() -> None:
     async def positional(v: str, /) -> None:
         pass

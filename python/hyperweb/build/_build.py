@@ -73,6 +73,9 @@ def _build(
         # Files that were touched within a second, but not changed, need not be read again the next time.
         sources.save()
         report.unchanged = True
+        report.pages, report.assets = head.pages, head.assets
+        report.reused = head.pages + head.assets
+        report.pack_bytes = config.pack.stat().st_size
         if explain is not None:
             _explain_unchanged(config, report, explain)
         return

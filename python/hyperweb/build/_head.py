@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 4
+FORMAT = 5
 """The version of the graph's format."""
 
 _LONGEST = 4096
@@ -22,11 +22,15 @@ class Head(msgspec.Struct, frozen=True):
         format: The version of the format.
         pack: The id of the pack that was written; another pack in its place makes the graph void.
         settings: The hash of the settings.
+        pages: How many pages it has.
+        assets: How many assets, copied files and redirects.
     """
 
     format: int = FORMAT
     pack: str = ""
     settings: str = ""
+    pages: int = 0
+    assets: int = 0
 
 
 def load_head(folder: Path) -> Head:

@@ -128,7 +128,9 @@ class _Making:
         made = make_graph(last, self.reads, renderer.values)
         made.memory = renderer.memory
         try:
-            save_graph(config.state, Head(pack=written.id, settings=task.settings_hash), made)
+            report = task.report
+            head = Head(pack=written.id, settings=task.settings_hash, pages=report.pages, assets=report.assets)
+            save_graph(config.state, head, made)
             task.sources.save()
         except OSError as error:
             raise BuildError(

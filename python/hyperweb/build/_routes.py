@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hyperweb import _core
-from hyperweb.serve._handlers import load_handlers
+from hyperweb.serve._handlers import handlers_error, load_handlers
 from hyperweb.site import SiteError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebErr
             # What would keep a worker from starting is an error of the build.
             app.compile()
         except RouteError as error:
-            errors.append(error)
+            errors.append(handlers_error(error, config.root))
             return routes
         for pattern in app.patterns:
             routes.add(pattern, "handlers.py")

@@ -50,16 +50,25 @@ def cli() -> None:
 
 def main() -> Any:
     """Runs the command line; an error that a person can mend is shown without a traceback."""
+    as_json = "--json" in sys.argv
     try:
-        return cli()
+        # What click itself says of wrong use is for a person.
+        sys.exit(cli(standalone_mode=not as_json))
     except HyperwebError as error:
-        if "--json" in sys.argv:
-            from hyperweb.cli._options import encode
-
-            # A program reads one object, whatever happened.
-            sys.stdout.write(encode({"error": str(error)}) + "\n")
-        else:
-            sys.stderr.write(f"error: {error}\n")
+        _say(str(error), as_json=as_json)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        _say(error.format_message(), as_json=as_json)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
         sys.exit(130)
+
+
+def _say(what: str, *, as_json: bool) -> None:
+    if not as_json:
+        sys.stderr.write(f"error: {what}\n")
+        return
+    from hyperweb.cli._options import encode
+
+    # A program reads one object, whatever happened.
+    sys.stdout.write(encode({"error": what}) + "\n")

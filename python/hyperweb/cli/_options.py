@@ -10,7 +10,7 @@ import msgspec
 import rich_click as click
 
 from hyperweb.config import ConfigError, Settings, load_site
-from hyperweb.config._load import describe
+from hyperweb.config._load import describe, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,12 +28,12 @@ def setting(name: str, *flags: str) -> Callable[[F], F]:
     parameter = name.replace(".", "__")
     spelled = flags or (f"--{key.replace('_', '-')}",)
     about = describe(name) or ""
-    options: dict[str, Any] = {"default": None, "help": f"{about} [default: {default}]" if default != "" else about}
-    if isinstance(default, bool):
-        options["is_flag"] = True
-        options["help"] = about
-    else:
-        options["type"] = type(default)
+    kind = type(default)
+    notes = [f"env var: {variable_of(name)}"]
+    if kind is not bool and default != "":
+        notes.append(f"default: {default}")
+    options: dict[str, Any] = {"default": None, "help": f"{about} [{'; '.join(notes)}]"}
+    options |= {"is_flag": True} if kind is bool else {"type": kind}
     return click.option(*spelled, parameter, **options)
 
 

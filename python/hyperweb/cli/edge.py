@@ -123,9 +123,10 @@ def edge(
 ) -> None:
     """Cache what any HTTP/1.1 origin answers (RFC 9111), and pass on what may not be cached."""
     from hyperweb.serve._access import described
+    from hyperweb.serve._address import resolved
     from hyperweb.serve._front import Front, Health
     from hyperweb.serve._limits import edge_limits, read_limits
-    from hyperweb.serve._supervisor import bracketed, cache_bytes, cores
+    from hyperweb.serve._supervisor import cache_bytes, cores
 
     if health_path is not None and not re.fullmatch(r"/[!-~]*", health_path):
         raise click.UsageError("--health-path is a path: it begins with / and has no spaces")
@@ -133,7 +134,7 @@ def edge(
         raise click.UsageError("--admin-token has 16 characters at least, and no spaces")
     front = Front(
         origins,
-        listen=f"{bracketed(host)}:{port}",
+        listen=resolved(host, port),
         threads=threads or cores(),
         cache_bytes=cache_bytes(memory, "`--memory`"),
         metrics=metrics,

@@ -51,6 +51,8 @@ def serve(sites: tuple[Path, ...], *, prod: bool, direct: bool, no_build: bool, 
         raise click.UsageError("two sites have folders of one name; rename one of them")
     if direct and len(configs) != 1:
         raise click.UsageError("--direct serves one site at a time")
+    if direct:
+        _check_direct(configs[0], given)
     for config in configs:
         _build(config, chosen, no_build=no_build)
     from hyperweb.serve._supervisor import Supervisor
@@ -60,6 +62,19 @@ def serve(sites: tuple[Path, ...], *, prod: bool, direct: bool, no_build: bool, 
         click.echo(f"serving {names} at " + " ".join(f"http://{address}" for address in addresses))
 
     sys.exit(Supervisor(configs, chosen, direct=direct).run(started))
+
+
+def _check_direct(config: SiteConfig, given: dict[str, Any]) -> None:
+    """Refuses options that only the edge could obey; settings of the site only lead to a warning."""
+    for name, flag, value in (
+        ("serve__metrics", "--metrics", config.settings.serve.metrics),
+        ("log__access", "--access-log", config.settings.log.access),
+    ):
+        if given.get(name):
+            raise click.UsageError(f"{flag} is of the edge, and with --direct there is none; leave one of the two out")
+        if value:
+            setting = name.replace("__", ".")
+            logging.getLogger("hyperweb.serve").warning("`%s` is of the edge, and with --direct there is none", setting)
 
 
 def _build(config: SiteConfig, chosen: dict[str, Any], *, no_build: bool) -> None:

@@ -191,6 +191,11 @@ def setting_names() -> list[str]:
     return names
 
 
+def variable_of(dotted: str) -> str:
+    """Returns the environment variable that sets the setting `dotted`."""
+    return _ENV_PREFIX + dotted.upper().replace(".", "_")
+
+
 def describe(dotted: str) -> str | None:
     """Returns what the setting means, with its unit, or None where there is no such setting."""
     struct: Any = Settings
@@ -231,14 +236,18 @@ def _keys(struct: type[msgspec.Struct], prefix: str = "") -> list[str]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    names = {_ENV_PREFIX + name.upper().replace(".", "_"): name for name in setting_names()}
+    names = {variable_of(name): name for name in setting_names()}
     found = []
     for variable, value in environ.items():
         if not variable.startswith(_ENV_PREFIX) or variable in _ENV_OTHER:
             continue
         name = names.get(variable)
         if name is None:
-            near = difflib.get_close_matches(variable, names, n=1, cutoff=0.5)
+            # `HYPERWEB_PORT` is meant for `HYPERWEB_SERVE_PORT`.
+            ending = "_" + variable.removeprefix(_ENV_PREFIX)
+            near = [one for one in names if one.endswith(ending)] or difflib.get_close_matches(
+                variable, names, n=1, cutoff=0.5
+            )
             hint = f"did you mean {near[0]}?" if near else "unset it, or see the settings reference"
             raise ConfigError(f"the environment variable {variable} names no setting", hint=hint)
         found.append((name, value))

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from hyperweb import _core
+from hyperweb.build._head import load_head
 from hyperweb.config import settings_hash
 
 if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
 
 
-class _Head(msgspec.Struct):
-    """The two facts of the build graph that matter here; the rest is passed over."""
-
-    pack: str = ""
-    settings: str = ""
-
-
 def is_current(config: SiteConfig) -> bool:
     """Whether `dist/` is up to date, by the sizes and times of the sources."""
+    head = load_head(config.state)
     try:
-        head = msgspec.msgpack.decode((config.state / "graph").read_bytes(), type=_Head)
         pack = _core.pack_id(str(config.pack))
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError, _core.PackError):
+    except _core.PackError:
         return False
     if head.pack != pack or head.settings != settings_hash(config.settings):
         return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hyperweb import _core
+from hyperweb.serve._address import resolved_pair
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._limits import raise_descriptors
 from hyperweb.serve._runtime import Runtime
@@ -90,7 +91,7 @@ class Front:
             "listen": [listen],
             "threads": threads,
             "admin_socket": str(self._runtime.admin),
-            "admin": admin or None,
+            "admin": resolved_pair(admin, "--admin") if admin else None,
             "token": token or None,
             "cache_bytes": cache_bytes,
             "metrics": metrics,

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
-from hyperweb.errors import source_frame
+from hyperweb.errors import HyperwebError, source_frame
 from hyperweb.site import SiteError
 from hyperweb.site._trouble import place
 
@@ -39,17 +39,33 @@ def load_handlers(root: Path) -> App | None:
         sys.path.insert(0, str(root))
     spec = importlib.util.spec_from_file_location(_NAME, file)
     if spec is None or spec.loader is None:
-        raise SiteError("cannot be loaded", file=file)
+        raise SiteError("cannot be loaded", file=file, hint="its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[_NAME] = module
     try:
         spec.loader.exec_module(module)
         return App.from_module(module)
     except SyntaxError as error:
-        raise _failed(error.msg, error.filename or str(file), error.lineno, root, error) from error
+        hint = "look at what stands here and just before it: something is missing, left open or one too many"
+        raise _failed(error.msg, (error.filename or str(file), error.lineno), hint, root) from error
+    except ImportError as error:
+        where = place(error.__traceback__, root) or (str(file), None)
+        hint = "install it beside hyperweb, or mend the name; modules of the site stand beside handlers.py"
+        raise _failed(f"{type(error).__name__}: {error}", where, hint, root) from error
+    except HyperwebError as error:
+        raise handlers_error(error, root) from error
     except Exception as error:
         where = place(error.__traceback__, root) or (str(file), None)
-        raise _failed(f"{type(error).__name__}: {error}", where[0], where[1], root, error) from error
+        hint = "the module is run once when it is loaded: mend what this line does then"
+        raise _failed(f"{type(error).__name__}: {error}", where, hint, root) from error
+
+
+def handlers_error(error: HyperwebError, root: Path) -> SiteError:
+    """Returns what hyperweb says against the handlers, with the lines of source around it."""
+    where = (error.file, error.line) if error.file else place(error.__traceback__, root)
+    found = _failed(error.message, where or (str(root / "handlers.py"), None), error.hint, root)
+    found.__cause__ = error
+    return found
 
 
 def forget_modules(root: Path) -> None:
@@ -65,14 +81,12 @@ def _is_below(module: ModuleType, root: Path) -> bool:
     return isinstance(file, str) and file.startswith(f"{root}/") and "site-packages" not in file
 
 
-def _failed(reason: str, file: str, line: int | None, root: Path, error: Exception) -> SiteError:
+def _failed(reason: str, where: tuple[str, int | None], hint: str | None, root: Path) -> SiteError:
     from pathlib import Path
 
-    path = Path(file)
+    path, line = Path(where[0]), where[1]
     frame = None
     if line is not None and path.is_file():
         frame = source_frame(path.read_text(encoding="utf-8", errors="replace"), line)
     shown = path.relative_to(root.parent) if path.is_relative_to(root) else path
-    found = SiteError(f"the handlers cannot be loaded: {reason}", file=shown, line=line, frame=frame)
-    found.__cause__ = error
-    return found
+    return SiteError(f"the handlers cannot be loaded: {reason}", file=shown, line=line, frame=frame, hint=hint)

@@ -17,6 +17,7 @@ import msgspec
 from hyperweb import _core
 from hyperweb.config._headers import security_headers
 from hyperweb.serve._access import described as described_log
+from hyperweb.serve._address import bracketed, free_port, resolved, resolved_pair
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._limits import edge_limits, raise_descriptors
 from hyperweb.serve._pool import Pool, Worker
@@ -117,10 +118,10 @@ class Supervisor:
             self.addresses = [f"{bracketed(settings.host)}:{self._port}"]
             return
         described = {
-            "listen": [f"{bracketed(settings.host)}:{settings.port}"],
+            "listen": [resolved(settings.host, settings.port)],
             "threads": settings.edge_threads or cores(),
             "admin_socket": str(self._runtime.admin),
-            "admin": settings.admin or None,
+            "admin": resolved_pair(settings.admin, "`serve.admin`") if settings.admin else None,
             "token": settings.admin_token or None,
             "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
             "metrics": settings.metrics,
@@ -262,26 +263,6 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 def cores() -> int:
     """Returns how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
-def bracketed(host: str) -> str:
-    """Returns a host as it stands before a port."""
-    return f"[{host}]" if ":" in host else host
-
-
-def free_port(host: str, port: int) -> int:
-    """Returns the port to listen on, or says that it is taken: many processes will share it, so none may hold it."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ServeError(
-                f"cannot listen on {host}:{port}: {error.strerror}", hint="choose another port with --port"
-            ) from None
-        found: int = probe.getsockname()[1]
-        return found
 
 
 def cache_bytes(setting: str | int, name: str = "`cache.memory`") -> int:

@@ -16,11 +16,12 @@ import rich_click as click
 
 from hyperweb import _core
 from hyperweb.errors import HyperwebError
+from hyperweb.serve._address import free_port
 from hyperweb.serve._app import Templates, add_page
 from hyperweb.serve._error_page import error_page
-from hyperweb.serve._handlers import load_handlers
+from hyperweb.serve._handlers import handlers_error, load_handlers
 from hyperweb.serve._path import is_hostile, refuse_path
-from hyperweb.serve._supervisor import free_port
+from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from hyperweb.config import SiteConfig
-    from hyperweb.site import SiteError
     from hyperweb.site._node import Node
     from hyperweb.web.failure import RequestInfo
     from hyperweb.web.rsgi import Proto, Scope
@@ -121,8 +121,10 @@ class DevServer:
         try:
             self._app = load_handlers(self.config.root) or App()
             self._app.compile()
-        except HyperwebError as error:
+        except SiteError as error:
             self._app, self._app_error = App(), error
+        except HyperwebError as error:
+            self._app, self._app_error = App(), handlers_error(error, self.config.root)
         self._app.templates = _SharedTemplates(self.config, self._renderer)
         self._app.max_body = self.config.settings.serve.max_body
         for node in self._runtime_pages():

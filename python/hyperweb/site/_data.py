@@ -58,16 +58,17 @@ def _json(text: str, shown: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except RecursionError:
-        line, reason = 1, "it is nested too deeply"
+        line, reason, hint = 1, "it is nested too deeply", "take some levels out"
     except msgspec.DecodeError as error:
         place = re.search(r"\(byte (\d+)\)", str(error))
         line = text.encode().count(b"\n", 0, int(place[1])) + 1 if place else max(1, len(text.splitlines()))
         reason = re.sub(r"^JSON is malformed: |\s*\(byte \d+\)", "", str(error))
-    raise SiteError(f"not valid JSON: {reason}", file=shown, line=line, frame=source_frame(text, line))
+        hint = "names and text stand in double quotes, a comma stands between two values and none after the last"
+    raise SiteError(f"not valid JSON: {reason}", file=shown, line=line, frame=source_frame(text, line), hint=hint)
 
 
 def _yaml(text: str, shown: str) -> Any:
     try:
         return msgspec.json.decode(_core.yaml_to_json(text, shown))
     except _core.SourceError as error:
-        raise SiteError(error.message, file=shown, line=error.line, frame=error.frame) from None
+        raise SiteError(error.message, file=shown, line=error.line, frame=error.frame, hint=error.hint) from None

@@ -165,7 +165,9 @@ def _front_matter(config: SiteConfig, path: str) -> tuple[FrontMatter, dict[str,
             continue
         at = line_of_key(text, key)
         frame = source_frame(text, at) if at else None
-        raise SiteError(f"front matter: `{key}` has no meaning here: {why}", file=shown, line=at, frame=frame)
+        reason, _, hint = why.rpartition("; ")
+        message = f"front matter: `{key}` has no meaning here: {reason}"
+        raise SiteError(message, file=shown, line=at, frame=frame, hint=hint)
     return read_front_matter(found, file=shown, text=text)
 
 
@@ -174,9 +176,11 @@ def _yaml(inner: str, shown: str, text: str) -> dict[str, Any]:
         found = msgspec.json.decode(_core.yaml_to_json("\n" + inner, shown))
     except _core.SourceError as error:
         frame = source_frame(text, error.line) if error.line else None
-        raise SiteError(f"front matter: {error.message}", file=shown, line=error.line, frame=frame) from None
+        message = f"front matter: {error.message}"
+        raise SiteError(message, file=shown, line=error.line, frame=frame, hint=error.hint) from None
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise SiteError("front matter: this is no list of `name: value`", file=shown, line=2)
+        hint = "write one name and its value a line, such as `title: Hello`"
+        raise SiteError("front matter: this is no list of `name: value`", file=shown, line=2, hint=hint)
     return found

@@ -32,6 +32,7 @@ def parse_toml(toml: str, file: str | Path, text: str) -> dict[str, Any]:
         found = _PLACE.search(str(error))
         line = int(found[1]) if found and found[1] else max(1, toml.count("\n"))
         reason = _PLACE.sub("", str(error))
+        hint = "a value is written `name = value`, and text stands in quotes"
     except RecursionError:
-        line, reason = 1, "it is nested too deeply"
-    raise SiteError(f"not valid TOML: {reason}", file=file, line=line, frame=source_frame(text, line))
+        line, reason, hint = 1, "it is nested too deeply", "take some levels out"
+    raise SiteError(f"not valid TOML: {reason}", file=file, line=line, frame=source_frame(text, line), hint=hint)

@@ -27,7 +27,7 @@ def template_error(error: BaseException, root: Path, template: str) -> SiteError
         return error
     if isinstance(error, jinja2.TemplateSyntaxError):
         file = error.filename or error.name or template
-        return _at(file, error.lineno, f"template syntax error: {error.message}", None, root)
+        return _at(file, error.lineno, f"template syntax error: {error.message}", _syntax_hint(error), root)
     file, line = place(error.__traceback__, root) or (template, None)
     if isinstance(error, SiteError):
         return _at(file, line, error.message, error.hint, root)
@@ -37,9 +37,24 @@ def template_error(error: BaseException, root: Path, template: str) -> SiteError
     if isinstance(error, jinja2.UndefinedError):
         return _at(file, line, str(error.message), "check the name, or test it with `is defined` first", root)
     if isinstance(error, RecursionError):
-        return _at(file, line, "the template includes or extends itself without end", "break the circle", root)
+        return _at(file, line, "it calls, includes or extends itself without end", "break the circle", root)
     reason = traceback.format_exception_only(error)[-1].strip()
-    return _at(file, line, f"rendering failed: {reason}", None, root)
+    return _at(file, line, f"rendering failed: {reason}", _FAILED, root)
+
+
+_FAILED = "look at the values this line is given: their types, and that they are there"
+
+
+def _syntax_hint(error: jinja2.TemplateSyntaxError) -> str:
+    """Returns what to do about a template that cannot be parsed, by the kinds of faults that are made most."""
+    said = error.message or ""
+    if "end of template" in said or "end of print statement" in said or "Missing end of" in said:
+        return "close what is open: each block, `{{`, `{%`, `{#` and quote has an end of its own"
+    if "unknown tag" in said:
+        return "close the inner block first, or mend the tag's name"
+    if "No filter" in said or "No test" in said:
+        return "mend its name; the reference of templates lists those there are"
+    return "a value is written `{{ name }}`, a statement `{% if name %}…{% endif %}`"
 
 
 def place(trace: TracebackType | None, root: Path) -> tuple[str, int] | None:

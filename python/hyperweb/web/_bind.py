@@ -50,11 +50,13 @@ class Plan(msgspec.Struct):
 
     Attributes:
         path: Its name, the place of its value among the path's, and what converts that.
+        assumed: The names of those of `reads` that are taken for the query's because nothing says where they are.
         reads: Those that are found without waiting.
         waits: Those that are waited for: the body, and what is provided.
     """
 
     path: list[tuple[str, int, Convert]] = []
+    assumed: list[str] = []
     reads: list[tuple[str, Read]] = []
     waits: list[tuple[str, AsyncRead]] = []
 
@@ -117,6 +119,8 @@ class Binder:
                     self._add(plan, name, annotation, default, marker)
             except TypeError as error:
                 raise RouteError(f"parameter {name!r} of {_name(function)}: {error}") from None
+        if pattern is not None:
+            _check_names(plan, function, pattern)
         return plan
 
     def _add(self, plan: Plan, name: str, annotation: Any, default: Any, marker: Marker | None) -> None:
@@ -134,6 +138,7 @@ class Binder:
         elif self._provides(annotation):
             plan.waits.append((name, self._resolver(annotation)))
         elif annotation is MISSING or _is_scalar(annotation):
+            plan.assumed.append(name)
             plan.reads.append((name, _reader(name, annotation, default, Query())))
         else:
             shown = getattr(annotation, "__name__", None) or repr(annotation)
@@ -158,6 +163,18 @@ class Binder:
             self._resolvers[wanted] = resolver(wanted, factory, self.plan(factory, None).arguments())
             self._building.pop()
         return self._resolvers[wanted]
+
+
+def _check_names(plan: Plan, function: Callable[..., Any], pattern: Pattern) -> None:
+    """Refuses a path's parameter that nobody asks for beside one that is nowhere: the two were meant to be one."""
+    taken = {at for _, at, _ in plan.path}
+    left = [name for at, name in enumerate(pattern.params) if at not in taken]
+    if left and plan.assumed and all(read is not _itself for _, read in plan.reads):
+        raise RouteError(
+            f"{_name(function)} does not ask for {left[0]!r} of {pattern.text}, but for {plan.assumed[0]!r}, which is "
+            "not in the path",
+            hint="name the two alike; for one of the query, say so: `Annotated[str, Query()]`",
+        )
 
 
 def hints_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use lightningcss::bundler::{Bundler, ResolveResult, SourceProvider};
+use lightningcss::bundler::{BundleErrorKind, Bundler, ResolveResult, SourceProvider};
 use lightningcss::declaration::DeclarationBlock;
 use lightningcss::dependencies::{Dependency, DependencyOptions};
 use lightningcss::error::{Error, ErrorLocation};
@@ -119,7 +119,9 @@ fn bundle(
         .bundle(Path::new(entry))
         .map_err(|error| {
             let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str()).to_owned();
-            located(&error, text(&file), &file)
+            let missing = matches!(error.kind, BundleErrorKind::ResolverError(_));
+            let found = located(&error, text(&file), &file);
+            if missing { found.hint(NotThere::HINT) } else { found }
         })?;
     if merging == Merging::Guarded {
         let mut number = 0;
@@ -210,7 +212,9 @@ fn parse<'a>(source: &'a str, filename: &str) -> Result<StyleSheet<'a>, SourceEr
 }
 
 fn located<T: std::fmt::Display>(error: &Error<T>, source: &str, file: &str) -> SourceError {
-    let found = SourceError::new(format!("not valid CSS: {}", error.kind)).in_file(file);
+    let found = SourceError::new(format!("not valid CSS: {}", error.kind))
+        .in_file(file)
+        .hint("a rule is written `selector { name: value; }`: look for what is missing here, or left open above");
     match &error.loc {
         Some(ErrorLocation { line, column, .. }) => found.at(source, line + 1, *column),
         None => found,
@@ -223,6 +227,11 @@ struct Provider<'s> {
 
 #[derive(Debug)]
 struct NotThere(String);
+
+impl NotThere {
+    const HINT: &str =
+        "a name is looked for beside the file that imports it, and from assets/ where it begins with /assets/";
+}
 
 impl std::fmt::Display for NotThere {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

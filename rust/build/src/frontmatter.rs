@@ -7,6 +7,10 @@ use crate::error::SourceError;
 /// Longer front matter is refused.
 const LONGEST: usize = 64 << 10;
 
+const TOML_HINT: &str = "a value is written `name = value`, and text stands in quotes";
+const YAML_HINT: &str =
+    "a value is written `name: value`; indent with spaces, and quote a text that has `: `, `#` or a bracket in it";
+
 /// A file taken apart.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Split<'a> {
@@ -43,7 +47,11 @@ pub fn split<'a>(text: &'a str, file: &str) -> Result<Split<'a>, SourceError> {
         if line.trim_end() == fence {
             let inner = text.get(start..at).unwrap_or("");
             if inner.len() > LONGEST {
-                return Err(SourceError::new(format!("the front matter is longer than {LONGEST} bytes")).in_file(file));
+                return Err(
+                    SourceError::new(format!("the front matter is longer than {LONGEST} bytes"))
+                        .in_file(file)
+                        .hint("move what is long into a file of data/"),
+                );
             }
             let values = if fence == "+++" {
                 toml(inner, text, file)?
@@ -72,7 +80,7 @@ fn toml(inner: &str, text: &str, file: &str) -> Result<Value, SourceError> {
         Err(error) => {
             let found = SourceError::new(format!("front matter: not valid TOML: {}", error.message())).in_file(file);
             let offset = error.span().map_or(0, |span| span.start) + text.find('\n').map_or(0, |at| at + 1);
-            Err(found.at_offset(text, offset))
+            Err(found.at_offset(text, offset).hint(TOML_HINT))
         }
     }
 }
@@ -95,23 +103,29 @@ fn yaml(inner: &str, text: &str, file: &str) -> Result<Value, SourceError> {
     let parsed: Value = serde_yaml_ng::from_str(inner).map_err(|error| {
         let line = error.location().map_or(1, |place| place.line()) + 1;
         let column = error.location().map_or(0, |place| place.column());
-        let said = error.to_string();
-        let said = said.split(" at line ").next().unwrap_or(&said).to_owned();
-        SourceError::new(format!("front matter: not valid YAML: {said}"))
+        SourceError::new(format!("front matter: not valid YAML: {}", without_place(&error)))
             .in_file(file)
             .at(
                 text,
                 u32::try_from(line).unwrap_or(1),
                 u32::try_from(column).unwrap_or(0),
             )
+            .hint(YAML_HINT)
     })?;
     match parsed {
         Value::Object(_) => Ok(parsed),
         Value::Null => Ok(Value::Object(serde_json::Map::new())),
         _ => Err(SourceError::new("front matter: this is no list of `name: value`")
             .in_file(file)
-            .at(text, 2, 0)),
+            .at(text, 2, 0)
+            .hint("write one name and its value a line, such as `title: Hello`")),
     }
+}
+
+/// What the parser says; the line it counts is that of the part it was given.
+fn without_place(error: &serde_yaml_ng::Error) -> String {
+    let said = error.to_string();
+    said.split(" at line ").next().unwrap_or(&said).to_owned()
 }
 
 /// Reads YAML as JSON.
@@ -121,9 +135,10 @@ fn yaml(inner: &str, text: &str, file: &str) -> Result<Value, SourceError> {
 pub fn yaml_to_json(text: &str, file: &str) -> Result<String, SourceError> {
     let value: Value = serde_yaml_ng::from_str(text).map_err(|error| {
         let line = error.location().map_or(1, |place| place.line());
-        SourceError::new(format!("not valid YAML: {error}"))
+        SourceError::new(format!("not valid YAML: {}", without_place(&error)))
             .in_file(file)
             .at(text, u32::try_from(line).unwrap_or(1), 0)
+            .hint(YAML_HINT)
     })?;
     serde_json::to_string(&value).map_err(|error| SourceError::new(error.to_string()).in_file(file))
 }

@@ -225,11 +225,12 @@ impl<'a> Visit<'a> for Seen<'_> {
     }
 }
 
+/// What to do where the parser does not say it: it stops at the first token that cannot stand where it does.
+const HINT: &str = "look at what stands here and just before it: something is missing, left open or one too many";
+
 fn located(error: &OxcDiagnostic, source: &str, filename: &str) -> SourceError {
     let mut found = SourceError::new(format!("not a valid script: {}", error.message)).in_file(filename);
-    if let Some(help) = &error.help {
-        found = found.hint(help.to_string());
-    }
+    found = found.hint(error.help.as_deref().map_or_else(|| HINT.to_owned(), str::to_owned));
     match error.labels.iter().next() {
         Some(label) => found.at_offset(source, label.offset() as usize),
         None => found,

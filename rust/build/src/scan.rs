@@ -285,6 +285,13 @@ impl Walk<'_> {
     fn link(&mut self, path: String, file: &Path) {
         let target = match file.canonicalize() {
             Ok(target) => target,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return self.errors.push(
+                    SourceError::new("this link leads to nothing")
+                        .in_file(path)
+                        .hint("remove it, or put in place what it leads to"),
+                );
+            }
             Err(error) => return self.errors.push(unreadable(&path, &error)),
         };
         let inside = self.root.canonicalize().is_ok_and(|root| target.starts_with(root));
@@ -499,6 +506,7 @@ mod tests {
         fs::write(folder.path().join("secret"), "s").unwrap();
         symlink(folder.path().join("secret"), root.join("content/out.md")).unwrap();
         symlink(root.join("content/a.md"), root.join("content/in.md")).unwrap();
+        symlink(root.join("content/gone"), root.join("content/nothing.md")).unwrap();
         fs::write(root.join("content/big.md"), "x".repeat(2000)).unwrap();
         std::process::Command::new("mkfifo")
             .arg(root.join("static_fifo"))
@@ -509,7 +517,13 @@ mod tests {
         let errors = Sources::new(&root, &root.join("s"), 1000).scan(false).unwrap_err();
         let mut files: Vec<_> = errors.iter().map(|error| error.file.clone().unwrap()).collect();
         files.sort();
-        assert_eq!(files, ["content/big.md", "content/out.md", "static/fifo"]);
+        assert!(errors.iter().all(|error| error.hint.is_some()));
+        let dangling = |error: &&SourceError| error.message == "this link leads to nothing";
+        assert_eq!(errors.iter().filter(dangling).count(), 1);
+        assert_eq!(
+            files,
+            ["content/big.md", "content/nothing.md", "content/out.md", "static/fifo"]
+        );
     }
 
     proptest! {

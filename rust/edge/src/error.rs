@@ -1,6 +1,7 @@
 //! What can keep the edge from working.
 
 use std::fmt;
+use std::io::ErrorKind;
 
 /// Why the edge cannot start, or not take a new build.
 #[derive(Debug)]
@@ -26,13 +27,21 @@ impl fmt::Display for EdgeError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(what) => write!(out, "the edge cannot be set up: {what}"),
-            Self::Listen { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
-                write!(
-                    out,
-                    "cannot listen on {address}: the port is in use; choose another with --port"
-                )
+            Self::Listen { address, source } => {
+                let (what, hint) = match source.kind() {
+                    ErrorKind::AddrInUse => ("the port is in use".to_owned(), "choose another port with --port"),
+                    ErrorKind::PermissionDenied => (
+                        "a port below 1024 is for root".to_owned(),
+                        "choose another port with --port",
+                    ),
+                    ErrorKind::AddrNotAvailable => (
+                        "it is no address of this machine".to_owned(),
+                        "give one that is with --host, such as 127.0.0.1, or 0.0.0.0 for all it has",
+                    ),
+                    _ => (source.to_string(), "choose another address with --host and --port"),
+                };
+                write!(out, "cannot listen on {address}: {what}\n  hint: {hint}")
             }
-            Self::Listen { address, source } => write!(out, "cannot listen on {address}: {source}"),
             Self::Pack(error) => error.fmt(out),
             Self::Router(error) => error.fmt(out),
             Self::NoSite(name) => write!(out, "no site is named {name}"),

@@ -142,7 +142,9 @@ impl SiteWriter {
     /// The file cannot be read, or an earlier response cannot be written.
     pub fn add_file(&mut self, mut output: Output, source: &Path) -> Result<(), SourceError> {
         let cannot = |error: std::io::Error| {
-            SourceError::new(format!("cannot be read: {error}")).in_file(source.display().to_string())
+            SourceError::new(format!("cannot be read: {error}"))
+                .in_file(source.display().to_string())
+                .hint("check its permissions")
         };
         let found = std::fs::metadata(source).map_err(cannot)?;
         if found.len() <= self.large_file {
