@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import socket
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import html5lib
 import pytest
 
 from hyperweb._core import open_pack
@@ -16,10 +16,10 @@ from tests.e2e.site import Running, hyperweb, make_site, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
 
 pytestmark = pytest.mark.e2e
 BLOG = Path(__file__).resolve().parents[2] / "sites" / "blog"
-VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
 @pytest.fixture
@@ -88,50 +88,38 @@ def test_browsers_are_told_of_a_change(site: Path, server: Running) -> None:
     assert b"EventSource" in server.get("/_hyperweb/reload.js")[2]
 
 
-class _Shape(HTMLParser):
-    """The elements and the text of a page, white space and what differs by design left out."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[object] = []
-        self._text = ""
-        self._skips = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._flush()
-        names = dict(attrs)
-        if tag in {"script", "style"}:
-            self._skips += 1
-            if "/_hyperweb/" in (names.get("src") or ""):
-                return
-        values = {
-            name: re.sub(r"\.[0-9a-f]{10}(\.\w+)", r"\1", " ".join((value or "").split())) for name, value in attrs
-        }
-        self.found.append((tag, sorted(values.items())))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._flush()
-        if tag in {"script", "style"}:
-            self._skips -= 1
-        elif tag not in VOID:
-            self.found.append(f"/{tag}")
-
-    def handle_data(self, data: str) -> None:
-        if not self._skips:
-            self._text += data
-
-    def _flush(self) -> None:
-        text = "".join(self._text.split())
-        if text:
-            self.found.append(text)
-        self._text = ""
-
-
 def shape(page: bytes) -> list[object]:
-    parser = _Shape()
-    parser.feed(page.decode())
-    parser.close()
-    return parser.found
+    """Returns the elements and the text of a page, white space and what differs by design left out."""
+    found: list[object] = []
+    _walk(html5lib.parse(page.decode(), namespaceHTMLElements=False), found)
+    return [text for text in (_without_space(one) for one in found) if text]
+
+
+def _walk(element: Element, found: list[object]) -> None:
+    # The texts around what stands in development alone are one text in production.
+    if "/_hyperweb/" not in element.get("src", ""):
+        values = {
+            name: re.sub(r"\.[0-9a-f]{10}(\.\w+)", r"\1", re.sub(r"\s*([,:;])\s*", r"\1", " ".join(value.split())))
+            for name, value in element.attrib.items()
+        }
+        found.append((str(element.tag), sorted(values.items())))
+        if element.tag not in {"script", "style"}:
+            _add_text(element.text, found)
+            for child in element:
+                _walk(child, found)
+        found.append(("end", str(element.tag)))
+    _add_text(element.tail, found)
+
+
+def _add_text(text: str | None, found: list[object]) -> None:
+    if found and isinstance(found[-1], str):
+        found[-1] += text or ""
+    else:
+        found.append(text or "")
+
+
+def _without_space(one: object) -> object:
+    return "".join(one.split()) if isinstance(one, str) else one
 
 
 def test_development_and_production_render_the_same_pages_of_the_blog(tmp_path: Path) -> None:

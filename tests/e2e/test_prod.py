@@ -211,7 +211,7 @@ def test_a_new_build_is_taken_up_under_load(site: Path, server: Running) -> None
     def ask() -> None:
         while not stop.is_set():
             status, _, body = server.get("/posts/b/")
-            if status != 200 or not body.endswith(b"</html>"):
+            if status != 200 or not body.endswith(b"</main>"):
                 failures.append(status)
             bodies.add(body)
 

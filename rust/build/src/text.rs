@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use oxc::allocator::Allocator;
+use oxc::ast::ast::Statement;
 use oxc::codegen::{Codegen, CodegenOptions, CommentOptions};
 use oxc::minifier::{CompressOptions, MangleOptions, Minifier, MinifierOptions};
-use oxc::parser::Parser;
+use oxc::parser::{ParseOptions, Parser};
 use oxc::span::SourceType;
 
 /// Returns JSON without white space between its tokens, or none where it is not valid.
@@ -83,14 +84,30 @@ pub fn svg(text: &str) -> String {
 
 /// Returns an inline script, smaller, or none where it is not valid.
 pub fn script(source: &str, module: bool) -> Option<String> {
+    let kind = if module {
+        SourceType::mjs()
+    } else {
+        SourceType::script()
+    };
+    shorter_script(source, kind, ParseOptions::default())
+}
+
+/// Returns the script of an event handler's attribute, smaller, or none where it is not valid.
+///
+/// It is the body of a function (HTML Standard, section 8.1.8.1), so it may return.
+pub(crate) fn handler(source: &str) -> Option<String> {
+    let options = ParseOptions {
+        allow_return_outside_function: true,
+        ..ParseOptions::default()
+    };
+    shorter_script(source, SourceType::script(), options).filter(|made| !made.is_empty())
+}
+
+fn shorter_script(source: &str, kind: SourceType, options: ParseOptions) -> Option<String> {
+    let module = kind.is_module();
     std::panic::catch_unwind(|| {
         let allocator = Allocator::default();
-        let kind = if module {
-            SourceType::mjs()
-        } else {
-            SourceType::script()
-        };
-        let parsed = Parser::new(&allocator, source, kind).parse();
+        let parsed = Parser::new(&allocator, source, kind).with_options(options).parse();
         if !parsed.diagnostics.is_empty() {
             return None;
         }
@@ -115,13 +132,20 @@ pub fn script(source: &str, module: bool) -> Option<String> {
             comments: CommentOptions::disabled(),
             ..CodegenOptions::default()
         };
-        Some(
-            Codegen::new()
-                .with_options(options)
-                .with_scoping(scoping)
-                .build(&program)
-                .code,
-        )
+        let mut code = Codegen::new()
+            .with_options(options)
+            .with_scoping(scoping)
+            .build(&program)
+            .code;
+        // Of what ends with an empty statement (`for(;;);`) the semicolon is a part.
+        let ends_plainly = matches!(
+            program.body.last(),
+            Some(Statement::ExpressionStatement(_) | Statement::VariableDeclaration(_) | Statement::ReturnStatement(_))
+        );
+        if ends_plainly && code.ends_with(';') {
+            code.pop();
+        }
+        Some(code)
     })
     .ok()
     .flatten()
@@ -134,6 +158,11 @@ pub fn style(source: &str) -> Option<String> {
         return None;
     }
     crate::css::transform("style", &sources, &|_, url| Some(url.to_owned()), true).ok()
+}
+
+/// Returns the declarations of a `style` attribute, shorter, or none where they are not valid.
+pub(crate) fn declarations(source: &str) -> Option<String> {
+    crate::css::declarations(source).ok()
 }
 
 /// Returns a text with single spaces between its words.

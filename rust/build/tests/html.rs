@@ -71,7 +71,7 @@ fn a_page_keeps_its_shape_and_loses_what_is_not_shown() {
     let made = minify(page);
     assert_eq!(shape(&made), shape(page), "{made}");
     for part in [
-        "<p class=\"a b\">One <b>two</b> <i>three</i> four</p><ul><li>1</li><li>2</li></ul>",
+        "<p class=\"a b\">One <b>two</b> <i>three</i> four<ul><li>1<li>2</ul>",
         "  as  it is",
         "<!--! kept -->",
         "color:red",
@@ -84,7 +84,7 @@ fn a_page_keeps_its_shape_and_loses_what_is_not_shown() {
 
 #[test]
 fn a_text_that_begins_with_a_letter_of_several_bytes_ends_where_the_next_tag_begins() {
-    assert_eq!(minify("<p>…</p><p class=\"b\">y</p>"), "<p>…</p><p class=b>y</p>");
+    assert_eq!(minify("<p>…</p><p class=\"b\">y</p>"), "<p>…<p class=b>y</p>");
 }
 
 /// What is shown: the text with its white space collapsed as a browser does, a new line for each block's begin and end.
@@ -191,6 +191,245 @@ proptest! {
     fn any_text_is_survived(text in any::<String>(), tags in "([<>/!='\" a-d-]|<script>|</script>|<!--|-->|<svg>|</svg>|<p a=b>|<pre>){0,60}") {
         minify(&text);
         minify(&tags);
+    }
+}
+
+/// The tree of a page as a parser makes it: its elements with their attributes, and the text in them without white space.
+fn tree(html: &str, scripting: bool) -> Vec<String> {
+    fn walk(node: &Handle, scripting: bool, found: &mut Vec<String>) {
+        match &node.data {
+            NodeData::Text { contents } => {
+                let text: String = contents.borrow().split_ascii_whitespace().collect();
+                match found.last_mut().filter(|last| last.starts_with('"')) {
+                    Some(last) => last.push_str(&text),
+                    None if text.is_empty() => {}
+                    None => found.push(format!("\"{text}")),
+                }
+            }
+            NodeData::Element {
+                name,
+                attrs,
+                template_contents,
+                ..
+            } => {
+                let mut attributes: Vec<String> = attrs
+                    .borrow()
+                    .iter()
+                    .map(|one| format!("{}={:?}", one.name.local, &*one.value))
+                    .collect();
+                attributes.sort();
+                found.push(format!("<{}:{} {}", name.ns, name.local, attributes.join(" ")));
+                if let Some(contents) = template_contents.borrow().as_ref() {
+                    walk(contents, scripting, found);
+                }
+                // What a script holds, and to a browser with scripts what `noscript` does, is another text.
+                if *name.local != *"script" && !(scripting && *name.local == *"noscript") {
+                    node.children
+                        .borrow()
+                        .iter()
+                        .for_each(|child| walk(child, scripting, found));
+                }
+                // White space that is not shown may open a formatting element once more, where one was left open.
+                let formats = ["a", "b", "i", "em"].contains(&&*name.local);
+                if formats
+                    && found
+                        .last()
+                        .is_some_and(|last| last.contains(&format!("xhtml:{} ", name.local)))
+                {
+                    found.pop();
+                    return;
+                }
+                found.push(format!("/{}", name.local));
+            }
+            _ => node
+                .children
+                .borrow()
+                .iter()
+                .for_each(|child| walk(child, scripting, found)),
+        }
+    }
+    let mut options = ParseOpts::default();
+    options.tree_builder.scripting_enabled = scripting;
+    let dom = parse_document(RcDom::default(), options).one(html);
+    let mut found = Vec::new();
+    walk(&dom.document, scripting, &mut found);
+    found
+}
+
+const TAGS: [&str; 62] = [
+    "html",
+    "head",
+    "body",
+    "title",
+    "meta",
+    "link",
+    "base",
+    "noscript",
+    "template",
+    "div",
+    "p",
+    "ul",
+    "ol",
+    "li",
+    "dl",
+    "dt",
+    "dd",
+    "table",
+    "caption",
+    "colgroup",
+    "col",
+    "thead",
+    "tbody",
+    "tfoot",
+    "tr",
+    "td",
+    "th",
+    "select",
+    "optgroup",
+    "option",
+    "datalist",
+    "ruby",
+    "rt",
+    "rp",
+    "a",
+    "b",
+    "i",
+    "span",
+    "em",
+    "my-element",
+    "button",
+    "form",
+    "input",
+    "br",
+    "hr",
+    "img",
+    "h1",
+    "h2",
+    "section",
+    "article",
+    "header",
+    "main",
+    "address",
+    "blockquote",
+    "pre",
+    "details",
+    "summary",
+    "svg",
+    "path",
+    "math",
+    "frameset",
+    "image",
+];
+
+/// Tags and text in any order: most of what comes out is no tree as it stands.
+fn soup() -> impl Strategy<Value = String> {
+    let tag = || prop::sample::select(TAGS.to_vec());
+    let part = prop_oneof![
+        6 => (tag(), prop::sample::select(vec!["", "", "", " class=a", " id='x y'", "/"])).prop_map(|(tag, rest)| format!("<{tag}{rest}>")),
+        5 => tag().prop_map(|tag| format!("</{tag}>")),
+        2 => Just("x".to_owned()),
+        1 => Just(" ".to_owned()),
+        1 => Just("&amp;".to_owned()),
+        1 => Just("lt;<b>".to_owned()),
+        1 => Just("<".to_owned()),
+        1 => Just("<!-- c -->".to_owned()),
+        1 => Just("<!--! c -->".to_owned()),
+    ];
+    prop::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
+}
+
+/// Elements in one another as they may stand, with some of the end tags that may be left out left out.
+fn nested() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        3 => Just("x".to_owned()),
+        1 => Just(" ".to_owned()),
+        1 => Just("<br>".to_owned()),
+        1 => Just("<!-- c -->".to_owned()),
+        1 => Just("<!--! c -->".to_owned()),
+        1 => Just("<img alt>".to_owned()),
+        1 => Just("<svg><path d=M0 /></svg>".to_owned()),
+        1 => Just("<script>let a = 1</script>".to_owned()),
+        1 => Just("<select><option>a</option><optgroup label=b><option>c</option></optgroup></select>".to_owned()),
+        1 => Just("<table><colgroup><col></colgroup><tr><td>x</td><td>y</td></tr></table>".to_owned()),
+    ];
+    leaf.prop_recursive(5, 60, 6, |inner| {
+        let name = prop::sample::select(vec![
+            "p",
+            "div",
+            "ul li",
+            "ol li",
+            "dl dt",
+            "dl dd",
+            "table tbody tr td",
+            "table tbody",
+            "table thead tr th",
+            "tr td",
+            "a",
+            "span",
+            "section",
+            "noscript",
+            "template",
+            "ruby rt",
+            "caption",
+            "table caption",
+            "b",
+            "h1",
+            "button",
+            "li",
+            "td",
+            "dd",
+            "table colgroup",
+            "details summary",
+            "blockquote p",
+            "my-element",
+            "pre",
+            "datalist option",
+        ]);
+        let ends = any::<[bool; 4]>();
+        (name, ends, prop::collection::vec(inner, 0..5)).prop_map(|(names, ends, parts)| {
+            let mut made = String::new();
+            let names: Vec<&str> = names.split(' ').collect();
+            for name in &names {
+                made += &format!("<{name}>");
+            }
+            made += &parts.concat();
+            for (at, name) in names.iter().enumerate().rev() {
+                let optional = ["p", "li", "dt", "dd", "td", "tr", "th", "tbody", "thead"].contains(name);
+                if !optional || ends[at.min(3)] {
+                    made += &format!("</{name}>");
+                }
+            }
+            made
+        })
+    })
+}
+
+fn check_tree(page: &str) -> Result<(), TestCaseError> {
+    let made = minify(page);
+    for scripting in [false, true] {
+        prop_assert_eq!(tree(&made, scripting), tree(page, scripting), "{}\n{}", page, &made);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn the_tree_of_any_tags_is_the_same(page in soup(), doctype in any::<bool>()) {
+        check_tree(&format!("{}{page}", if doctype { "<!doctype html>" } else { "" }))?;
+    }
+
+    #[test]
+    fn the_tree_of_a_page_is_the_same(parts in prop::collection::vec(nested(), 0..6), doctype in any::<bool>(), frame in 0..4_usize) {
+        let body = parts.concat();
+        let page = match frame {
+            0 => body,
+            1 => format!("<html lang=en> <head> <title>t</title> </head> <body> {body} </body> </html>"),
+            2 => format!("<head><meta charset=utf-8></head>{body}"),
+            _ => format!("<html><body class=a>{body}</body></html>\n"),
+        };
+        check_tree(&format!("{}{page}", if doctype { "<!DOCTYPE html>\n" } else { "" }))?;
     }
 }
 

@@ -1,112 +1,195 @@
 //! What is known of HTML's elements and attributes.
 
-/// Whether an element holds text and no tags (HTML Standard, section 13.1.2, and what parsers treat alike).
-pub(crate) fn is_raw_text(name: &str) -> bool {
-    let known = [
-        "script",
-        "style",
-        "textarea",
-        "title",
-        "xmp",
-        "iframe",
-        "noembed",
-        "noframes",
-        "plaintext",
-    ];
-    known.iter().any(|known| known.eq_ignore_ascii_case(name))
+/// Elements that are treated in a way of their own, by the names of their tags.
+macro_rules! elements {
+    ($($variant:ident = $name:literal,)*) => {
+        /// An element of HTML, by the name of its tag; all that need no attention are `Other`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Element {
+            $($variant,)*
+            Other,
+        }
+
+        impl Element {
+            /// Returns the element of a tag's name, in capitals or not.
+            pub(crate) fn of(name: &str) -> Self {
+                let mut lower = [0; LONGEST];
+                let Some(lower) = lower.get_mut(..name.len()) else { return Self::Other };
+                lower.copy_from_slice(name.as_bytes());
+                lower.make_ascii_lowercase();
+                $(if lower == $name.as_bytes() {
+                    return Self::$variant;
+                })*
+                Self::Other
+            }
+        }
+    };
 }
 
-/// Whether an element is of another language from here on.
-pub(crate) fn is_foreign_root(name: &str) -> bool {
-    name.eq_ignore_ascii_case("svg") || name.eq_ignore_ascii_case("math")
+/// No element has a longer name.
+const LONGEST: usize = 10;
+
+elements! {
+    A = "a", P = "p", Li = "li", Div = "div", Span = "span", Td = "td", Tr = "tr", Code = "code", Pre = "pre",
+    Ul = "ul", Ol = "ol", Th = "th", Br = "br", Img = "img", H1 = "h1", H2 = "h2", H3 = "h3", H4 = "h4", H5 = "h5",
+    H6 = "h6", Link = "link", Meta = "meta", Script = "script", Style = "style", Html = "html", Head = "head",
+    Body = "body", Title = "title", Table = "table", Tbody = "tbody", Thead = "thead", Tfoot = "tfoot",
+    Input = "input", Button = "button", Option = "option", Select = "select", Form = "form", Nav = "nav",
+    Section = "section", Article = "article", Header = "header", Footer = "footer", Main = "main", Dl = "dl",
+    Dt = "dt", Dd = "dd", Address = "address", Applet = "applet", Area = "area", Aside = "aside", Audio = "audio",
+    Base = "base", Basefont = "basefont", Bgsound = "bgsound", Blockquote = "blockquote", Caption = "caption",
+    Center = "center", Col = "col", Colgroup = "colgroup", Datalist = "datalist", Del = "del", Details = "details",
+    Dialog = "dialog", Dir = "dir", Embed = "embed", Fieldset = "fieldset", Figcaption = "figcaption",
+    Figure = "figure", Frame = "frame", Frameset = "frameset", Hgroup = "hgroup", Hr = "hr", Iframe = "iframe",
+    Image = "image", Ins = "ins", Isindex = "isindex", Kbd = "kbd", Keygen = "keygen", Legend = "legend",
+    Listing = "listing", Map = "map", Marquee = "marquee", Math = "math", Menu = "menu", Nobr = "nobr",
+    Noembed = "noembed", Noframes = "noframes", Noscript = "noscript", Object = "object", Optgroup = "optgroup",
+    Param = "param", Plaintext = "plaintext", Rb = "rb", Rp = "rp", Rt = "rt", Rtc = "rtc", Ruby = "ruby",
+    Samp = "samp", Search = "search", Source = "source", Summary = "summary", Svg = "svg", Template = "template",
+    Textarea = "textarea", Track = "track", Video = "video", Wbr = "wbr", Xmp = "xmp",
 }
 
-/// Whether white space beside the element's tags is never shown: it makes a box of its own, or none at all.
-pub(crate) fn is_block(name: &str) -> bool {
-    const BLOCKS: [&str; 66] = [
-        "address",
-        "article",
-        "aside",
-        "base",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "col",
-        "colgroup",
-        "dd",
-        "details",
-        "dialog",
-        "dir",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "frame",
-        "frameset",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "legend",
-        "li",
-        "link",
-        "listing",
-        "main",
-        "menu",
-        "meta",
-        "nav",
-        "noframes",
-        "ol",
-        "optgroup",
-        "option",
-        "p",
-        "param",
-        "plaintext",
-        "pre",
-        "search",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "template",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
-        "ul",
-        "xmp",
-        "source",
-    ];
-    BLOCKS.iter().any(|known| known.eq_ignore_ascii_case(name))
-}
+use Element as E;
 
-/// Whether white space in the element is shown as it is.
-pub(crate) fn keeps_space(name: &str) -> bool {
-    ["pre", "textarea", "listing", "xmp", "plaintext", "code", "samp", "kbd"]
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(name))
-}
+impl Element {
+    /// Whether it holds text and no tags (HTML Standard, section 13.1.2, and what parsers treat alike).
+    pub(crate) const fn is_raw_text(self) -> bool {
+        matches!(
+            self,
+            E::Script
+                | E::Style
+                | E::Textarea
+                | E::Title
+                | E::Xmp
+                | E::Iframe
+                | E::Noembed
+                | E::Noframes
+                | E::Plaintext
+        )
+    }
 
-/// Whether an element has no end tag (section 13.1.2).
-pub(crate) fn is_void(name: &str) -> bool {
-    const VOID: [&str; 14] = [
-        "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr",
-    ];
-    VOID.iter().any(|known| known.eq_ignore_ascii_case(name))
+    /// Whether what it holds is of another language.
+    pub(crate) const fn is_foreign_root(self) -> bool {
+        matches!(self, E::Svg | E::Math)
+    }
+
+    /// Whether white space beside its tags is never shown, in it and out of it: it makes a box that takes whole lines.
+    pub(crate) const fn is_block(self) -> bool {
+        matches!(
+            self,
+            E::Address
+                | E::Article
+                | E::Aside
+                | E::Blockquote
+                | E::Body
+                | E::Caption
+                | E::Center
+                | E::Col
+                | E::Colgroup
+                | E::Dd
+                | E::Details
+                | E::Dialog
+                | E::Dir
+                | E::Div
+                | E::Dl
+                | E::Dt
+                | E::Fieldset
+                | E::Figcaption
+                | E::Figure
+                | E::Footer
+                | E::Form
+                | E::Frame
+                | E::Frameset
+                | E::H1
+                | E::H2
+                | E::H3
+                | E::H4
+                | E::H5
+                | E::H6
+                | E::Head
+                | E::Header
+                | E::Hgroup
+                | E::Hr
+                | E::Html
+                | E::Legend
+                | E::Li
+                | E::Listing
+                | E::Main
+                | E::Menu
+                | E::Nav
+                | E::Noframes
+                | E::Ol
+                | E::Optgroup
+                | E::Option
+                | E::P
+                | E::Plaintext
+                | E::Pre
+                | E::Search
+                | E::Section
+                | E::Summary
+                | E::Table
+                | E::Tbody
+                | E::Td
+                | E::Tfoot
+                | E::Th
+                | E::Thead
+                | E::Tr
+                | E::Ul
+                | E::Xmp
+        )
+    }
+
+    /// Whether it stands in a line as one thing, and lays out its own content: white space at its begin and its end is
+    /// not shown, and that beside it is.
+    pub(crate) const fn is_inline_box(self) -> bool {
+        matches!(self, E::Button | E::Select)
+    }
+
+    /// Whether it shows nothing: white space on both sides of it is as if it were not there.
+    pub(crate) const fn is_invisible(self) -> bool {
+        matches!(
+            self,
+            E::Base
+                | E::Link
+                | E::Meta
+                | E::Param
+                | E::Script
+                | E::Source
+                | E::Style
+                | E::Template
+                | E::Title
+                | E::Track
+        )
+    }
+
+    /// Whether white space in it is shown as it is. Pages often set `white-space` for the last three.
+    pub(crate) const fn keeps_space(self) -> bool {
+        matches!(
+            self,
+            E::Pre | E::Textarea | E::Listing | E::Xmp | E::Plaintext | E::Code | E::Samp | E::Kbd
+        )
+    }
+
+    /// Whether it has no end tag (section 13.1.2).
+    pub(crate) const fn is_void(self) -> bool {
+        matches!(
+            self,
+            E::Area
+                | E::Base
+                | E::Br
+                | E::Col
+                | E::Embed
+                | E::Hr
+                | E::Img
+                | E::Input
+                | E::Link
+                | E::Meta
+                | E::Param
+                | E::Source
+                | E::Track
+                | E::Wbr
+        )
+    }
 }
 
 /// Whether an attribute says all by being there (section 2.3.2).
@@ -154,4 +237,24 @@ pub(crate) fn is_url(name: &str) -> bool {
         "xlink:href",
     ];
     URLS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        for (name, wanted) in [
+            ("blockquote", E::Blockquote),
+            ("FigCaption", E::Figcaption),
+            ("a", E::A),
+            ("my-element", E::Other),
+            ("blockquotes", E::Other),
+            ("", E::Other),
+            ("é", E::Other),
+        ] {
+            assert_eq!(Element::of(name), wanted, "{name}");
+        }
+    }
 }

@@ -1,7 +1,10 @@
 //! HTML: read as tokens, minified, its references led elsewhere, its parts taken out.
 
+mod attributes;
 mod elements;
+mod entities;
 mod minify;
+mod omit;
 mod parts;
 mod rewrite;
 mod tokens;

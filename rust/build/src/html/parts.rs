@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::html::elements::is_void;
 use crate::html::tokens::{Tag, Token, Tokens};
 
 /// What a script needs to show a page in place of another.
@@ -50,7 +49,7 @@ pub fn parts(html: &str, id: &str) -> PageParts {
                         content = Some((tokens.offset(), html.len()));
                         open = Some((tag.name.to_ascii_lowercase(), 1));
                     }
-                    Some((name, depth)) if tag.is(name) && !tag.self_closing && !is_void(tag.name) => *depth += 1,
+                    Some((name, depth)) if tag.is(name) && !tag.self_closing && !tag.element.is_void() => *depth += 1,
                     _ => {}
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is decoded and nothing is mended: what is broken comes out as it went in.
 
-use crate::html::elements::{is_foreign_root, is_raw_text};
+use crate::html::elements::Element;
 
 /// A piece of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +13,12 @@ pub enum Token<'a> {
     Raw(&'a str),
     /// A start tag.
     Start(Tag<'a>),
-    /// An end tag: as it stands, and its name.
-    End { raw: &'a str, name: &'a str },
+    /// An end tag: as it stands, its name, and whether it stands in SVG or `MathML`.
+    End {
+        raw: &'a str,
+        name: &'a str,
+        is_foreign: bool,
+    },
     /// A comment, or what counts as one, as it stands.
     Comment(&'a str),
     /// A document type, as it stands.
@@ -26,6 +30,7 @@ pub enum Token<'a> {
 pub struct Tag<'a> {
     pub raw: &'a str,
     pub name: &'a str,
+    pub(crate) element: Element,
     pub attributes: Vec<Attribute<'a>>,
     pub self_closing: bool,
     /// Whether it stands in SVG or `MathML`.
@@ -59,8 +64,8 @@ pub struct Tokens<'a> {
     at: usize,
     /// The element whose raw text comes next.
     raw: Option<&'a str>,
-    /// Open svg and math elements.
-    foreign: usize,
+    /// Open elements of SVG and `MathML`; where the last is one of those that hold HTML, so does what follows.
+    foreign: Vec<&'a str>,
 }
 
 impl<'a> Tokens<'a> {
@@ -69,7 +74,7 @@ impl<'a> Tokens<'a> {
             text,
             at: 0,
             raw: None,
-            foreign: 0,
+            foreign: Vec::new(),
         }
     }
 
@@ -89,6 +94,34 @@ impl<'a> Tokens<'a> {
         part
     }
 
+    fn is_foreign(&self) -> bool {
+        !self.foreign.is_empty() && !self.holds_html(self.foreign.len() - 1)
+    }
+
+    /// Goes back to where HTML is held.
+    fn leave_foreign(&mut self) {
+        let kept = (0..self.foreign.len()).rev().find(|at| self.holds_html(*at));
+        self.foreign.truncate(kept.map_or(0, |at| at + 1));
+    }
+
+    /// Whether an open element of SVG or `MathML` holds HTML (section 13.2.6.1, integration points).
+    fn holds_html(&self, at: usize) -> bool {
+        let open = self.foreign.get(..=at).unwrap_or(&[]);
+        let is_math = open
+            .iter()
+            .rev()
+            .map(|name| Element::of(name))
+            .find(|element| element.is_foreign_root())
+            == Some(Element::Math);
+        let names: &[&str] = if is_math {
+            &["mi", "mo", "mn", "ms", "mtext"]
+        } else {
+            &["foreignobject", "desc", "title"]
+        };
+        open.last()
+            .is_some_and(|name| names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+    }
+
     fn raw_text(&mut self, element: &str) -> Option<Token<'a>> {
         let rest = self.rest();
         let end = if element.eq_ignore_ascii_case("plaintext") {
@@ -103,11 +136,15 @@ impl<'a> Tokens<'a> {
 
     fn tag(&mut self) -> Token<'a> {
         let rest = self.rest();
-        if let Some(tag) = start_tag(rest, self.foreign > 0) {
+        if let Some(mut tag) = start_tag(rest) {
             self.take(tag.raw.len());
-            if is_foreign_root(tag.name) && !tag.self_closing {
-                self.foreign += 1;
-            } else if self.foreign == 0 && is_raw_text(tag.name) {
+            if self.is_foreign() && breaks_out(&tag) {
+                self.leave_foreign();
+            }
+            tag.is_foreign = self.is_foreign() || tag.element.is_foreign_root();
+            if tag.is_foreign && !tag.self_closing {
+                self.foreign.push(tag.name);
+            } else if !tag.is_foreign && tag.element.is_raw_text() {
                 self.raw = Some(tag.name);
             }
             return Token::Start(tag);
@@ -125,12 +162,18 @@ impl<'a> Tokens<'a> {
             return Token::Text(self.take(rest.len()));
         };
         let name = rest.get(2..2 + name_end.unwrap_or(0)).unwrap_or("");
-        if is_foreign_root(name) {
-            self.foreign = self.foreign.saturating_sub(1);
+        if self.is_foreign() && (name.eq_ignore_ascii_case("p") || name.eq_ignore_ascii_case("br")) {
+            self.leave_foreign();
+        }
+        let opened = self.foreign.iter().rposition(|open| open.eq_ignore_ascii_case(name));
+        let is_foreign = self.is_foreign() || opened.is_some_and(|at| at + 1 == self.foreign.len());
+        if let Some(at) = opened {
+            self.foreign.truncate(at);
         }
         Token::End {
             raw: self.take(close),
             name,
+            is_foreign,
         }
     }
 }
@@ -162,7 +205,7 @@ impl<'a> Iterator for Tokens<'a> {
                     Token::Comment(self.take(comment_end(rest)))
                 } else if rest.get(..9).is_some_and(|head| head.eq_ignore_ascii_case("<!doctype")) {
                     Token::Doctype(self.take(rest.find('>').map_or(rest.len(), |end| end + 1)))
-                } else if self.foreign > 0 && rest.starts_with("<![CDATA[") {
+                } else if self.is_foreign() && rest.starts_with("<![CDATA[") {
                     Token::Text(self.take(rest.find("]]>").map_or(rest.len(), |end| end + 3)))
                 } else {
                     Token::Comment(self.take(rest.find('>').map_or(rest.len(), |end| end + 1)))
@@ -288,7 +331,59 @@ fn start_tag_end(text: &str, from: usize) -> Option<usize> {
     None
 }
 
-fn start_tag(text: &str, is_foreign: bool) -> Option<Tag<'_>> {
+/// Whether a tag in SVG or `MathML` ends it (section 13.2.6.5).
+fn breaks_out(tag: &Tag<'_>) -> bool {
+    const NAMES: [&str; 44] = [
+        "b",
+        "big",
+        "blockquote",
+        "body",
+        "br",
+        "center",
+        "code",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "em",
+        "embed",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "head",
+        "hr",
+        "i",
+        "img",
+        "li",
+        "listing",
+        "menu",
+        "meta",
+        "nobr",
+        "ol",
+        "p",
+        "pre",
+        "ruby",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "strike",
+        "sub",
+        "sup",
+        "table",
+        "tt",
+        "u",
+        "ul",
+        "var",
+    ];
+    NAMES.iter().any(|known| tag.is(known))
+        || tag.is("font") && ["color", "face", "size"].iter().any(|name| tag.get(name).is_some())
+}
+
+fn start_tag(text: &str) -> Option<Tag<'_>> {
     let is_name_end = |c: char| c.is_ascii_whitespace() || c == '/' || c == '>';
     let name_end = 1 + text.get(1..)?.find(is_name_end)?;
     let name = text.get(1..name_end)?;
@@ -355,12 +450,14 @@ fn start_tag(text: &str, is_foreign: bool) -> Option<Tag<'_>> {
             }
         }
     }
+    let element = Element::of(name);
     Some(Tag {
         raw: text.get(..at)?,
         name,
+        element,
         attributes,
         self_closing,
-        is_foreign: is_foreign || is_foreign_root(name),
+        is_foreign: element.is_foreign_root(),
     })
 }
 

@@ -1,0 +1,172 @@
+//! The attributes of a start tag, written as short as they can be.
+
+use std::borrow::Cow;
+
+use crate::html::elements::{Element, is_boolean, is_url};
+use crate::html::entities::{Place, decoded};
+use crate::html::tokens::{Attribute, Tag};
+use crate::text;
+
+/// Writes a start tag. `ascii` says that other characters cannot be written.
+pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, ascii: bool) {
+    out.push('<');
+    push_name(out, tag.name, tag.is_foreign);
+    let mut ends_open = false;
+    for (at, attribute) in tag.attributes.iter().enumerate() {
+        if is_repeated(tag, at) || !tag.is_foreign && says_nothing(tag, attribute) {
+            continue;
+        }
+        out.push(' ');
+        push_name(out, attribute.name, tag.is_foreign);
+        ends_open = false;
+        let raw = attribute.value.unwrap_or("");
+        let value = decoded(raw, Place::Value, ascii);
+        let value = if tag.is_foreign {
+            value
+        } else {
+            shorter(tag, attribute.name, value)
+        };
+        if !value.is_empty() {
+            out.push('=');
+            ends_open = write_value(out, &value);
+        }
+    }
+    if tag.self_closing && tag.is_foreign {
+        out.push_str(if ends_open { " />" } else { "/>" });
+    } else {
+        out.push('>');
+    }
+}
+
+/// Names of HTML's own are of one case (HTML Standard, section 13.1.2); those of SVG are not.
+pub(crate) fn push_name(out: &mut String, name: &str, is_foreign: bool) {
+    if is_foreign || !name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        out.push_str(name);
+    } else {
+        out.push_str(&name.to_ascii_lowercase());
+    }
+}
+
+/// Writes a value, in the quotes it needs, and tells whether it stands in none.
+fn write_value(out: &mut String, value: &str) -> bool {
+    let (mut double, mut single, mut open) = (0, 0, true);
+    for byte in value.bytes() {
+        match byte {
+            b'"' => double += 1,
+            b'\'' => single += 1,
+            b'=' | b'<' | b'>' | b'`' | b' ' | b'\t' | b'\n' | b'\r' | 0x0c => open = false,
+            _ => {}
+        }
+    }
+    if open && double + single == 0 {
+        out.push_str(value);
+        return true;
+    }
+    let (quote, escaped) = if double <= single {
+        ('"', "&#34;")
+    } else {
+        ('\'', "&#39;")
+    };
+    out.push(quote);
+    for (number, part) in value.split(quote).enumerate() {
+        if number > 0 {
+            out.push_str(escaped);
+        }
+        out.push_str(part);
+    }
+    out.push(quote);
+    false
+}
+
+/// Whether an attribute of the same name stands before it: only the first counts (section 13.2.5.33).
+fn is_repeated(tag: &Tag<'_>, at: usize) -> bool {
+    let Some((this, before)) = tag.attributes.get(..=at).and_then(<[_]>::split_last) else {
+        return false;
+    };
+    before.iter().any(|one| one.name.eq_ignore_ascii_case(this.name))
+}
+
+/// Whether an attribute says what holds without it, and no stylesheet is likely to ask for it.
+///
+/// The `type` of an `input` or a `button` is not among them: stylesheets do ask for `[type=text]`.
+fn says_nothing(tag: &Tag<'_>, attribute: &Attribute<'_>) -> bool {
+    use Element as E;
+    let name = |name: &str| attribute.name.eq_ignore_ascii_case(name);
+    let value = attribute.value.unwrap_or("").trim_ascii();
+    let is = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(value));
+    match tag.element {
+        E::Script if name("type") => is(&["text/javascript", "application/javascript"]),
+        E::Script if name("language") => is(&["javascript"]) && tag.get("type").is_none_or(is_javascript),
+        E::Style if name("type") => is(&["text/css"]),
+        E::Link if name("type") => {
+            is(&["text/css"])
+                && tag
+                    .get("rel")
+                    .is_some_and(|rel| rel.trim_ascii().eq_ignore_ascii_case("stylesheet"))
+        }
+        E::Style | E::Link if name("media") => is(&["all"]),
+        E::Form if name("method") => is(&["get"]),
+        E::Area if name("shape") => is(&["rect"]),
+        E::Td | E::Th if name("colspan") || name("rowspan") => is(&["1"]),
+        _ => false,
+    }
+}
+
+fn is_javascript(kind: &str) -> bool {
+    ["", "text/javascript", "application/javascript"]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(kind.trim_ascii()))
+}
+
+/// Returns a value that means the same; an empty one is not written.
+fn shorter<'v>(tag: &Tag<'_>, name: &str, value: Cow<'v, str>) -> Cow<'v, str> {
+    use Element as E;
+    let is = |known: &str| name.eq_ignore_ascii_case(known);
+    if is_boolean(name) {
+        let is_plain = value.eq_ignore_ascii_case(name) || value.eq_ignore_ascii_case("true");
+        return if is_plain { Cow::Borrowed("") } else { value };
+    }
+    if is("class") || is("rel") || is("sizes") || is("srcset") {
+        return one_spaced(value);
+    }
+    if is("style") {
+        return text::declarations(&value).map_or_else(|| trimmed(value), Cow::Owned);
+    }
+    if tag.element == E::Meta {
+        let is_of = |kind: &str| tag.get("name").is_some_and(|name| name.eq_ignore_ascii_case(kind));
+        if is("content") && (is_of("viewport") || is_of("robots")) {
+            let parts = value
+                .split(',')
+                .map(|part| part.trim_ascii().trim_end_matches(".0"))
+                .filter(|part| !part.is_empty());
+            return Cow::Owned(parts.collect::<Vec<_>>().join(","));
+        }
+        if is("charset") {
+            return Cow::Owned(value.trim_ascii().to_ascii_lowercase());
+        }
+        return value;
+    }
+    if name.get(..2).is_some_and(|on| on.eq_ignore_ascii_case("on")) {
+        return text::handler(&value).map_or_else(|| trimmed(value), Cow::Owned);
+    }
+    if is_url(name) || is("media") || is("accept") {
+        return trimmed(value);
+    }
+    value
+}
+
+fn trimmed(value: Cow<'_, str>) -> Cow<'_, str> {
+    let short = value.trim_ascii();
+    if short.len() == value.len() {
+        value
+    } else {
+        Cow::Owned(short.to_owned())
+    }
+}
+
+fn one_spaced(value: Cow<'_, str>) -> Cow<'_, str> {
+    match value {
+        Cow::Borrowed(value) => text::one_spaced(value),
+        Cow::Owned(value) => Cow::Owned(text::one_spaced(&value).into_owned()),
+    }
+}
