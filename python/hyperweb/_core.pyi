@@ -23,6 +23,7 @@ __all__ = [
     "SourceErrors",
     "Sources",
     "Stamp",
+    "Targets",
     "Tiers",
     "Waiting",
     "Written",
@@ -33,6 +34,7 @@ __all__ = [
     "js_imports",
     "media_type",
     "minify_html",
+    "minify_js",
     "minify_json",
     "minify_svg",
     "minify_xml",
@@ -251,12 +253,15 @@ class SiteWriter:
         previous: The pack unchanged responses are taken from.
         threads: Threads that minify and compress.
         large_file: The size over which a file stays a file, in bytes.
+        targets: The browsers that styles in pages are lowered for.
 
     Raises:
         SourceError: Something cannot be written; every method may.
     """
 
-    def __new__(cls, dist: str, previous: Pack | None, *, threads: int, large_file: int) -> SiteWriter: ...
+    def __new__(
+        cls, dist: str, previous: Pack | None, *, threads: int, large_file: int, targets: Targets
+    ) -> SiteWriter: ...
     def has(self, path: str) -> bool:
         """Whether the previous pack has a response of this path."""
 
@@ -562,10 +567,25 @@ def render_markdown(text: str) -> str:
 def yaml_to_json(text: str, file: str) -> str:
     """Returns YAML as JSON."""
 
+@final
+class Targets:
+    """The browsers that stylesheets are lowered for.
+
+    Args:
+        queries: Browserslist queries; none means the browsers of the last two years.
+
+    Raises:
+        SourceError: A query is none.
+    """
+
+    def __new__(cls, queries: list[str]) -> Targets: ...
+
 def css_references(source: str, filename: str) -> list[str]:
     """Returns the URLs a stylesheet refers to."""
 
-def transform_css(entry: str, sources: dict[str, str], urls: dict[str, str], *, minify: bool) -> str:
+def transform_css(
+    entry: str, sources: dict[str, str], urls: dict[str, str], *, minify: bool, targets: Targets | None = None
+) -> str:
     """Bundles a stylesheet with what it imports; `urls` has where references lead, by file, NUL and reference."""
 
 def js_imports(source: str, filename: str) -> list[str]:
@@ -574,13 +594,16 @@ def js_imports(source: str, filename: str) -> list[str]:
 def transform_js(source: str, urls: dict[str, str], *, filename: str, minify: bool) -> str:
     """Compiles a script to a JavaScript module; `urls` has where its imports lead."""
 
+def minify_js(source: str, filename: str) -> str:
+    """Returns a script, smaller; one without `import` and `export` shares its names with the page."""
+
 def highlight_stylesheet() -> str:
     """Returns the stylesheet for highlighted code."""
 
 def media_type(path: str) -> str | None:
     """Returns the media type of a file by its ending."""
 
-def minify_html(text: str) -> str:
+def minify_html(text: str, *, targets: Targets | None = None) -> str:
     """Returns HTML, smaller."""
 
 def minify_json(text: str) -> str | None:

@@ -94,6 +94,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file(
         ("[security.headers]\n'x y' = 'z'", 1, ["`security.headers`"]),
         ('[security.headers]\nx = "a\\r\\nb: c"', 1, ["`security.headers`"]),
         ("hosts = 'en'", 1, ["`hosts`", "expected `array`"]),
+        ("[build]\ntargets = ['netscape 4']", 2, ["`build.targets`", "netscape", "last 2 versions"]),
         ("[build]\nout = ''", 2, ["`build.out`"]),
         ("[build]\nout = '.'", 2, ["`build.out`", "overwrite"]),
         ("[build]\nout = '..'", 2, ["`build.out`"]),

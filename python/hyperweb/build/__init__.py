@@ -14,17 +14,43 @@ if TYPE_CHECKING:
 
     from hyperweb.build._build import build_site
     from hyperweb.build._errors import BuildError, BuildErrors
-    from hyperweb.build._minify import minify_file
+    from hyperweb.build._minify import (
+        minify_css,
+        minify_file,
+        minify_html,
+        minify_js,
+        minify_json,
+        minify_svg,
+        minify_xml,
+    )
     from hyperweb.build._report import BuildReport
 
-__all__ = ["BuildError", "BuildErrors", "BuildReport", "build_site", "minify_file"]
+__all__ = [
+    "BuildError",
+    "BuildErrors",
+    "BuildReport",
+    "build_site",
+    "minify_css",
+    "minify_file",
+    "minify_html",
+    "minify_js",
+    "minify_json",
+    "minify_svg",
+    "minify_xml",
+]
 
 _MODULES = {
     "BuildError": "_errors",
     "BuildErrors": "_errors",
     "BuildReport": "_report",
     "build_site": "_build",
+    "minify_css": "_minify",
     "minify_file": "_minify",
+    "minify_html": "_minify",
+    "minify_js": "_minify",
+    "minify_json": "_minify",
+    "minify_svg": "_minify",
+    "minify_xml": "_minify",
 }
 
 

@@ -148,7 +148,11 @@ class _Making:
 
     def _make_all(self, renderer: Renderer, routes: Routes, graph: Graph, threads: int) -> _core.Written:
         self.writer = _core.SiteWriter(
-            str(self.config.out), self.task.previous, threads=threads, large_file=self.settings.build.large_file
+            str(self.config.out),
+            self.task.previous,
+            threads=threads,
+            large_file=self.settings.build.large_file,
+            targets=renderer.targets,
         )
         try:
             self._write(renderer, graph)

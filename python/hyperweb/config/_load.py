@@ -64,6 +64,8 @@ def load_site(root: str | Path, overrides: Mapping[str, Any] | None = None) -> S
             f"the setting {path or '(unknown)'} cannot be used: {what}",
             hint="it comes from the command line or from a HYPERWEB_* variable",
         ) from None
+    if settings.build.targets:
+        _check_targets(settings.build.targets, file, text)
     config = SiteConfig(folder, settings)
     if not config.out_is_apart:
         raise ConfigError(
@@ -73,6 +75,18 @@ def load_site(root: str | Path, overrides: Mapping[str, Any] | None = None) -> S
             hint="give it a folder of its own, such as `dist`",
         )
     return config
+
+
+def _check_targets(queries: tuple[str, ...], file: Path, text: str) -> None:
+    from hyperweb import _core
+
+    try:
+        _core.Targets(list(queries))
+    except _core.SourceError as error:
+        line = line_of(text, "build.targets")
+        frame = source_frame(text, line) if line else None
+        message = f"wrong value for `build.targets`: {error.message}"
+        raise ConfigError(message, file=file, line=line, hint=error.hint, frame=frame) from None
 
 
 def _read(file: Path, folder: Path) -> str:

@@ -37,6 +37,13 @@ class BuildSettings(Section, frozen=True):
     ] = 0
     out: Annotated[str, said("The folder the built site is written to, in the site's folder.", min_length=1)] = "dist"
     minify: Annotated[bool, said("Minify HTML, CSS, JavaScript, JSON, XML and SVG.")] = True
+    targets: Annotated[
+        tuple[str, ...],
+        said(
+            "The browsers that stylesheets are lowered for, as browserslist queries; none means those of the last two "
+            "years."
+        ),
+    ] = ()
     drafts: Annotated[bool, said("Build pages marked as drafts too.")] = False
     compression: Annotated[
         Literal["fast", "best"],

@@ -46,10 +46,13 @@ class Assets:
         kept: The imports an earlier build found, by name.
     """
 
-    def __init__(self, root: Path, kept: dict[str, Imports], *, minify: bool, fingerprint: bool) -> None:
+    def __init__(
+        self, root: Path, kept: dict[str, Imports], *, minify: bool, fingerprint: bool, targets: _core.Targets
+    ) -> None:
         self._root = root
         self._minify = minify
         self._fingerprint = fingerprint
+        self._browsers = targets
         self.kept = kept
         self._files: dict[str, str] = {}
         self._urls: dict[str, str] = {}
@@ -198,7 +201,7 @@ class Assets:
                 if target not in sources:
                     urls[f"{one}\0{url}"] = self.url(target)
         try:
-            text = _core.transform_css(name, sources, urls, minify=self._minify)
+            text = _core.transform_css(name, sources, urls, minify=self._minify, targets=self._browsers)
         except _core.SourceError as error:
             raise site_error(error, self._root) from None
         return text.encode()

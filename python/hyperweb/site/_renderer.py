@@ -79,7 +79,10 @@ class Renderer:
         self._documents = Documents(
             config.root, self.memory.documents, threads=threads, max_file=settings.build.max_file
         )
-        self.assets = Assets(config.root, self.memory.imports, minify=minify, fingerprint=fingerprint)
+        self.targets = _core.Targets(list(settings.build.targets))
+        self.assets = Assets(
+            config.root, self.memory.imports, minify=minify, fingerprint=fingerprint, targets=self.targets
+        )
         self.environment = make_environment(config.root, settings, self)
         self.files: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}

@@ -5,25 +5,47 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use lightningcss::bundler::{BundleErrorKind, Bundler, ResolveResult, SourceProvider};
-use lightningcss::declaration::DeclarationBlock;
 use lightningcss::dependencies::{Dependency, DependencyOptions};
 use lightningcss::error::{Error, ErrorLocation, ParserError};
 use lightningcss::properties::Property;
 use lightningcss::properties::custom::{CustomProperty, CustomPropertyName, Token, TokenList, TokenOrValue};
+use lightningcss::rules::style::StyleRule;
 use lightningcss::rules::{CssRule, CssRuleList};
 use lightningcss::stylesheet::{MinifyOptions, ParserFlags, ParserOptions, PrinterOptions, StyleAttribute, StyleSheet};
-use lightningcss::targets::{Browsers, Targets};
+use lightningcss::targets::Browsers;
+pub use lightningcss::targets::Targets;
+use lightningcss::traits::ToCss;
 use lightningcss::values::ident::DashedIdent;
 
 use crate::error::{SourceError, guarded};
 
-/// The browsers stylesheets are made for: those of the last two years.
+/// Returns the browsers that browserslist `queries` name; where there are none, those of the last two years.
 ///
-/// Android's browser is Chrome. Naming it too would only make the compiler take rules apart: its table does not know
-/// which selectors that one understands.
-fn targets() -> Targets {
+/// Android's own browser is Chrome since 2021. Named in its old numbers it would make the compiler take rules apart: its
+/// table does not say which selectors that one understands.
+///
+/// # Errors
+/// A query is none.
+pub fn targets(queries: &[String]) -> Result<Targets, SourceError> {
+    let browsers = if queries.is_empty() {
+        last_two_years()
+    } else {
+        Browsers::from_browserslist(queries)
+            .map_err(|error| {
+                SourceError::new(format!("not a query for browsers: {error}"))
+                    .hint("write queries as for browserslist, such as `chrome >= 120`, `last 2 versions` or `> 0.5%`")
+            })?
+            .unwrap_or_default()
+    };
+    Ok(Targets::from(Browsers {
+        android: None,
+        ..browsers
+    }))
+}
+
+fn last_two_years() -> Browsers {
     let version = |major: u32, minor: u32| Some(major << 16 | minor << 8);
-    Targets::from(Browsers {
+    Browsers {
         chrome: version(131, 0),
         edge: version(131, 0),
         firefox: version(132, 0),
@@ -33,7 +55,15 @@ fn targets() -> Targets {
         opera: version(115, 0),
         android: None,
         ie: None,
-    })
+    }
+}
+
+/// How a stylesheet is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    pub minify: bool,
+    /// The browsers it is lowered for; for `Targets::default()` it stays in the words it is in.
+    pub targets: Targets,
 }
 
 /// Returns the URLs a stylesheet refers to: its imports first, then what it loads by `url()`.
@@ -76,18 +106,18 @@ pub fn transform(
     entry: &str,
     sources: &HashMap<String, String>,
     lead: &dyn Fn(&str, &str) -> Option<String>,
-    minify: bool,
+    style: Style,
 ) -> Result<String, SourceError> {
     guarded("the CSS compiler", entry, || {
-        let made = bundle(entry, sources, lead, minify, Merging::Free)?;
+        let (made, kept) = bundle(entry, sources, lead, style, Merging::Free)?;
         // White space and comments may stand between the mark and the word.
         if !sources.values().any(|text| text.contains('!')) {
             return Ok(made);
         }
-        let count = |text: &str| text.matches("!important").count();
-        let unmerged = bundle(entry, sources, lead, minify, Merging::None)?;
-        if count(&made) < count(&unmerged) {
-            return bundle(entry, sources, lead, minify, Merging::Guarded);
+        let (_, written) = bundle(entry, sources, lead, style, Merging::None)?;
+        let is_lost = |(place, count): (&String, &usize)| kept.get(place).is_none_or(|found| found < count);
+        if written.iter().any(is_lost) {
+            return Ok(bundle(entry, sources, lead, style, Merging::Guarded)?.0);
         }
         Ok(made)
     })
@@ -97,18 +127,18 @@ pub fn transform(
 ///
 /// # Errors
 /// The text is no valid list of declarations.
-pub fn declarations(source: &str) -> Result<String, SourceError> {
+pub fn declarations(source: &str, targets: Targets) -> Result<String, SourceError> {
     const NAME: &str = "style";
     guarded("the CSS compiler", NAME, || {
         let mut style =
             StyleAttribute::parse(source, ParserOptions::default()).map_err(|error| located(&error, source, NAME))?;
         style.minify(MinifyOptions {
-            targets: targets(),
+            targets,
             ..MinifyOptions::default()
         });
         let options = PrinterOptions {
             minify: true,
-            targets: targets(),
+            targets,
             ..PrinterOptions::default()
         };
         let printed = style.to_css(options).map_err(|error| located(&error, source, NAME))?;
@@ -119,7 +149,7 @@ pub fn declarations(source: &str) -> Result<String, SourceError> {
 /// How rules are merged.
 ///
 /// The compiler takes a rule for overridden by a later one of the same selectors and properties, and drops it, even where
-/// it alone is `!important`. What is printed without merging tells whether any was lost.
+/// it alone is `!important`. What there is without merging tells whether any was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Merging {
     Free,
@@ -133,9 +163,10 @@ fn bundle(
     entry: &str,
     sources: &HashMap<String, String>,
     lead: &dyn Fn(&str, &str) -> Option<String>,
-    minify: bool,
+    style: Style,
     merging: Merging,
-) -> Result<String, SourceError> {
+) -> Result<(String, Important), SourceError> {
+    let Style { minify, targets } = style;
     let provider = Provider { sources };
     let text = |file: &str| sources.get(file).map_or("", String::as_str);
     let at_fault = |error: &Error<BundleErrorKind<'_, NotThere>>| {
@@ -157,9 +188,9 @@ fn bundle(
         located(error, text(file), file)
     })?;
     if minify {
-        each_style(&mut sheet.rules, &mut |declarations| {
-            let both = declarations.declarations.iter_mut();
-            for property in both.chain(&mut declarations.important_declarations) {
+        each_style(&mut sheet.rules, &mut |style| {
+            let both = style.declarations.declarations.iter_mut();
+            for property in both.chain(&mut style.declarations.important_declarations) {
                 if let Property::Unparsed(unparsed) = property {
                     tighten(&mut unparsed.value);
                 }
@@ -168,30 +199,31 @@ fn bundle(
     }
     if merging == Merging::Guarded {
         let mut number = 0;
-        each_style(&mut sheet.rules, &mut |declarations| {
-            if !declarations.important_declarations.is_empty() {
+        each_style(&mut sheet.rules, &mut |style| {
+            if !style.declarations.important_declarations.is_empty() {
                 number += 1;
-                declarations.declarations.push(mark(number));
+                style.declarations.declarations.push(mark(number));
             }
         });
     }
     if merging != Merging::None {
         sheet
             .minify(MinifyOptions {
-                targets: targets(),
+                targets,
                 ..MinifyOptions::default()
             })
             .map_err(|error| located(&error, text(entry), entry))?;
     }
     if merging == Merging::Guarded {
-        each_style(&mut sheet.rules, &mut |declarations| {
-            declarations.declarations.retain(|property| !is_mark(property));
+        each_style(&mut sheet.rules, &mut |style| {
+            style.declarations.declarations.retain(|property| !is_mark(property));
         });
     }
+    let important = important(&mut sheet.rules);
     let printed = sheet
         .to_css(PrinterOptions {
             minify,
-            targets: targets(),
+            targets,
             analyze_dependencies: Some(DependencyOptions::default()),
             ..PrinterOptions::default()
         })
@@ -208,7 +240,24 @@ fn bundle(
         }
         code = code.replace(&placeholder, &target);
     }
-    Ok(code)
+    Ok((code, important))
+}
+
+/// How often each selector has each property as `!important`.
+type Important = HashMap<String, usize>;
+
+fn important(rules: &mut CssRuleList<'_>) -> Important {
+    let mut found = Important::new();
+    each_style(rules, &mut |style| {
+        for property in &style.declarations.important_declarations {
+            let name = property.property_id().name().to_owned();
+            for selector in &style.selectors.0 {
+                let selector = selector.to_css_string(PrinterOptions::default()).unwrap_or_default();
+                *found.entry(format!("{selector}\0{name}")).or_default() += 1;
+            }
+        }
+    });
+    found
 }
 
 /// Whether a character cannot stand in a `url()` without quotes (CSS Syntax, section 4.3.6).
@@ -229,16 +278,16 @@ fn is_mark(property: &Property<'_>) -> bool {
     matches!(property, Property::Custom(custom) if custom.name.as_ref().starts_with(MARK))
 }
 
-/// Shows the declarations of every style rule, the nested ones too.
-fn each_style<'a>(rules: &mut CssRuleList<'a>, show: &mut impl FnMut(&mut DeclarationBlock<'a>)) {
+/// Shows every style rule, the nested ones too.
+fn each_style<'a>(rules: &mut CssRuleList<'a>, show: &mut impl FnMut(&mut StyleRule<'a>)) {
     for rule in &mut rules.0 {
         match rule {
             CssRule::Style(style) => {
-                show(&mut style.declarations);
+                show(style);
                 each_style(&mut style.rules, show);
             }
             CssRule::Nesting(nesting) => {
-                show(&mut nesting.style.declarations);
+                show(&mut nesting.style);
                 each_style(&mut nesting.style.rules, show);
             }
             CssRule::Media(media) => each_style(&mut media.rules, show),
@@ -378,7 +427,18 @@ impl SourceProvider for Provider<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use lightningcss::targets::Features;
+
     use super::*;
+
+    const SMALL: Style = Style {
+        minify: true,
+        targets: Targets {
+            browsers: None,
+            include: Features::empty(),
+            exclude: Features::empty(),
+        },
+    };
 
     fn made(text: &str) -> String {
         transformed(text, true)
@@ -386,7 +446,11 @@ mod tests {
 
     fn transformed(text: &str, minify: bool) -> String {
         let sources = HashMap::from([("a.css".to_owned(), text.to_owned())]);
-        transform("a.css", &sources, &|_, _| None, minify).unwrap()
+        let style = Style {
+            minify,
+            targets: targets(&[]).unwrap(),
+        };
+        transform("a.css", &sources, &|_, _| None, style).unwrap()
     }
 
     #[test]
@@ -404,7 +468,7 @@ mod tests {
         let lead =
             |file: &str, url: &str| (file == "parts/a.css" && url == "../img/x.png").then(|| "/n.png".to_owned());
         assert_eq!(
-            transform("app.css", &sources, &lead, true).unwrap(),
+            transform("app.css", &sources, &lead, SMALL).unwrap(),
             "p{background:url(/n.png)}body{color:red}"
         );
         assert_eq!(references(&sources["app.css"], "app.css").unwrap(), ["./parts/a.css"]);
@@ -447,6 +511,36 @@ mod tests {
     }
 
     #[test]
+    fn rules_with_important_declarations_are_merged_where_nothing_is_lost() {
+        assert_eq!(
+            made(".a{display:block!important}.b{display:block!important}"),
+            ".a,.b{display:block!important}"
+        );
+    }
+
+    #[test]
+    fn browsers_are_named_by_queries_and_without_any_nothing_is_lowered() {
+        let sources = HashMap::from([("a.css".to_owned(), "a{user-select:none;b{top:0}}".to_owned())]);
+        let made = |queries: &[&str]| {
+            let queries: Vec<String> = queries.iter().map(|query| (*query).to_owned()).collect();
+            let style = Style {
+                minify: true,
+                targets: targets(&queries).unwrap(),
+            };
+            transform("a.css", &sources, &|_, _| None, style).unwrap()
+        };
+        assert_eq!(made(&["chrome 130"]), "a{user-select:none;& b{top:0}}");
+        assert_eq!(
+            made(&["safari 15", "chrome 130"]),
+            "a{-webkit-user-select:none;user-select:none}a b{top:0}"
+        );
+        let plain = transform("a.css", &sources, &|_, _| None, SMALL).unwrap();
+        assert_eq!(plain, made(&["chrome 130"]));
+        let error = targets(&["nonsense 3".to_owned()]).unwrap_err();
+        assert!(error.message.contains("nonsense") && error.hint.is_some(), "{error}");
+    }
+
+    #[test]
     fn what_stands_in_one_rule_stays_in_one() {
         assert_eq!(
             made("button, [type=button], ::placeholder { color: red }"),
@@ -477,7 +571,7 @@ mod tests {
         assert!(made(hack).ends_with("b{color:red}"), "{}", made(hack));
         assert!(references(hack, "a.css").is_ok());
         let sources = HashMap::from([("a.css".to_owned(), format!("{hack}\n}} c {{"))]);
-        let error = transform("a.css", &sources, &|_, _| None, true).unwrap_err();
+        let error = transform("a.css", &sources, &|_, _| None, SMALL).unwrap_err();
         assert_eq!(error.line, Some(2), "{error}");
     }
 
@@ -487,7 +581,7 @@ mod tests {
         assert_eq!((error.file.as_deref(), error.line), (Some("assets/x.css"), Some(2)));
         assert!(error.frame.unwrap().contains("> 2 |"));
         let sources = HashMap::from([("a.css".to_owned(), "@import 'no.css';".to_owned())]);
-        let error = transform("a.css", &sources, &|_, _| None, true).unwrap_err();
+        let error = transform("a.css", &sources, &|_, _| None, SMALL).unwrap_err();
         assert!(error.message.contains("no.css"), "{error}");
     }
 }

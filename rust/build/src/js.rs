@@ -28,7 +28,7 @@ const TARGET: &str = "es2022";
 pub fn imports(source: &str, filename: &str) -> Result<Vec<String>, SourceError> {
     guarded("the script parser", filename, || {
         let allocator = Allocator::default();
-        let parsed = parse(&allocator, source, filename)?;
+        let parsed = parse(&allocator, source, filename, Goal::Module)?;
         let mut found: Vec<String> = Vec::new();
         for one in specifiers(&parsed, source) {
             if !found.contains(&one.text) {
@@ -36,6 +36,16 @@ pub fn imports(source: &str, filename: &str) -> Result<Vec<String>, SourceError>
             }
         }
         Ok(found)
+    })
+}
+
+/// Minifies a script that stands for itself: one without `import` and `export` shares its names with the page.
+///
+/// # Errors
+/// The text is no valid script.
+pub fn minify(source: &str, filename: &str) -> Result<String, SourceError> {
+    guarded("the script compiler", filename, || {
+        compile(source, filename, Goal::AsWritten, true)
     })
 }
 
@@ -53,7 +63,7 @@ pub fn transform(
         let mut led = source.to_owned();
         {
             let allocator = Allocator::default();
-            let parsed = parse(&allocator, source, filename)?;
+            let parsed = parse(&allocator, source, filename, Goal::Module)?;
             let mut places = specifiers(&parsed, source);
             places.sort_by_key(|one| std::cmp::Reverse(one.range.start));
             for one in places {
@@ -63,55 +73,80 @@ pub fn transform(
                 }
             }
         }
-        let allocator = Allocator::default();
-        let mut program = parse(&allocator, &led, filename)?.program;
-        let semantic = SemanticBuilder::new()
-            .with_excess_capacity(2.0)
-            .with_enum_eval(true)
-            .build(&program);
-        if let Some(error) = semantic.diagnostics.iter().next() {
-            return Err(located(error, &led, filename));
-        }
-        let options = TransformOptions::from_target(TARGET).map_err(SourceError::new)?;
-        let transformed = Transformer::new(&allocator, Path::new(filename), &options)
-            .build_with_scoping(semantic.semantic.into_scoping(), &mut program);
-        if let Some(error) = transformed.diagnostics.iter().next() {
-            return Err(located(error, &led, filename));
-        }
-        let mut scoping = None;
-        if minify {
-            let mangle = MangleOptions {
-                top_level: Some(true),
-                ..MangleOptions::default()
-            };
-            let options = MinifierOptions {
-                mangle: Some(mangle),
-                mangle_properties: None,
-                compress: Some(CompressOptions::smallest()),
-            };
-            scoping = Minifier::new(options).minify(&allocator, &mut program).scoping;
-        }
-        let options = CodegenOptions {
-            minify,
-            comments: if minify {
-                CommentOptions::disabled()
-            } else {
-                CommentOptions::default()
-            },
-            ..CodegenOptions::default()
-        };
-        Ok(Codegen::new()
-            .with_options(options)
-            .with_scoping(scoping)
-            .build(&program)
-            .code)
+        compile(&led, filename, Goal::Module, minify)
     })
 }
 
-fn parse<'a>(allocator: &'a Allocator, source: &'a str, filename: &str) -> Result<ParserReturn<'a>, SourceError> {
-    let kind = SourceType::from_path(Path::new(filename))
-        .unwrap_or_default()
-        .with_module(true);
+fn compile(source: &str, filename: &str, goal: Goal, minify: bool) -> Result<String, SourceError> {
+    let allocator = Allocator::default();
+    let mut program = parse(&allocator, source, filename, goal)?.program;
+    let is_module = program.source_type.is_module();
+    let semantic = SemanticBuilder::new()
+        .with_excess_capacity(2.0)
+        .with_enum_eval(true)
+        .build(&program);
+    if let Some(error) = semantic.diagnostics.iter().next() {
+        return Err(located(error, source, filename));
+    }
+    let options = TransformOptions::from_target(TARGET).map_err(SourceError::new)?;
+    let transformed = Transformer::new(&allocator, Path::new(filename), &options)
+        .build_with_scoping(semantic.semantic.into_scoping(), &mut program);
+    if let Some(error) = transformed.diagnostics.iter().next() {
+        return Err(located(error, source, filename));
+    }
+    let mut scoping = None;
+    if minify {
+        let mangle = MangleOptions {
+            // The names at the top of a script that is no module are names of the page.
+            top_level: Some(is_module),
+            ..MangleOptions::default()
+        };
+        let options = MinifierOptions {
+            mangle: Some(mangle),
+            mangle_properties: None,
+            compress: Some(CompressOptions::smallest()),
+        };
+        scoping = Minifier::new(options).minify(&allocator, &mut program).scoping;
+    }
+    let options = CodegenOptions {
+        minify,
+        comments: if minify {
+            CommentOptions::disabled()
+        } else {
+            CommentOptions::default()
+        },
+        ..CodegenOptions::default()
+    };
+    Ok(Codegen::new()
+        .with_options(options)
+        .with_scoping(scoping)
+        .build(&program)
+        .code)
+}
+
+/// What a text is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goal {
+    Module,
+    /// A module where it has `import` or `export` or is named one, and else a script.
+    AsWritten,
+}
+
+fn parse<'a>(
+    allocator: &'a Allocator,
+    source: &'a str,
+    filename: &str,
+    goal: Goal,
+) -> Result<ParserReturn<'a>, SourceError> {
+    let kind = SourceType::from_path(Path::new(filename)).unwrap_or_default();
+    let is_named = [".mjs", ".mts", ".cjs", ".cts"]
+        .iter()
+        .any(|ending| filename.ends_with(ending));
+    let kind = match goal {
+        Goal::Module => kind.with_module(true),
+        Goal::AsWritten if is_named => kind,
+        Goal::AsWritten => kind.with_unambiguous(true),
+    };
     let parsed = Parser::new(allocator, source, kind).parse();
     match parsed.diagnostics.iter().next() {
         Some(error) => Err(located(error, source, filename)),
@@ -254,6 +289,17 @@ mod tests {
         );
         assert!(made.contains("longName"), "what is exported keeps its name: {made}");
         assert_eq!(imports(source, "assets/x.ts").unwrap(), ["./a"]);
+    }
+
+    #[test]
+    fn the_names_of_a_script_that_is_no_module_stay() {
+        let made = minify("function greet(who) { const text = who + 1; return text }", "a.js").unwrap();
+        assert!(made.contains("function greet(") && !made.contains("text"), "{made}");
+        assert_eq!(minify("let a = 1", "a.mjs").unwrap(), "");
+        assert_eq!(
+            minify("let long = f(); export default long", "a.ts").unwrap(),
+            "let e=f();export default e;"
+        );
     }
 
     #[test]

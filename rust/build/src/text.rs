@@ -10,6 +10,8 @@ use oxc::minifier::{CompressOptions, MangleOptions, Minifier, MinifierOptions};
 use oxc::parser::{ParseOptions, Parser};
 use oxc::span::SourceType;
 
+use crate::css::{self, Style, Targets};
+
 /// Returns JSON without white space between its tokens, or none where it is not valid.
 pub fn json(text: &str) -> Option<String> {
     serde_json::from_str::<serde::de::IgnoredAny>(text).ok()?;
@@ -120,11 +122,7 @@ fn shorter_script(source: &str, kind: SourceType, options: ParseOptions) -> Opti
         let options = MinifierOptions {
             mangle: Some(mangle),
             mangle_properties: None,
-            compress: Some(if module {
-                CompressOptions::smallest()
-            } else {
-                CompressOptions::safest()
-            }),
+            compress: Some(CompressOptions::smallest()),
         };
         let scoping = Minifier::new(options).minify(&allocator, &mut program).scoping;
         let options = CodegenOptions {
@@ -152,17 +150,18 @@ fn shorter_script(source: &str, kind: SourceType, options: ParseOptions) -> Opti
 }
 
 /// Returns an inline stylesheet, smaller, or none where it is not valid.
-pub fn style(source: &str) -> Option<String> {
+pub fn style(source: &str, targets: Targets) -> Option<String> {
     let sources = HashMap::from([("style".to_owned(), source.to_owned())]);
     if source.contains("@import") {
         return None;
     }
-    crate::css::transform("style", &sources, &|_, url| Some(url.to_owned()), true).ok()
+    let style = Style { minify: true, targets };
+    css::transform("style", &sources, &|_, url| Some(url.to_owned()), style).ok()
 }
 
 /// Returns the declarations of a `style` attribute, shorter, or none where they are not valid.
-pub(crate) fn declarations(source: &str) -> Option<String> {
-    crate::css::declarations(source).ok()
+pub(crate) fn declarations(source: &str, targets: Targets) -> Option<String> {
+    css::declarations(source, targets).ok()
 }
 
 /// Returns a text with single spaces between its words.

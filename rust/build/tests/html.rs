@@ -3,9 +3,13 @@
 
 use html5ever::tendril::TendrilSink;
 use html5ever::{ParseOpts, parse_document};
-use hyperweb_build::html::minify;
+use hyperweb_build::css::Targets;
 use markup5ever_rcdom::{Handle, NodeData, RcDom};
 use proptest::prelude::*;
+
+fn minify(html: &str) -> String {
+    hyperweb_build::html::minify(html, Targets::default())
+}
 
 /// The elements, attributes and words of a page. Words are compared with white space made one space; where it is shown
 /// as it is, as they are.

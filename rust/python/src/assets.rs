@@ -2,11 +2,34 @@
 
 use std::collections::HashMap;
 
+use hyperweb_build::css::Style;
 use hyperweb_build::{css, highlight, html, js, mime, text};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
 use crate::errors::source_error;
+
+/// The browsers that stylesheets are lowered for.
+#[pyclass(frozen, module = "hyperweb._core")]
+pub(crate) struct Targets {
+    pub(crate) inner: css::Targets,
+}
+
+#[pymethods]
+impl Targets {
+    #[new]
+    fn new(py: Python<'_>, queries: Vec<String>) -> PyResult<Self> {
+        let inner = css::targets(&queries).map_err(|error| source_error(py, error))?;
+        Ok(Self { inner })
+    }
+}
+
+impl Targets {
+    /// Without any, nothing is lowered.
+    fn of(targets: Option<&Self>) -> css::Targets {
+        targets.map(|targets| targets.inner).unwrap_or_default()
+    }
+}
 
 #[pyfunction]
 fn css_references(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<String>> {
@@ -15,16 +38,21 @@ fn css_references(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<
 }
 
 #[pyfunction]
-#[pyo3(signature = (entry, sources, urls, *, minify))]
+#[pyo3(signature = (entry, sources, urls, *, minify, targets = None))]
 fn transform_css(
     py: Python<'_>,
     entry: &str,
     sources: HashMap<String, String>,
     urls: HashMap<String, String>,
     minify: bool,
+    targets: Option<&Targets>,
 ) -> PyResult<String> {
+    let style = Style {
+        minify,
+        targets: Targets::of(targets),
+    };
     let lead = |file: &str, url: &str| urls.get(&format!("{file}\0{url}")).cloned();
-    py.detach(|| css::transform(entry, &sources, &lead, minify))
+    py.detach(|| css::transform(entry, &sources, &lead, style))
         .map_err(|error| source_error(py, error))
 }
 
@@ -49,6 +77,12 @@ fn transform_js(
 }
 
 #[pyfunction]
+fn minify_js(py: Python<'_>, source: &str, filename: &str) -> PyResult<String> {
+    py.detach(|| js::minify(source, filename))
+        .map_err(|error| source_error(py, error))
+}
+
+#[pyfunction]
 fn highlight_stylesheet() -> String {
     highlight::stylesheet()
 }
@@ -59,8 +93,10 @@ fn media_type(path: &str) -> Option<&'static str> {
 }
 
 #[pyfunction]
-fn minify_html(py: Python<'_>, text: &str) -> String {
-    py.detach(|| html::minify(text))
+#[pyo3(signature = (text, *, targets = None))]
+fn minify_html(py: Python<'_>, text: &str, targets: Option<&Targets>) -> String {
+    let targets = Targets::of(targets);
+    py.detach(|| html::minify(text, targets))
 }
 
 #[pyfunction]
@@ -96,10 +132,12 @@ fn page_parts<'py>(py: Python<'py>, text: &str, id: &str) -> PyResult<Bound<'py,
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Targets>()?;
     module.add_function(wrap_pyfunction!(css_references, module)?)?;
     module.add_function(wrap_pyfunction!(transform_css, module)?)?;
     module.add_function(wrap_pyfunction!(js_imports, module)?)?;
     module.add_function(wrap_pyfunction!(transform_js, module)?)?;
+    module.add_function(wrap_pyfunction!(minify_js, module)?)?;
     module.add_function(wrap_pyfunction!(highlight_stylesheet, module)?)?;
     module.add_function(wrap_pyfunction!(media_type, module)?)?;
     module.add_function(wrap_pyfunction!(minify_html, module)?)?;

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
+use crate::assets::Targets;
 use crate::errors::source_error;
 use crate::pack::{Pack, hex};
 
@@ -48,16 +49,17 @@ fn finished() -> PyErr {
 #[pymethods]
 impl SiteWriter {
     #[new]
-    #[pyo3(signature = (dist, previous, *, threads, large_file))]
+    #[pyo3(signature = (dist, previous, *, threads, large_file, targets))]
     fn new(
         py: Python<'_>,
         dist: &str,
         previous: Option<PyRef<'_, Pack>>,
         threads: usize,
         large_file: u64,
+        targets: &Targets,
     ) -> PyResult<Self> {
         let previous = previous.map(|pack| pack.inner.clone());
-        let made = output::SiteWriter::create(Path::new(dist), previous, threads, large_file);
+        let made = output::SiteWriter::create(Path::new(dist), previous, threads, large_file, targets.inner);
         Ok(Self {
             inner: Some(made.map_err(|error| source_error(py, error))?),
         })

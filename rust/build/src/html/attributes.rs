@@ -2,13 +2,23 @@
 
 use std::borrow::Cow;
 
+use crate::css::Targets;
 use crate::html::elements::{Element, is_boolean, is_url};
 use crate::html::entities::{Place, decoded};
 use crate::html::tokens::{Attribute, Tag};
 use crate::text;
 
-/// Writes a start tag. `ascii` says that other characters cannot be written.
-pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, ascii: bool) {
+/// What values are written in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Notation {
+    /// Whether other characters than ASCII's cannot be written.
+    pub ascii: bool,
+    /// The browsers that styles are lowered for.
+    pub targets: Targets,
+}
+
+/// Writes a start tag.
+pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, notation: Notation) {
     out.push('<');
     push_name(out, tag.name, tag.is_foreign);
     let mut ends_open = false;
@@ -20,11 +30,11 @@ pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, ascii: bool) {
         push_name(out, attribute.name, tag.is_foreign);
         ends_open = false;
         let raw = attribute.value.unwrap_or("");
-        let value = decoded(raw, Place::Value, ascii);
+        let value = decoded(raw, Place::Value, notation.ascii);
         let value = if tag.is_foreign {
             value
         } else {
-            shorter(tag, attribute.name, value)
+            shorter(tag, attribute.name, value, notation.targets)
         };
         if !value.is_empty() {
             out.push('=');
@@ -119,7 +129,7 @@ fn is_javascript(kind: &str) -> bool {
 }
 
 /// Returns a value that means the same; an empty one is not written.
-fn shorter<'v>(tag: &Tag<'_>, name: &str, value: Cow<'v, str>) -> Cow<'v, str> {
+fn shorter<'v>(tag: &Tag<'_>, name: &str, value: Cow<'v, str>, targets: Targets) -> Cow<'v, str> {
     use Element as E;
     let is = |known: &str| name.eq_ignore_ascii_case(known);
     if is_boolean(name) {
@@ -130,7 +140,7 @@ fn shorter<'v>(tag: &Tag<'_>, name: &str, value: Cow<'v, str>) -> Cow<'v, str> {
         return one_spaced(value);
     }
     if is("style") {
-        return text::declarations(&value).map_or_else(|| trimmed(value), Cow::Owned);
+        return text::declarations(&value, targets).map_or_else(|| trimmed(value), Cow::Owned);
     }
     if tag.element == E::Meta {
         let is_of = |kind: &str| tag.get("name").is_some_and(|name| name.eq_ignore_ascii_case(kind));

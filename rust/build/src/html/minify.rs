@@ -5,27 +5,28 @@
 //! go; scripts, styles and data in the page are minified as they would be in a file of their own. What cannot be read
 //! stays as it is.
 
-use crate::html::attributes::{push_name, write_tag};
+use crate::css::Targets;
+use crate::html::attributes::{Notation, push_name, write_tag};
 use crate::html::elements::Element;
 use crate::html::entities::{Place, decoded};
 use crate::html::omit::{Kind, Piece, omissible};
 use crate::html::tokens::{Tag, Token, Tokens};
 use crate::text;
 
-/// Returns the page, smaller.
-pub fn minify(html: &str) -> String {
-    let written = write(html, Tree::AsWritten);
+/// Returns the page, smaller; its styles are lowered for `targets`.
+pub fn minify(html: &str, targets: Targets) -> String {
+    let written = write(html, targets, Tree::AsWritten);
     if written.unclear {
         return html.to_owned();
     }
     match omissible(&written.pieces) {
         Some(omitted) => written.without(&omitted),
         // Where a parser mends the tree, white space that is not shown can have a part in that.
-        None => write(html, Tree::Mended).out,
+        None => write(html, targets, Tree::Mended).out,
     }
 }
 
-fn write(html: &str, tree: Tree) -> Writer<'_> {
+fn write(html: &str, targets: Targets, tree: Tree) -> Writer<'_> {
     let mut writer = Writer {
         out: String::with_capacity(html.len()),
         pieces: Vec::with_capacity(html.len() / 16),
@@ -34,7 +35,10 @@ fn write(html: &str, tree: Tree) -> Writer<'_> {
         trailing: Vec::new(),
         keep: Vec::new(),
         foreign: Vec::new(),
-        ascii: is_ascii(html),
+        notation: Notation {
+            ascii: is_ascii(html),
+            targets,
+        },
         tree,
         unclear: false,
     };
@@ -132,7 +136,7 @@ struct Writer<'a> {
     keep: Vec<&'a str>,
     /// Open elements of SVG and `MathML`.
     foreign: Vec<&'a str>,
-    ascii: bool,
+    notation: Notation,
     tree: Tree,
     /// Whether it cannot be told what of the page is HTML.
     unclear: bool,
@@ -158,13 +162,13 @@ impl<'a> Writer<'a> {
             if raw.starts_with("<![CDATA[") {
                 self.out.push_str(raw);
             } else {
-                self.out.push_str(&decoded(raw, Place::Text, self.ascii));
+                self.out.push_str(&decoded(raw, Place::Text, self.notation.ascii));
             }
             self.piece(Kind::Text, Element::Other, "");
             self.line = Line::Filled;
             return;
         }
-        let decoded = decoded(raw, Place::Text, self.ascii);
+        let decoded = decoded(raw, Place::Text, self.notation.ascii);
         if self.tree == Tree::Mended {
             for (number, word) in decoded.split(|c: char| c.is_ascii_whitespace()).enumerate() {
                 if number > 0 && !self.out.ends_with(' ') {
@@ -196,10 +200,10 @@ impl<'a> Writer<'a> {
             Some(Holds::Script) => text::script(raw, false),
             Some(Holds::Module) => text::script(raw, true),
             Some(Holds::Json) => text::json(raw),
-            Some(Holds::Style) => text::style(raw),
+            Some(Holds::Style) => text::style(raw, self.notation.targets),
             Some(Holds::Title) => {
                 let title = text::one_spaced(raw);
-                self.out.push_str(&decoded(&title, Place::Text, self.ascii));
+                self.out.push_str(&decoded(&title, Place::Text, self.notation.ascii));
                 self.piece(Kind::Text, Element::Other, "");
                 return;
             }
@@ -251,7 +255,7 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, tag: &Tag<'a>) {
         let before = self.out.len();
-        write_tag(&mut self.out, tag, self.ascii);
+        write_tag(&mut self.out, tag, self.notation);
         let kind = Kind::Start {
             bare: self.out.len() - before == tag.name.len() + 2,
             alone: tag.self_closing,

@@ -3,6 +3,7 @@
 use hyperweb_pack::{BodyIn, Encoding, VariantIn};
 
 use crate::compress::{Compressed, Level, compress};
+use crate::css::Targets;
 use crate::{html, text};
 
 /// Which minifier a body takes.
@@ -28,13 +29,13 @@ impl Finish {
     }
 
     /// Returns the body, smaller; a body that is not what it should be stays as it is.
-    pub(crate) fn apply(self, body: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn apply(self, body: Vec<u8>, targets: Targets) -> Vec<u8> {
         let Ok(source) = std::str::from_utf8(&body) else {
             return body;
         };
         let made = match self {
             Self::None => None,
-            Self::Html => Some(html::minify(source)),
+            Self::Html => Some(html::minify(source, targets)),
             Self::Xml => Some(text::xml(source)),
             Self::Svg => Some(text::svg(source)),
             Self::Json => text::json(source),
@@ -51,8 +52,8 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    pub(crate) fn make(body: Vec<u8>, finish: Finish, content_type: &str, level: Level) -> Self {
-        let plain = finish.apply(body);
+    pub(crate) fn make(body: Vec<u8>, finish: Finish, targets: Targets, content_type: &str, level: Level) -> Self {
+        let plain = finish.apply(body, targets);
         let compressed = compress(&plain, content_type, level);
         Self { plain, compressed }
     }

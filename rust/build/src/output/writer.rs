@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use hyperweb_pack::{Body as PackBody, BodyIn, Encoding, Pack, PackError, PackWriter, Response, VariantIn};
 
 use crate::compress::Level;
+use crate::css::Targets;
 use crate::error::SourceError;
 use crate::output::finish::{Body, Finish};
 use crate::output::public::{Public, public_path};
@@ -82,11 +83,18 @@ pub struct SiteWriter {
 }
 
 impl SiteWriter {
-    /// Begins a build in the folder `dist`. `previous` is the pack that unchanged responses are taken from.
+    /// Begins a build in the folder `dist`. `previous` is the pack that unchanged responses are taken from, `targets` the
+    /// browsers that styles in pages are lowered for.
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn create(dist: &Path, previous: Option<Pack>, threads: usize, large_file: u64) -> Result<Self, SourceError> {
+    pub fn create(
+        dist: &Path,
+        previous: Option<Pack>,
+        threads: usize,
+        large_file: u64,
+        targets: Targets,
+    ) -> Result<Self, SourceError> {
         let public = Public::create(dist).map_err(|error| not_written(dist, &error))?;
         let pack = PackWriter::create(&dist.join("site.pack")).map_err(|error| packed(&error))?;
         let threads = threads.max(1);
@@ -94,7 +102,7 @@ impl SiteWriter {
         let (results, done) = channel();
         let work = Arc::new(Mutex::new(work));
         let threads: Vec<_> = (0..threads)
-            .map(|_| worker(Arc::clone(&work), results.clone()))
+            .map(|_| worker(Arc::clone(&work), targets, results.clone()))
             .collect();
         Ok(Self {
             pack,
@@ -348,13 +356,13 @@ fn add(pack: &mut PackWriter, output: &Output, variants: &[VariantIn<'_>]) -> Re
     })
 }
 
-fn worker(work: Arc<Mutex<Receiver<(usize, Output)>>>, results: Sender<Done>) -> JoinHandle<()> {
+fn worker(work: Arc<Mutex<Receiver<(usize, Output)>>>, targets: Targets, results: Sender<Done>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         loop {
             let job = work.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok((number, mut output)) = job else { return };
             let body = std::mem::take(&mut output.body);
-            let body = Body::make(body, output.finish, &output.content_type, output.level);
+            let body = Body::make(body, output.finish, targets, &output.content_type, output.level);
             if results.send((number, output, body)).is_err() {
                 return;
             }

@@ -1,0 +1,80 @@
+"""The functions that make texts smaller."""
+
+from __future__ import annotations
+
+import contextlib
+
+import html5lib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hyperweb.build import (
+    BuildError,
+    minify_css,
+    minify_html,
+    minify_js,
+    minify_json,
+    minify_svg,
+    minify_xml,
+)
+
+
+def test_html_keeps_what_is_shown() -> None:
+    page = """<!DOCTYPE html>
+    <html><head><title> A  &amp; B </title><meta charset="UTF-8"></head>
+    <body onload="go( 1 );"><!-- gone --><p style="color: #ff0000; margin: 0px">One <b>two</b></p>
+    <ul> <li>1</li> <li>2</li> </ul><table><tbody><tr><td>x</td></tr></tbody></table></body></html>"""
+    made = minify_html(page)
+    assert made == (
+        b"<!doctype html><title>A & B</title><meta charset=utf-8><body onload=go(1)>"
+        b"<p style=color:red;margin:0>One <b>two</b><ul><li>1<li>2</ul><table><tr><td>x</table>"
+    )
+    assert minify_html(page.encode()) == made
+    tags = [str(element.tag) for element in html5lib.parse(page, namespaceHTMLElements=False).iter()]
+    assert [str(element.tag) for element in html5lib.parse(made, namespaceHTMLElements=False).iter()] == [
+        tag for tag in tags if "Comment" not in tag
+    ]
+
+
+def test_stylesheets_are_lowered_only_when_browsers_are_named() -> None:
+    text = "a { user-select: none; color: #ff0000 } @import 'b.css';"
+    assert minify_css("a { user-select: none }") == b"a{user-select:none}"
+    assert b"-webkit-user-select" in minify_css("a { user-select: none }", targets=["safari 17"])
+    assert b"-webkit-user-select" in minify_css("a { user-select: none }", targets=[])
+    assert minify_html("<p style='user-select: none'>") == b"<p style=user-select:none>"
+    assert b"-webkit-user-select" in minify_html("<p style='user-select: none'>", targets=[])
+    with pytest.raises(BuildError, match="not a query for browsers") as raised:
+        minify_css(text, targets=["netscape the fourth"])
+    assert raised.value.hint
+
+
+def test_scripts_keep_the_names_that_others_use() -> None:
+    assert minify_js("function greet(name) { return 1 + name }") == b"function greet(e){return 1+e}"
+    assert minify_js("const unused = 1; export const a: number = 2", filename="a.ts") == b"export const a=2;"
+    with pytest.raises(BuildError) as raised:
+        minify_js("let a = ;\n", filename="x.js")
+    assert (raised.value.file, raised.value.line) == ("x.js", 1)
+
+
+def test_data_and_pictures_lose_their_white_space() -> None:
+    assert minify_json('{ "a" : [ 1 ] }') == b'{"a":[1]}'
+    assert minify_json("{ no") == b"{ no"
+    assert minify_xml("<a> <!-- c --> <b>t</b> </a>") == b"<a><b>t</b></a>"
+    assert minify_svg("<svg> <!-- c --> <path d='M0 0'/> </svg>") == b"<svg><path d='M0 0'/></svg>"
+
+
+def test_what_is_no_text_is_refused() -> None:
+    for minify in (minify_html, minify_css, minify_js, minify_json, minify_svg, minify_xml):
+        with pytest.raises(BuildError, match="not UTF-8") as raised:
+            minify(b"a\n\xff")
+        assert raised.value.line == 2
+
+
+@given(st.text())
+def test_any_text_is_minified_or_refused(text: str) -> None:
+    for minify in (minify_html, minify_json, minify_svg, minify_xml):
+        minify(text)
+    for minify in (minify_css, minify_js):
+        with contextlib.suppress(BuildError):
+            minify(text)
