@@ -53,6 +53,13 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSet
     help="For how long at first, in seconds; it doubles with each trial that fails, up to 16 times.",
 )
 @click.option(
+    "--proxy",
+    "proxies",
+    multiple=True,
+    metavar="NETWORK",
+    help="The address or network of a proxy that sends the PROXY protocol; each connection from there begins with it.",
+)
+@click.option(
     "--compression/--no-compression",
     default=True,
     show_default=True,
@@ -108,6 +115,7 @@ def edge(
     health_interval: float,
     failures: int,
     pause: float,
+    proxies: tuple[str, ...],
     compression: bool,
     compress_private: bool,
     access_log: str,
@@ -144,6 +152,7 @@ def edge(
         health=Health(path=health_path, interval=health_interval, failures=failures, pause=pause),
         stale=CacheSettings().stale if cache__stale is None else cache__stale,
         admin=serve__admin or "",
+        proxies=proxies,
         compression=CompressionSettings(enabled=compression, private=compress_private),
         access=described(LogSettings(access=access_log, format=log_format, sample=log_sample)),
         token=admin_token,

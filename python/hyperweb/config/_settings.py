@@ -92,6 +92,12 @@ class ServeSettings(Section, frozen=True):
         int, said("Threads of the edge; 0 is one for each core.", unit="threads", ge=0, le=1024)
     ] = 0
     metrics: Annotated[bool, said("Count requests, hits, bytes and latency for `hyperweb stats`.")] = False
+    proxies: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?\Z")], ...],
+        said(
+            "Addresses or networks of proxies that send the PROXY protocol: each connection from there begins with it."
+        ),
+    ] = ()
     admin: Annotated[
         str,
         said(

@@ -61,6 +61,7 @@ class Front:
         health: How it is known that origins are well.
         stale: How long what is stale is used where no origin answers, in seconds.
         admin: The address of the admin listener as `HOST:PORT`, or nothing for none.
+        proxies: Addresses and networks of proxies that send the PROXY protocol.
         compression: What is compressed.
         access: The access log, as the edge takes it, or None.
         token: What purges and the admin listener are asked with, or nothing.
@@ -79,6 +80,7 @@ class Front:
         health: Health,
         stale: int,
         admin: str,
+        proxies: Sequence[str],
         compression: CompressionSettings,
         access: dict[str, object] | None,
         token: str,
@@ -95,6 +97,7 @@ class Front:
             "token": token or None,
             "cache_bytes": cache_bytes,
             "metrics": metrics,
+            "proxies": list(proxies),
             "compression": compression,
             "access": access,
             "limits": limits,

@@ -125,6 +125,7 @@ class Supervisor:
             "token": settings.admin_token or None,
             "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
             "metrics": settings.metrics,
+            "proxies": settings.proxies,
             "compression": self.sites[0].settings.compression,
             "access": described_log(self.sites[0].settings.log, self.sites[0].root),
             "limits": edge_limits(self.sites[0].settings.limits, settings.max_body),

@@ -20,29 +20,36 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Lets a connection in, which must [leave](Self::leave) then.
-    pub(crate) fn enter(&self, address: IpAddr, limits: &Limits) -> Result<(), Refusal> {
+    pub(crate) fn enter(&self, limits: &Limits) -> Result<(), Refusal> {
         let open = self.open.fetch_add(1, Ordering::Relaxed);
         if limits.connections > 0 && open >= limits.connections {
-            self.open.fetch_sub(1, Ordering::Relaxed);
+            self.leave();
             return Err(Refusal::Connections);
         }
+        Ok(())
+    }
+
+    /// Says that a connection that was let in is over.
+    pub(crate) fn leave(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Notes that a connection is of an address, which must be [dismissed](Self::dismiss) with it.
+    pub(crate) fn admit(&self, address: IpAddr, limits: &Limits) -> Result<(), Refusal> {
         if limits.address_connections == 0 {
             return Ok(());
         }
         let mut by_address = self.by_address.lock();
         let of_this = by_address.entry(network(address)).or_default();
         if *of_this >= limits.address_connections {
-            drop(by_address);
-            self.open.fetch_sub(1, Ordering::Relaxed);
             return Err(Refusal::AddressConnections);
         }
         *of_this += 1;
         Ok(())
     }
 
-    /// Says that a connection that was let in is over.
-    pub(crate) fn leave(&self, address: IpAddr, limits: &Limits) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+    /// Says that a connection of an address is over.
+    pub(crate) fn dismiss(&self, address: IpAddr, limits: &Limits) {
         if limits.address_connections == 0 {
             return;
         }
@@ -79,16 +86,37 @@ mod tests {
             ..Limits::default()
         };
         let [one, other] = [[127, 0, 0, 1], [127, 0, 0, 2]].map(IpAddr::from);
-        assert_eq!(admission.enter(one, &limits), Ok(()));
-        assert_eq!(admission.enter(one, &limits), Ok(()));
-        assert_eq!(admission.enter(one, &limits), Err(Refusal::AddressConnections));
-        assert_eq!(admission.enter(other, &limits), Ok(()));
-        assert_eq!(admission.enter(other, &limits), Err(Refusal::Connections));
-        admission.leave(one, &limits);
-        assert_eq!(admission.enter(one, &limits), Ok(()));
+        for _ in 0..3 {
+            assert_eq!(admission.enter(&limits), Ok(()));
+        }
+        assert_eq!(admission.enter(&limits), Err(Refusal::Connections));
+        admission.leave();
+        assert_eq!(admission.enter(&limits), Ok(()));
         for address in [one, one, other] {
-            admission.leave(address, &limits);
+            assert_eq!(admission.admit(address, &limits), Ok(()));
+        }
+        assert_eq!(admission.admit(one, &limits), Err(Refusal::AddressConnections));
+        admission.dismiss(one, &limits);
+        assert_eq!(admission.admit(one, &limits), Ok(()));
+        for address in [one, one, other] {
+            admission.dismiss(address, &limits);
         }
         assert!(admission.by_address.lock().is_empty());
+    }
+
+    #[test]
+    fn of_ipv6_a_network_is_one_client() {
+        let limits = Limits {
+            address_connections: 1,
+            ..Limits::default()
+        };
+        let admission = Admission::default();
+        let address = |text: &str| text.parse().unwrap_or(IpAddr::from([0; 16]));
+        assert_eq!(admission.admit(address("2001:db8::1"), &limits), Ok(()));
+        assert_eq!(
+            admission.admit(address("2001:db8::2"), &limits),
+            Err(Refusal::AddressConnections)
+        );
+        assert_eq!(admission.admit(address("2001:db8:0:1::1"), &limits), Ok(()));
     }
 }

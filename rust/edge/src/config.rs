@@ -31,6 +31,9 @@ pub struct Config {
     /// Whether requests are counted.
     #[serde(default)]
     pub metrics: bool,
+    /// Networks whose connections begin with a header of the PROXY protocol, which says whom they are from.
+    #[serde(default)]
+    pub proxies: Vec<String>,
     /// What of the responses of workers and origins is compressed.
     #[serde(default)]
     pub compression: Compression,

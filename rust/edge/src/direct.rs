@@ -53,10 +53,11 @@ enum Next {
     Refuse(Refusal),
 }
 
-/// Serves one connection to its end.
-pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, peer: Arc<str>) {
-    let mut buffer = vec![0; FIRST_READ];
-    let (mut start, mut end) = (0, 0);
+/// Serves one connection to its end; `before` is what was read of it.
+pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, peer: Arc<str>, before: &[u8]) {
+    let mut buffer = before.to_vec();
+    buffer.resize(before.len().max(FIRST_READ), 0);
+    let (mut start, mut end) = (0, before.len());
     let limits = state.shared.limits;
     let wait = sleep(Duration::from_millis(limits.head_time));
     tokio::pin!(wait);

@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::error::EdgeError;
 use crate::fetch::MOST_WAIT;
 use crate::metrics::Stats;
+use crate::network::Network;
 use crate::purge::Purge;
 use crate::responses::Responses;
 use crate::shared::{Shared, ThreadState};
@@ -78,6 +79,11 @@ impl Edge {
             }),
             limits: config.limits,
             admission: Admission::default(),
+            proxies: config
+                .proxies
+                .iter()
+                .map(|text| Network::read(text))
+                .collect::<Result<_, _>>()?,
             measures: config.metrics,
             access,
             token: config.token.clone().filter(|token| !token.is_empty()),

@@ -10,6 +10,7 @@ use crate::access::{AccessLog, Outcome, Told};
 use crate::admission::Admission;
 use crate::config::Limits;
 use crate::metrics::Metrics;
+use crate::network::Network;
 use crate::purge::{Purge, parts_of};
 use crate::responses::Responses;
 use crate::site::Sites;
@@ -22,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) flights: Coalescer<Arc<Stored>>,
     pub(crate) limits: Limits,
     pub(crate) admission: Admission,
+    /// Whose connections begin with a header of the PROXY protocol.
+    pub(crate) proxies: Vec<Network>,
     pub(crate) measures: bool,
     pub(crate) access: Option<Arc<AccessLog>>,
     /// What a purge by the method PURGE, and the admin listener, have to be asked with.

@@ -6,12 +6,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::direct::connection;
 use crate::error::EdgeError;
 use crate::http1::note;
 use crate::metrics;
+use crate::proxy::{self, Header};
+use crate::refusal::Refusal;
 use crate::shared::ThreadState;
 
 const BACKLOG: i32 = 4096;
@@ -89,23 +93,14 @@ async fn accept(state: Arc<ThreadState>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let shared = &state.shared;
-                let address = peer.ip();
-                let peer: Arc<str> = address.to_string().into();
-                if let Err(refusal) = shared.admission.enter(address, &shared.limits) {
-                    note(&state, refusal, &peer);
-                    // There is room for it in a new connection; who sends much may see a reset in its place.
-                    let _ = stream.try_write(refusal.response().as_bytes());
+                if let Err(refusal) = state.shared.admission.enter(&state.shared.limits) {
+                    turn_away(&state, &stream, refusal, peer.ip());
                     continue;
                 }
                 // Without it a response could wait for an acknowledgement; it is served all the same.
                 let _ = stream.set_nodelay(true);
-                let state = Arc::clone(&state);
-                tokio::spawn(async move {
-                    let open = Open::new(Arc::clone(&state), address);
-                    connection(state, stream, peer).await;
-                    drop(open);
-                });
+                let open = Open::new(Arc::clone(&state));
+                tokio::spawn(welcome(open, stream, peer.ip()));
             }
             // Out of descriptors or memory: a pause lets some come back.
             Err(_) => tokio::time::sleep(DRAIN_BEAT).await,
@@ -113,19 +108,74 @@ async fn accept(state: Arc<ThreadState>, listener: TcpListener) {
     }
 }
 
-/// Counts an open connection.
-struct Open(Arc<ThreadState>, IpAddr);
+/// Finds out whom a connection is from, and serves it.
+async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr) {
+    let state = Arc::clone(&open.state);
+    let shared = &state.shared;
+    let is_proxy = shared.proxies.iter().any(|network| network.contains(address));
+    let (client, before) = if is_proxy {
+        let longest = Duration::from_millis(shared.limits.head_time);
+        match timeout(longest, introduction(&mut stream)).await {
+            Ok(Some((client, before))) => (client, before),
+            // Whom it is from is not known, and nobody may be taken for another.
+            Ok(None) => return note(&state, Refusal::Malformed, &address.to_string()),
+            Err(_) => return note(&state, Refusal::SlowHead, &address.to_string()),
+        }
+    } else {
+        (Some(address), Vec::new())
+    };
+    if let Some(client) = client {
+        if let Err(refusal) = shared.admission.admit(client, &shared.limits) {
+            return turn_away(&state, &stream, refusal, client);
+        }
+        open.client = Some(client);
+    }
+    let peer: Arc<str> = client.unwrap_or(address).to_canonical().to_string().into();
+    connection(state, stream, peer, &before).await;
+}
+
+/// Reads what a proxy says of a connection: whom it is from, where the proxy tells, and what was read after it.
+async fn introduction(stream: &mut TcpStream) -> Option<(Option<IpAddr>, Vec<u8>)> {
+    let mut read = Vec::with_capacity(1024);
+    loop {
+        match proxy::read(&read) {
+            Header::Whole { source, used } => return Some((source, read.split_off(used))),
+            Header::Bad => return None,
+            Header::More => {
+                if stream.read_buf(&mut read).await.ok()? == 0 {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+fn turn_away(state: &ThreadState, stream: &TcpStream, refusal: Refusal, address: IpAddr) {
+    note(state, refusal, &address.to_string());
+    // There is room for it in a new connection; who sends much may see a reset in its place.
+    let _ = stream.try_write(refusal.response().as_bytes());
+}
+
+/// Counts an open connection, and with it its client's.
+struct Open {
+    state: Arc<ThreadState>,
+    client: Option<IpAddr>,
+}
 
 impl Open {
-    fn new(state: Arc<ThreadState>, address: IpAddr) -> Self {
+    fn new(state: Arc<ThreadState>) -> Self {
         metrics::add(&state.metrics.connections, 1);
-        Self(state, address)
+        Self { state, client: None }
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        metrics::sub(&self.0.metrics.connections, 1);
-        self.0.shared.admission.leave(self.1, &self.0.shared.limits);
+        metrics::sub(&self.state.metrics.connections, 1);
+        let shared = &self.state.shared;
+        shared.admission.leave();
+        if let Some(client) = self.client {
+            shared.admission.dismiss(client, &shared.limits);
+        }
     }
 }
