@@ -129,6 +129,7 @@ bench: release
 	@tools/need.sh nginx wrk npm rustc
 	$(BIN)/python -m benches.compare
 	$(BIN)/python -m benches.build_times
+	$(BIN)/python -m benches.minify
 	$(BIN)/python -m pytest --codspeed benches
 
 .PHONY: wheel

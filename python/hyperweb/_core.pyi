@@ -584,7 +584,13 @@ def css_references(source: str, filename: str) -> list[str]:
     """Returns the URLs a stylesheet refers to."""
 
 def transform_css(
-    entry: str, sources: dict[str, str], urls: dict[str, str], *, minify: bool, targets: Targets | None = None
+    entry: str,
+    sources: dict[str, str],
+    urls: dict[str, str],
+    *,
+    minify: bool,
+    bundle: bool = True,
+    targets: Targets | None = None,
 ) -> str:
     """Bundles a stylesheet with what it imports; `urls` has where references lead, by file, NUL and reference."""
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read(root: Path, files: Mapping[str, str], *, drafts: bool = False, fingerprint: bool = True) -> Renderer:
+def read(
+    root: Path, files: Mapping[str, str], *, drafts: bool = False, fingerprint: bool = True, development: bool = False
+) -> Renderer:
     """Writes a site with these files and `templates/page.html`, and reads it."""
     base = {
         "site.toml": 'title = "T"\nbase_url = "https://example.org/"\n',
@@ -27,7 +29,9 @@ def read(root: Path, files: Mapping[str, str], *, drafts: bool = False, fingerpr
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, "utf-8")
     config = load_site(root)
-    renderer = Renderer(config, fingerprint=fingerprint, minify=False, drafts=drafts, threads=1)
+    renderer = Renderer(
+        config, fingerprint=fingerprint, minify=False, drafts=drafts, development=development, threads=1
+    )
     sources = _core.Sources(str(root), str(root / "sources"), max_file=1 << 20)
     renderer.update(sources.scan(fresh=True))
     return renderer

@@ -53,6 +53,40 @@ def test_a_template_is_given_what_it_needs(tmp_path: Path, text: str, wanted: st
     assert render(tmp_path, files, "/x/").text == wanted
 
 
+DEV = """a
+<!-- dev -->{% include "no.html" %}
+b{# never #}<!-- /dev -->
+{% dev %}{% include "no.html" %}c{% enddev %}
+d{{ 1 / x }}"""
+
+
+def test_what_is_for_development_is_not_in_production(tmp_path: Path) -> None:
+    files = {"pages/x.html": DEV.replace('{% include "no.html" %}', "i").replace("{{ 1 / x }}", "")}
+    assert render(tmp_path, files, "/x/").text.split() == ["a", "d"]
+    renderer = read(tmp_path, files, development=True)
+    assert renderer.render(renderer.nodes["/x/"]).text.split() == ["a", "i", "bicd"]
+
+
+def test_what_is_left_out_of_production_is_not_even_looked_for_and_lines_stay(tmp_path: Path) -> None:
+    found = fault(tmp_path, {"pages/x.html": DEV}, "/x/")
+    assert (found.line, "'x' is undefined" in str(found)) == (5, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "wanted"),
+    [
+        ("a\n<!-- dev -->", 2, "is not closed"),
+        ("a\n\n<!--/dev-->", 3, "closes nothing"),
+        ("<!-- dev -->\n<!-- dev --><!-- /dev -->", 2, "stands in a block of its own kind"),
+        ("a\n{% dev %}", 2, "enddev"),
+    ],
+)
+def test_a_block_for_development_is_closed(tmp_path: Path, text: str, line: int, wanted: str) -> None:
+    found = fault(tmp_path, {"pages/x.html": text}, "/x/")
+    assert (found.line, wanted in str(found)) == (line, True), found
+    assert found.hint
+
+
 def test_text_files_are_not_escaped_and_xml_is(tmp_path: Path) -> None:
     files = {"pages/a.txt": "{{ '<&' }}", "pages/b.xml": "{{ '<&' }}", "pages/c.json": "{{ {'a': '<'} | tojson }}"}
     assert render(tmp_path, files, "/a.txt").text == "<&"

@@ -43,7 +43,8 @@ def minify_css(source: str | bytes, *, targets: Sequence[str] | None = None, fil
     """
     text = _text(source)
     with _told():
-        return _core.transform_css(filename, {filename: text}, {}, minify=True, targets=_browsers(targets)).encode()
+        browsers = _browsers(targets)
+        return _core.transform_css(filename, {filename: text}, {}, minify=True, bundle=False, targets=browsers).encode()
 
 
 def minify_js(source: str | bytes, *, filename: str = "script.js") -> bytes:

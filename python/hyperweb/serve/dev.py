@@ -110,7 +110,7 @@ class DevServer:
             self._load_app()
 
     def _make_renderer(self) -> Renderer:
-        return Renderer(self.config, fingerprint=False, minify=False, drafts=True)
+        return Renderer(self.config, fingerprint=False, minify=False, drafts=True, development=True)
 
     def _runtime_pages(self) -> list[Node]:
         return [node for node in self._renderer.nodes.values() if node.kind == "page" and node.render != "static"]

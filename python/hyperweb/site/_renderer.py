@@ -59,6 +59,7 @@ class Renderer:
         fingerprint: Whether the URLs of assets carry a hash.
         minify: Whether assets are minified.
         drafts: Whether drafts are pages too.
+        development: Whether what templates have for development only is rendered.
         memory: What an earlier run kept.
     """
 
@@ -69,6 +70,7 @@ class Renderer:
         fingerprint: bool,
         minify: bool,
         drafts: bool,
+        development: bool = False,
         memory: Memory | None = None,
         threads: int = 0,
     ) -> None:
@@ -83,7 +85,7 @@ class Renderer:
         self.assets = Assets(
             config.root, self.memory.imports, minify=minify, fingerprint=fingerprint, targets=self.targets
         )
-        self.environment = make_environment(config.root, settings, self)
+        self.environment = make_environment(config.root, settings, self, development=development)
         self.files: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.errors: list[SiteError] = []

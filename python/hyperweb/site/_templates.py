@@ -10,6 +10,7 @@ import jinja2
 from jinja2.utils import Namespace
 from markupsafe import Markup
 
+from hyperweb.site._development import Development
 from hyperweb.site._errors import SiteError
 from hyperweb.site._fence import fenced
 from hyperweb.site._record import record, record_all, recording
@@ -116,6 +117,8 @@ class Environment(jinja2.Environment):
     """Jinja2's environment that records which templates a render loads, those that are missing too."""
 
     template_class = Template
+    development = False
+    """Whether what is for development only is rendered."""
 
     def forget(self, *, templates: bool) -> None:
         """Lets go of what was made from sources that changed; with `templates` of the templates too."""
@@ -136,7 +139,7 @@ class Environment(jinja2.Environment):
         return super()._load_template(name, globals)
 
 
-def make_environment(root: Path, settings: Settings, context: Context) -> Environment:
+def make_environment(root: Path, settings: Settings, context: Context, *, development: bool) -> Environment:
     """Returns the environment of the site in the folder `root`."""
     environment = Environment(
         loader=SiteLoader(root),
@@ -146,8 +149,9 @@ def make_environment(root: Path, settings: Settings, context: Context) -> Enviro
         lstrip_blocks=True,
         auto_reload=False,
         cache_size=-1,
-        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n"],
+        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n", Development],
     )
+    environment.development = development
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     base = settings.base_url.rstrip("/")
 

@@ -64,6 +64,8 @@ pub struct Style {
     pub minify: bool,
     /// The browsers it is lowered for; for `Targets::default()` it stays in the words it is in.
     pub targets: Targets,
+    /// Whether what it imports is put into it.
+    pub bundle: bool,
 }
 
 /// Returns the URLs a stylesheet refers to: its imports first, then what it loads by `url()`.
@@ -166,8 +168,11 @@ fn bundle(
     style: Style,
     merging: Merging,
 ) -> Result<(String, Important), SourceError> {
-    let Style { minify, targets } = style;
-    let provider = Provider { sources };
+    let Style { minify, targets, .. } = style;
+    let provider = Provider {
+        sources,
+        bundle: style.bundle,
+    };
     let text = |file: &str| sources.get(file).map_or("", String::as_str);
     let at_fault = |error: &Error<BundleErrorKind<'_, NotThere>>| {
         let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str());
@@ -374,6 +379,7 @@ fn located<T: std::fmt::Display>(error: &Error<T>, source: &str, file: &str) -> 
 }
 
 struct Provider<'s> {
+    bundle: bool,
     sources: &'s HashMap<String, String>,
 }
 
@@ -405,7 +411,7 @@ impl SourceProvider for Provider<'_> {
     }
 
     fn resolve(&self, specifier: &str, from: &Path) -> Result<ResolveResult, NotThere> {
-        if specifier.contains("://") || specifier.starts_with("//") {
+        if !self.bundle || specifier.contains("://") || specifier.starts_with("//") {
             return Ok(ResolveResult::External(specifier.to_owned()));
         }
         if let Some(name) = specifier.strip_prefix("/assets/") {
@@ -438,6 +444,7 @@ mod tests {
             include: Features::empty(),
             exclude: Features::empty(),
         },
+        bundle: true,
     };
 
     fn made(text: &str) -> String {
@@ -449,6 +456,7 @@ mod tests {
         let style = Style {
             minify,
             targets: targets(&[]).unwrap(),
+            bundle: true,
         };
         transform("a.css", &sources, &|_, _| None, style).unwrap()
     }
@@ -473,6 +481,17 @@ mod tests {
         );
         assert_eq!(references(&sources["app.css"], "app.css").unwrap(), ["./parts/a.css"]);
         assert_eq!(references(&sources["parts/a.css"], "a").unwrap(), ["../img/x.png"]);
+    }
+
+    #[test]
+    fn what_stands_alone_keeps_its_imports() {
+        let text = "@import 'b.css' layer(x) print;@import url(https://e.org/c.css);a{color:red}";
+        let sources = HashMap::from([("a.css".to_owned(), text.to_owned())]);
+        let alone = Style { bundle: false, ..SMALL };
+        assert_eq!(
+            transform("a.css", &sources, &|_, _| None, alone).unwrap(),
+            "@import \"b.css\" layer(x) print;@import \"https://e.org/c.css\";a{color:red}"
+        );
     }
 
     #[test]
@@ -526,6 +545,7 @@ mod tests {
             let style = Style {
                 minify: true,
                 targets: targets(&queries).unwrap(),
+                bundle: true,
             };
             transform("a.css", &sources, &|_, _| None, style).unwrap()
         };

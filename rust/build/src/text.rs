@@ -152,10 +152,11 @@ fn shorter_script(source: &str, kind: SourceType, options: ParseOptions) -> Opti
 /// Returns an inline stylesheet, smaller, or none where it is not valid.
 pub fn style(source: &str, targets: Targets) -> Option<String> {
     let sources = HashMap::from([("style".to_owned(), source.to_owned())]);
-    if source.contains("@import") {
-        return None;
-    }
-    let style = Style { minify: true, targets };
+    let style = Style {
+        minify: true,
+        targets,
+        bundle: false,
+    };
     css::transform("style", &sources, &|_, url| Some(url.to_owned()), style).ok()
 }
 

@@ -38,17 +38,19 @@ fn css_references(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<
 }
 
 #[pyfunction]
-#[pyo3(signature = (entry, sources, urls, *, minify, targets = None))]
+#[pyo3(signature = (entry, sources, urls, *, minify, bundle = true, targets = None))]
 fn transform_css(
     py: Python<'_>,
     entry: &str,
     sources: HashMap<String, String>,
     urls: HashMap<String, String>,
     minify: bool,
+    bundle: bool,
     targets: Option<&Targets>,
 ) -> PyResult<String> {
     let style = Style {
         minify,
+        bundle,
         targets: Targets::of(targets),
     };
     let lead = |file: &str, url: &str| urls.get(&format!("{file}\0{url}")).cloned();
