@@ -618,7 +618,7 @@ def minify_json(text: str) -> str | None:
 def minify_xml(text: str) -> str:
     """Returns XML, smaller."""
 
-def minify_svg(text: str) -> str:
+def minify_svg(text: str, *, targets: Targets | None = None) -> str:
     """Returns SVG, smaller."""
 
 def rewrite_urls(text: str, changes: dict[str, str]) -> str:

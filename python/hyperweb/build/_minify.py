@@ -70,9 +70,18 @@ def minify_json(source: str | bytes) -> bytes:
     return (_core.minify_json(text) or text).encode()
 
 
-def minify_svg(source: str | bytes) -> bytes:
-    """Returns SVG, smaller."""
-    return _core.minify_svg(_text(source)).encode()
+def minify_svg(source: str | bytes, *, targets: Sequence[str] | None = None) -> bytes:
+    """Returns SVG, smaller: what is drawn is the same.
+
+    Args:
+        source: The picture, in UTF-8.
+        targets: As for `minify_html`.
+
+    Raises:
+        BuildError: It is not UTF-8 text, or a query is none.
+    """
+    with _told():
+        return _core.minify_svg(_text(source), targets=_browsers(targets)).encode()
 
 
 def minify_xml(source: str | bytes) -> bytes:
@@ -102,7 +111,7 @@ def minify_file(file: Path, *, targets: Sequence[str] | None = None) -> bytes:
         if ending in {".json", ".webmanifest", ".map"}:
             return minify_json(data)
         if ending == ".svg":
-            return minify_svg(data)
+            return minify_svg(data, targets=targets)
         if ending in {".xml", ".rss", ".atom"}:
             return minify_xml(data)
     except BuildError as error:

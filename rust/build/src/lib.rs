@@ -13,6 +13,7 @@ pub mod markdown;
 pub mod mime;
 pub mod output;
 pub mod scan;
+pub mod svg;
 pub mod text;
 
 pub use error::SourceError;

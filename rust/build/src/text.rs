@@ -1,4 +1,4 @@
-//! Small minifiers for text: JSON, XML, SVG, and what stands inside a page.
+//! Small minifiers for text: JSON, XML, and what stands inside a page.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -61,7 +61,8 @@ pub fn xml(text: &str) -> String {
     out
 }
 
-fn tag_end(markup: &str) -> Option<usize> {
+/// Where a tag of XML ends.
+pub(crate) fn tag_end(markup: &str) -> Option<usize> {
     let mut quote = None;
     for (at, c) in markup.char_indices() {
         match quote {
@@ -73,15 +74,6 @@ fn tag_end(markup: &str) -> Option<usize> {
         }
     }
     None
-}
-
-/// Returns SVG without comments, and without white space between tags where there is no text element to show it.
-pub fn svg(text: &str) -> String {
-    if text.contains("<text") || text.contains("<style") || text.contains("<script") || text.contains("<foreignObject")
-    {
-        return text.to_owned();
-    }
-    xml(text)
 }
 
 /// Returns an inline script, smaller, or none where it is not valid.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use hyperweb_build::css::Style;
-use hyperweb_build::{css, highlight, html, js, mime, text};
+use hyperweb_build::{css, highlight, html, js, mime, svg, text};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
@@ -112,8 +112,10 @@ fn minify_xml(py: Python<'_>, text: &str) -> String {
 }
 
 #[pyfunction]
-fn minify_svg(py: Python<'_>, text: &str) -> String {
-    py.detach(|| text::svg(text))
+#[pyo3(signature = (text, *, targets = None))]
+fn minify_svg(py: Python<'_>, text: &str, targets: Option<&Targets>) -> String {
+    let targets = Targets::of(targets);
+    py.detach(|| svg::minify(text, targets))
 }
 
 #[pyfunction]

@@ -6,6 +6,7 @@ use crate::css::Targets;
 use crate::html::elements::{Element, is_boolean, is_url};
 use crate::html::entities::{Place, decoded};
 use crate::html::tokens::{Attribute, Tag};
+use crate::svg::path;
 use crate::text;
 
 /// What values are written in.
@@ -32,7 +33,8 @@ pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, notation: Notation) {
         let raw = attribute.value.unwrap_or("");
         let value = decoded(raw, Place::Value, notation.ascii);
         let value = if tag.is_foreign {
-            value
+            let path = (attribute.name == "d").then(|| path::shorter(&value)).flatten();
+            path.map_or(value, Cow::Owned)
         } else {
             shorter(tag, attribute.name, value, notation.targets)
         };

@@ -4,7 +4,7 @@ use hyperweb_pack::{BodyIn, Encoding, VariantIn};
 
 use crate::compress::{Compressed, Level, compress};
 use crate::css::Targets;
-use crate::{html, text};
+use crate::{html, svg, text};
 
 /// Which minifier a body takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Finish {
             Self::None => None,
             Self::Html => Some(html::minify(source, targets)),
             Self::Xml => Some(text::xml(source)),
-            Self::Svg => Some(text::svg(source)),
+            Self::Svg => Some(svg::minify(source, targets)),
             Self::Json => text::json(source),
         };
         made.map_or(body, String::into_bytes)
