@@ -98,10 +98,7 @@ def shape(page: bytes) -> list[object]:
 def _walk(element: Element, found: list[object]) -> None:
     # The texts around what stands in development alone are one text in production.
     if "/_hyperweb/" not in element.get("src", ""):
-        values = {
-            name: re.sub(r"\.[0-9a-f]{10}(\.\w+)", r"\1", re.sub(r"\s*([,:;])\s*", r"\1", " ".join(value.split())))
-            for name, value in element.attrib.items()
-        }
+        values = {name: _value(name, value) for name, value in element.attrib.items()}
         found.append((str(element.tag), sorted(values.items())))
         if element.tag not in {"script", "style"}:
             _add_text(element.text, found)
@@ -109,6 +106,14 @@ def _walk(element: Element, found: list[object]) -> None:
                 _walk(child, found)
         found.append(("end", str(element.tag)))
     _add_text(element.tail, found)
+
+
+def _value(name: str, value: str) -> str:
+    """Returns what a value means: how the data of paths is spaced, and the hash in an address, differ by design."""
+    if name == "d":
+        return re.sub(r"[\s,0]", "", value)
+    value = re.sub(r"\s*([,:;])\s*", r"\1", " ".join(value.split()))
+    return re.sub(r"\.[0-9a-f]{10}(\.\w+)", r"\1", value)
 
 
 def _add_text(text: str | None, found: list[object]) -> None:
