@@ -11,7 +11,7 @@ use crate::entry::{Entry, Evicted, Owned};
 use crate::epoch;
 use crate::lease::Lease;
 use crate::partition::{New, Outcome, Partition};
-use crate::policy::{Policy, Rule, Shadows};
+use crate::policy::{Policy, Rule, Shadows, TRIED};
 use crate::purges::Purges;
 use crate::reader::Reader;
 use crate::stats::Stats;
@@ -524,7 +524,8 @@ impl<V> Cache<V> {
 /// The rule that a policy begins with.
 const fn rule_of(policy: Policy) -> Rule {
     match policy {
-        Policy::S3Fifo | Policy::Auto => Rule::S3Fifo,
+        Policy::Auto => TRIED[0],
+        Policy::S3Fifo => Rule::S3Fifo,
         Policy::TinyLfu => Rule::TinyLfu(10),
         Policy::Lru => Rule::Lru,
         Policy::Lfu => Rule::Lfu,

@@ -8,7 +8,7 @@ mod sketch;
 
 pub(crate) use list::{Record, Records};
 pub(crate) use order::{Order, Rule};
-pub(crate) use shadow::Shadows;
+pub(crate) use shadow::{Shadows, TRIED};
 
 /// Which entries go first when there is no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

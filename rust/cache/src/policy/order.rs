@@ -41,9 +41,10 @@ impl Rule {
     }
 
     /// All rules that are used.
-    pub(crate) const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::S3Fifo,
         Self::TinyLfu(10),
+        Self::TinyLfu(100),
         Self::TinyLfu(300),
         Self::Lru,
         Self::Lfu,
@@ -357,7 +358,10 @@ impl Order {
                 return Some(candidate);
             };
             let (asked, kept) = (records.hash(candidate), records.hash(victim));
-            let is_better = self.sketch.estimate(asked) > self.sketch.estimate(kept);
+            // One more may be chance, or only that a candidate was counted last: it has just been asked for. While all
+            // that is known is of one time, the first things to come are to be replaced quickly, though.
+            let lead = u8::from(self.sketch.has_faded());
+            let is_better = self.sketch.estimate(asked) > self.sketch.estimate(kept) + lead;
             return Some(if is_better { victim } else { candidate });
         }
         let (main, protected) = (self.lists[MAIN as usize], self.lists[PROTECTED as usize]);

@@ -8,6 +8,15 @@ use super::list::{Record, Records};
 use super::order::{Order, Rule};
 use crate::node::{MOST_USES, NONE};
 
+/// The rules that are tried. The first is gone by until another proves better: where it is not the best, it is either
+/// close to it, or so far behind that this shows soon.
+pub(crate) const TRIED: [Rule; 5] = [
+    Rule::TinyLfu(100),
+    Rule::TinyLfu(10),
+    Rule::TinyLfu(300),
+    Rule::Lru,
+    Rule::S3Fifo,
+];
 /// Records of a simulation before its sample is halved.
 const LARGEST: usize = 4096;
 /// Hits are compared after an access for every second record, and this many at least.
@@ -17,8 +26,8 @@ const SHORTEST_ROUND: u64 = 128;
 /// buys skis when the rent has come to their price; Karlin et al., "Competitive snoopy caching", 1988).
 ///
 /// Each change raises the price, so that rules which take turns are not chased; it sinks again in quiet times.
-const LOWEST_PRICE: u32 = 2;
-const HIGHEST_PRICE: u32 = 1;
+const LOWEST_PRICE: u32 = 3;
+const HIGHEST_PRICE: u32 = 2;
 const QUIET_ROUNDS: u32 = 128;
 const LEAST_PRICE: u64 = 16;
 /// A lead counts only when it is so many standard deviations of a sum that goes up and down as it did by chance: what one
@@ -177,7 +186,7 @@ pub(crate) struct Shadows {
 impl Shadows {
     pub(crate) fn new() -> Self {
         Self {
-            trials: Rule::ALL.into_iter().map(Shadow::new).collect(),
+            trials: TRIED.into_iter().map(Shadow::new).collect(),
             mask: 0,
             shift: 0,
             accesses: 0,
@@ -208,7 +217,7 @@ impl Shadows {
                 self.judge(most as u64);
             }
         }
-        Rule::ALL[self.chosen]
+        TRIED[self.chosen]
     }
 
     fn thin_out(&mut self) {
