@@ -15,6 +15,8 @@ use crate::node::{FREE, NONE, Node};
 
 /// Pieces of a chunk, at most; a handle's low six bits tell them apart.
 const PIECES: usize = 64;
+/// And at least, where they share one.
+const FEWEST: usize = 4;
 const PIECE_BITS: u32 = 6;
 const PIECE_MASK: u32 = (1 << PIECE_BITS) - 1;
 /// The length that says the real one is in the tail.
@@ -25,6 +27,15 @@ const INLINE_KEY: usize = 32;
 const STOCK_PART: usize = 16;
 /// Larger pieces come one a chunk.
 const SHARED_UP_TO: usize = 1024;
+
+/// How many pieces of a size a chunk has that is to have so many or fewer. Allocators (mimalloc, jemalloc) have four sizes
+/// for each power of two, and round up to the next: a chunk is just below one.
+fn fitting(size: usize, most: usize) -> usize {
+    let bytes = size * most;
+    let quarter = bytes.max(4).ilog2() - 2;
+    let fit = bytes >> quarter << quarter;
+    (fit / size).max(FEWEST.min(most))
+}
 
 #[derive(Debug)]
 struct Chunk {
@@ -395,7 +406,7 @@ impl<V> Arena<V> {
         let pieces = if class == 0 {
             1
         } else {
-            (self.population[class] as usize / 8).clamp(4, PIECES)
+            fitting(size, (self.population[class] as usize / 8).clamp(FEWEST, PIECES))
         };
         let (size, pieces) = (u32::try_from(size).ok()?, u16::try_from(pieces).ok()?);
         let layout = Self::layout(size, pieces)?;

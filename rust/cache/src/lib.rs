@@ -21,6 +21,7 @@ mod markov;
 mod marks;
 mod node;
 mod partition;
+mod pile;
 mod policy;
 mod pool;
 mod purges;

@@ -20,6 +20,8 @@ const MOST_IN_LIMBO: usize = 1024;
 /// Or their bytes: one part of the limit as this many, and so many at least.
 const LIMBO_PART: u64 = 128;
 const LIMBO_BYTES: u64 = 32 << 10;
+/// And after so many inserts in any case, so that little is not kept for long.
+const FREE_AFTER: u64 = 2048;
 /// Entries evicted for one insert, besides those that its own size asks for.
 const EVICT_AT_ONCE: u64 = 256;
 const LEAST_ENTRY: u64 = 128;
@@ -400,7 +402,8 @@ impl<V> Partition<V> {
     pub(crate) fn has_to_free(&self, limit: u64) -> bool {
         let (count, bytes) = self.store.open();
         let most = (self.len() / LIMBO_ENTRIES).clamp(FEWEST_IN_LIMBO, MOST_IN_LIMBO);
-        count >= most || bytes > (limit / LIMBO_PART).max(LIMBO_BYTES)
+        let is_time = self.counts.inserts.is_multiple_of(FREE_AFTER) && self.store.has_limbo();
+        count >= most || bytes > (limit / LIMBO_PART).max(LIMBO_BYTES) || is_time
     }
 
     /// Frees what nobody can see any more. The values are to be dropped without the lock.

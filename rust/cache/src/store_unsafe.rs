@@ -32,7 +32,7 @@ impl<V> Index<V> {
     pub(crate) fn new(shards: usize, partitions: usize) -> Self {
         let inner_bits = shards.ilog2() - partitions.ilog2();
         Self {
-            shards: (0..shards).map(|_| Shard::new()).collect(),
+            shards: (0..shards).map(Shard::new).collect(),
             inner_bits,
             inner_mask: (1 << inner_bits) - 1,
             values: PhantomData,
@@ -144,6 +144,11 @@ impl<V> Store<V> {
     /// Bytes of memory that entries have.
     pub(crate) const fn arena_bytes(&self) -> usize {
         self.arena.bytes()
+    }
+
+    /// Whether something waits to be freed.
+    pub(crate) fn has_limbo(&self) -> bool {
+        !self.limbo.is_empty() || !self.open.pieces.is_empty() || !self.open.tables.is_empty()
     }
 
     /// Entries that went out of sight since it was last tried to free some, and the bytes of all that did.

@@ -15,7 +15,10 @@ use crate::sync::{AtomicPtr, Ordering};
 const ADDRESS: usize = (1 << 48) - 1;
 /// A slot that was emptied: readers go on past it.
 const GONE: usize = 1;
-const LEAST: usize = 4;
+const LEAST: usize = 12;
+/// As many shards begin one slot longer each. As each grows by a third, they would all grow at once otherwise, and a good
+/// part of the cache would be memory of tables that were just replaced.
+const PHASES: usize = 5;
 
 /// The bits of a hash that tell entries apart which are near each other.
 #[expect(
@@ -112,9 +115,10 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new() -> Self {
+    /// An empty shard, the so-manieth of an index.
+    pub(crate) fn new(number: usize) -> Self {
         Self {
-            table: AtomicPtr::new(Table::new(LEAST).0.as_ptr()),
+            table: AtomicPtr::new(Table::new(LEAST + number % PHASES).0.as_ptr()),
         }
     }
 

@@ -4,6 +4,8 @@
 //! handle whose entry went earlier, or was replaced, is found out then, or when the wheel is made anew because most of
 //! what it holds is of that kind.
 
+use crate::pile::Pile;
+
 /// Milliseconds of the finest tick, as a power of two.
 const TICK_BITS: u32 = 8;
 const SLOT_BITS: u32 = 6;
@@ -13,14 +15,14 @@ const LEVELS: usize = 5;
 
 #[derive(Debug)]
 pub(crate) struct Wheel {
-    slots: Vec<Vec<u32>>,
+    slots: Vec<Pile>,
     /// By level: which slots have something.
     occupied: [u64; LEVELS],
     /// The tick up to which all that is due has been taken out; none before the first time is told.
     tick: Option<u64>,
     len: usize,
     /// What was due when there was no time for it.
-    overdue: Vec<u32>,
+    overdue: Vec<Pile>,
 }
 
 impl Wheel {
@@ -45,7 +47,7 @@ impl Wheel {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.slots.iter_mut().for_each(|slot| *slot = Vec::new());
+        self.slots.clear();
         self.occupied = [0; LEVELS];
         self.overdue.clear();
         self.len = 0;
@@ -58,7 +60,7 @@ impl Wheel {
         }
         let current = *self.tick.get_or_insert(now >> TICK_BITS);
         if self.slots.is_empty() {
-            self.slots.resize_with(LEVELS * SLOTS, Vec::new);
+            self.slots.resize_with(LEVELS * SLOTS, Pile::default);
         }
         let (level, slot) = place(at, current);
         self.slots[level * SLOTS + slot].push(handle);
@@ -74,12 +76,9 @@ impl Wheel {
         let Some(mut current) = self.tick else {
             return true;
         };
-        let late = self.overdue.len().min(budget);
-        budget -= late;
-        for handle in self.overdue.split_off(self.overdue.len() - late) {
-            self.len -= 1;
-            if let Some(at) = when(handle) {
-                self.add(handle, at, now);
+        while let Some(late) = self.overdue.pop() {
+            if !self.settle(late, now, &mut budget, &mut when) {
+                return false;
             }
         }
         while current < target {
@@ -112,21 +111,37 @@ impl Wheel {
                     continue;
                 }
                 self.occupied[level] &= !(1 << slot);
-                let mut due = std::mem::take(&mut self.slots[level * SLOTS + slot]);
-                self.len -= due.len();
-                let late = due.split_off(due.len().min(budget));
-                self.len += late.len();
-                self.overdue.extend(late);
-                budget -= due.len();
-                for handle in due {
-                    if let Some(at) = when(handle) {
-                        self.add(handle, at, now);
-                    }
-                }
+                let due = std::mem::take(&mut self.slots[level * SLOTS + slot]);
+                self.settle(due, now, &mut budget, &mut when);
             }
         }
         self.tick = Some(current);
         self.overdue.is_empty()
+    }
+
+    /// Hands over what is due; what there is no budget for is overdue then, and the answer is false.
+    fn settle(
+        &mut self,
+        mut due: Pile,
+        now: u64,
+        budget: &mut usize,
+        when: &mut impl FnMut(u32) -> Option<u64>,
+    ) -> bool {
+        while *budget > 0 {
+            let Some(handle) = due.pop() else {
+                return true;
+            };
+            *budget -= 1;
+            self.len -= 1;
+            if let Some(at) = when(handle) {
+                self.add(handle, at, now);
+            }
+        }
+        if due.is_empty() {
+            return true;
+        }
+        self.overdue.push(due);
+        false
     }
 }
 

@@ -63,8 +63,11 @@ impl Sketch {
             };
             let times = (wanted / self.words.len()).min(most);
             if times > 1 {
-                let copies = |word: &u64| std::iter::repeat_n(*word, times);
-                self.words = self.words.iter().flat_map(copies).collect();
+                let mut words = Vec::with_capacity(self.words.len() * times);
+                for word in &self.words {
+                    words.extend(std::iter::repeat_n(*word, times));
+                }
+                self.words = words;
             }
         }
     }
