@@ -510,6 +510,12 @@ class Edge:
     def reload(self, site: str) -> bytes:
         """Takes up a site's new build, and returns as JSON what changed: added, changed, removed, tags."""
 
+    def set_version(self, site: str, version: str) -> None:
+        """Says what a site's responses are made by from now on, after a new build was taken up and the old one purged.
+
+        From `reload` until then its responses are kept in memory alone.
+        """
+
     def purge(self, purge: bytes) -> int:
         """Forgets cached responses: JSON with tags, paths, prefix, all. Returns how many."""
 

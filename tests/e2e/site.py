@@ -114,7 +114,8 @@ class Running:
         """Asks on a connection of its own; returns status, header fields and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
+            has_host = any(name.lower() == "host" for name in headers or {})
+            connection.putrequest(method, path, skip_host=has_host, skip_accept_encoding=True)
             for name, value in (headers or {}).items():
                 connection.putheader(name, value)
             if body is not None:

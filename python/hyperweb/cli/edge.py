@@ -24,7 +24,12 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSet
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port to listen on.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the edge [default: the processors].")
-@click.option("--memory", default="auto", show_default=True, help='What may be kept in memory: a size like "256MB".')
+@click.option(
+    "--memory",
+    default="auto",
+    show_default=True,
+    help='What may be kept in memory: a size like "256MB", a share like "25%", or "auto": a tenth.',
+)
 @click.option(
     "--health-path",
     metavar="PATH",
@@ -94,6 +99,9 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSet
     help="What a purge by the method PURGE, and the admin listener, are asked with, of 16 characters at least; best "
     "given in the environment [env: HYPERWEB_SERVE_ADMIN_TOKEN].",
 )
+@setting("cache.disk")
+@setting("cache.redis")
+@setting("cache.namespace")
 @setting("cache.stale")
 @setting("serve.max_body")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Another limit on what clients may ask.")
@@ -123,6 +131,9 @@ def edge(
     log_sample: float,
     serve__admin: str | None,
     admin_token: str,
+    cache__disk: str | None,
+    cache__redis: str | None,
+    cache__namespace: str | None,
     cache__stale: int | None,
     serve__max_body: int | None,
     limits: tuple[str, ...],
@@ -134,7 +145,8 @@ def edge(
     from hyperweb.serve._address import resolved
     from hyperweb.serve._front import Front, Health
     from hyperweb.serve._limits import edge_limits, read_limits
-    from hyperweb.serve._supervisor import cache_bytes, cores
+    from hyperweb.serve._supervisor import cores
+    from hyperweb.serve._tiers import memory_limit, tiers
 
     if health_path is not None and not re.fullmatch(r"/[!-~]*", health_path):
         raise click.UsageError("--health-path is a path: it begins with / and has no spaces")
@@ -144,7 +156,12 @@ def edge(
         origins,
         listen=resolved(host, port),
         threads=threads or cores(),
-        cache_bytes=cache_bytes(memory, "`--memory`"),
+        memory=memory_limit(memory, "`--memory`"),
+        tiers=tiers(
+            CacheSettings(disk=cache__disk or "", redis=cache__redis or "", namespace=cache__namespace or ""),
+            state / ".hyperweb" / "cache",
+            "edge",
+        ),
         metrics=metrics,
         limits=edge_limits(
             read_limits(limits), ServeSettings().max_body if serve__max_body is None else serve__max_body

@@ -58,6 +58,9 @@ def _text(found: dict[str, Any], before: dict[str, Any] | None) -> str:
     lines.append(f"{'statuses':>16}  {statuses or '-'}")
     refused = "  ".join(f"{name} {count:,}" for name, count in found["refused"].items() if count)
     lines.append(f"{'refused':>16}  {refused or '-'}")
+    for one in found["tiers"]:
+        did = f"{one['hits']:,} found, {one['misses']:,} not, {one['writes']:,} written, {one['faults']:,} faults"
+        lines.append(f"{one['name']:>16}  {did}")
     for one in found["origins"]:
         state = "up" if one["is_up"] else "down"
         lines.append(f"{'origin':>16}  {one['address']} {state}, {one['requests']:,} asked, {one['failures']:,} failed")

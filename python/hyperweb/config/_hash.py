@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hyperweb.config._settings import Settings
 
 # How a site is served, and how fast it is built, is in none of its pages.
-_NOT_IN_PAGES = {"serve": None, "cache": ("memory",), "build": ("concurrency", "out", "max_file")}
+_NOT_IN_PAGES = {"serve": None, "cache": None, "build": ("concurrency", "out", "max_file")}
 
 
 def settings_hash(settings: Settings) -> str:

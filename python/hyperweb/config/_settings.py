@@ -60,8 +60,34 @@ class CacheSettings(Section, frozen=True):
     """What is kept of responses that Python made."""
 
     memory: Annotated[
-        str | int, said("The memory the cache may use: bytes, `256MB`, or `auto`: a tenth of the machine's.")
+        str | int,
+        said(
+            "The memory the cache may use: a size like `256MB`, or a share like `25%` of what the machine or the "
+            "control group has, which is followed; `auto` is a tenth."
+        ),
     ] = "auto"
+    disk: Annotated[
+        str | int,
+        said(
+            "What may be kept on disk too, in `.hyperweb/cache`, so that it outlives the server: a size like `1GB`, or "
+            "nothing."
+        ),
+    ] = ""
+    redis: Annotated[
+        str,
+        said(
+            "A Redis or Valkey server that machines share what they keep by, and tell each other of purges: "
+            "`redis://[USER:PASSWORD@]HOST[:PORT][/DB]` or `unix:///PATH`, or nothing.",
+            pattern=r"^((redis|unix)://\S+)?\Z",
+        ),
+    ] = ""
+    namespace: Annotated[
+        str,
+        said(
+            "What keys on that server begin with; machines with one cache have the same. By default the site's name.",
+            pattern=r"^[!-~]{0,200}\Z",
+        ),
+    ] = ""
     stale: Annotated[
         int,
         said(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -55,7 +55,8 @@ class Front:
         origins: Where the origins are: `http://HOST[:PORT]`, or `unix:PATH`.
         listen: The address to listen on, as `HOST:PORT`.
         threads: Threads of the edge.
-        cache_bytes: The most bytes of responses it keeps.
+        memory: What it may keep in memory, as the edge takes it.
+        tiers: Where else responses are kept, as the edge takes it.
         metrics: Whether requests are counted.
         limits: What clients may ask, as the edge takes it.
         health: How it is known that origins are well.
@@ -74,7 +75,8 @@ class Front:
         *,
         listen: str,
         threads: int,
-        cache_bytes: int,
+        memory: dict[str, int],
+        tiers: dict[str, Any],
         metrics: bool,
         limits: dict[str, int],
         health: Health,
@@ -95,13 +97,14 @@ class Front:
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(admin, "--admin") if admin else None,
             "token": token or None,
-            "cache_bytes": cache_bytes,
+            **memory,
+            "tiers": tiers,
             "metrics": metrics,
             "proxies": list(proxies),
             "compression": compression,
             "access": access,
             "limits": limits,
-            "sites": [{"name": _NAME, "stale": stale * 1000, "origins": health.described()}],
+            "sites": [{"name": _NAME, "stale": stale * 1000, "version": _NAME, "origins": health.described()}],
         }
 
     def run(self, started: Callable[[list[str]], None]) -> int:

@@ -22,6 +22,7 @@ from hyperweb.serve._errors import ServeError
 from hyperweb.serve._limits import edge_limits, raise_descriptors
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
+from hyperweb.serve._tiers import memory_limit, site_version, tiers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +54,7 @@ class Supervisor:
         self._edge: _core.Edge | None = None
         self._pools: dict[str, Pool] = {}
         self._packs: dict[str, tuple[int, int, int] | None] = {}
+        self._tiers: dict[str, Any] = {}
         self._stopping = False
         self.addresses: list[str] = []
 
@@ -108,6 +110,13 @@ class Supervisor:
 
     def _listen(self) -> None:
         settings = self._settings
+        first = self.sites[0]
+        self._tiers = tiers(first.settings.cache, first.state / "cache", first.name)
+        if self._direct and self._tiers:
+            raise ServeError(
+                "`cache.disk` and `cache.redis` are the edge's, and with --direct there is none",
+                hint="leave one of them out",
+            )
         if self._direct:
             try:
                 # Each worker opens it too; one that is damaged would end them all, again and again.
@@ -123,7 +132,8 @@ class Supervisor:
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(settings.admin, "`serve.admin`") if settings.admin else None,
             "token": settings.admin_token or None,
-            "cache_bytes": cache_bytes(self.sites[0].settings.cache.memory),
+            **memory_limit(self.sites[0].settings.cache.memory),
+            "tiers": self._tiers,
             "metrics": settings.metrics,
             "proxies": settings.proxies,
             "compression": self.sites[0].settings.compression,
@@ -137,6 +147,7 @@ class Supervisor:
                     "files": str(site.out),
                     "headers": security_headers(site.settings, "text/html"),
                     "stale": site.settings.cache.stale * 1000,
+                    "version": site_version(site) if self._tiers else None,
                 }
                 for site in self.sites
             ],
@@ -228,11 +239,17 @@ class Supervisor:
         purge = msgspec.json.encode(everything if site.name in self._pools else {"tags": changes["tags"]})
         pool = self._pools.get(site.name)
         edge = self._edge
+
+        def settled() -> None:
+            edge.purge(purge)
+            if self._tiers:
+                edge.set_version(site.name, site_version(site))
+
         if pool is not None and self._needs_python(site):
             # What the old workers made is purged when they are gone, or they would fill the cache with it again.
-            pool.roll(lambda: edge.purge(purge))
+            pool.roll(settled)
         else:
-            edge.purge(purge)
+            settled()
             if pool is None and self._needs_python(site):
                 self._start_pool(site)
 
@@ -267,24 +284,13 @@ def cores() -> int:
 
 
 def cache_bytes(setting: str | int, name: str = "`cache.memory`") -> int:
-    """Returns the bytes the memory cache may use; `auto` is a tenth of what the control group or the machine has.
+    """Returns the bytes the memory cache may use; a share is of what the control group or the machine has.
 
     Raises:
         ServeError: The setting is no size.
     """
-    if isinstance(setting, int):
-        return setting
-    if setting == "auto":
-        return machine_memory() // 10
-    units = {"kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30, "b": 1}
-    text = setting.strip().lower()
-    for unit in sorted(units, key=len, reverse=True):
-        if text.endswith(unit):
-            try:
-                return int(float(text.removesuffix(unit)) * units[unit])
-            except ValueError:
-                break
-    raise ServeError(f"{name} is no size: {setting!r}", hint='write it like "256MB", or "auto"')
+    limit = memory_limit(setting, name)
+    return limit["cache_bytes"] if "cache_bytes" in limit else machine_memory() * limit["cache_share"] // 100
 
 
 def machine_memory() -> int:

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::compression::Compression;
 use crate::health::Breaker;
+use crate::tiers::TiersConfig;
 
 /// There is room for so many header fields; a limit may be lower.
 pub(crate) const MOST_FIELDS: usize = 128;
@@ -26,8 +27,15 @@ pub struct Config {
     /// What a purge by the method PURGE, and the admin listener, have to be asked with.
     #[serde(default)]
     pub token: Option<String>,
-    /// Bytes the cache of what Python made may hold.
-    pub cache_bytes: u64,
+    /// Bytes the cache of what Python made may hold; without it so many hundredths of the memory there is, which is
+    /// followed. Where memory is short it holds less in any case.
+    #[serde(default)]
+    pub cache_bytes: Option<u64>,
+    #[serde(default)]
+    pub cache_share: Option<u8>,
+    /// Tiers below memory.
+    #[serde(default)]
+    pub tiers: TiersConfig,
     /// Whether requests are counted.
     #[serde(default)]
     pub metrics: bool,
@@ -84,6 +92,10 @@ pub struct SiteConfig {
     /// How long what is stale is used where nobody can be asked, in milliseconds.
     #[serde(default)]
     pub stale: u64,
+    /// What its responses are made by, as a name: those that another version made are not used again. Without it none
+    /// are but from memory.
+    #[serde(default)]
+    pub version: Option<String>,
     /// Says that those who are asked are origins, which others run, and how it is known that they are well.
     #[serde(default)]
     pub origins: Option<Health>,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hyperweb_cache::{Coalescer, FlightLimits};
+use hyperweb_cache::{Coalescer, FlightLimits, Governor, SizeWatch, SizingConfig, SystemReader};
 use hyperweb_pack::{Unverified, diff};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -26,9 +26,15 @@ use crate::shared::{Shared, ThreadState};
 use crate::site::Sites;
 use crate::stream::Address;
 use crate::thread::{claim, listen, run};
+use crate::tiers::Tiers;
 
 /// How long after its start the edge begins to check the bodies of its packs.
 const CHECK_AFTER: Duration = Duration::from_millis(500);
+
+/// How often it is looked how much memory there is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The share of the memory there is that the cache may take, in hundredths, where none is set.
+const SHARE: u8 = 10;
 
 /// What the taking up of a new build changed.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -48,6 +54,8 @@ pub struct Edge {
     /// Writes what is left of the access log when it goes.
     writer: Mutex<Option<Writer>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Follows the memory there is.
+    _watch: SizeWatch,
 }
 
 /// What the edge's own threads and its admin socket act on.
@@ -69,9 +77,12 @@ impl Edge {
             .map(|config| AccessLog::start(config, threads))
             .transpose()?
             .unzip();
+        let (reader, mut governor) = (SystemReader::default(), governor(config));
+        let (limit, _) = governor.decide(0, &reader.read());
         let shared = Arc::new(Shared {
             sites,
-            responses: Responses::limited(config.cache_bytes, config.limits.variants, config.compression.clone()),
+            responses: Responses::limited(limit, config.limits.variants, config.compression.clone()),
+            tiers: Tiers::open(&config.tiers)?,
             // No age limit: the worker's own time limit ends every lead.
             flights: Coalescer::with_limits(FlightLimits {
                 wait: Some(MOST_WAIT),
@@ -89,6 +100,10 @@ impl Edge {
             token: config.token.clone().filter(|token| !token.is_empty()),
             draining: AtomicBool::new(false),
         });
+        if let Some(tiers) = &shared.tiers {
+            tiers.tell(&shared);
+        }
+        let watch = watch(&shared, reader, governor)?;
         let addresses = config
             .listen
             .iter()
@@ -133,6 +148,7 @@ impl Edge {
             admin,
             writer: Mutex::new(writer),
             threads: Mutex::new(running),
+            _watch: watch,
         })
     }
 
@@ -162,6 +178,13 @@ impl Edge {
     /// Takes up a site's new build. Responses under way are those of the build they began with.
     pub fn reload(&self, site: &str) -> Result<Reloaded, EdgeError> {
         self.core.reload(site)
+    }
+
+    /// Says what a site's responses are made by from now on, after a build was taken up and what was made before is
+    /// purged. Until then tiers below memory are not used for it.
+    pub fn set_version(&self, site: &str, version: &str) -> Result<(), EdgeError> {
+        self.core.shared.sites.by_name(site)?.set_version(version.to_owned());
+        Ok(())
     }
 
     /// Forgets cached responses.
@@ -197,8 +220,36 @@ impl Edge {
         }
         let all = threads.drain(..).all(|thread| thread.join().is_ok());
         self.writer.lock().take();
+        if let Some(tiers) = &self.core.shared.tiers {
+            tiers.flush();
+        }
         all
     }
+}
+
+fn governor(config: &Config) -> Governor {
+    let usual = SizingConfig::default();
+    Governor::new(SizingConfig {
+        share: config.cache_share.unwrap_or(SHARE),
+        fixed: config.cache_bytes,
+        // What is set on purpose may be less than what is worth while.
+        floor: config.cache_bytes.map_or(usual.floor, |bytes| bytes.min(usual.floor)),
+        ..usual
+    })
+}
+
+fn watch(shared: &Arc<Shared>, reader: SystemReader, governor: Governor) -> Result<SizeWatch, EdgeError> {
+    let (held, limited) = (Arc::downgrade(shared), Arc::downgrade(shared));
+    let held = move || held.upgrade().map_or(0, |shared| shared.responses.held());
+    let set_limit = move |bytes| {
+        if let Some(shared) = limited.upgrade() {
+            shared.responses.set_limit(bytes);
+        }
+    };
+    SizeWatch::start(reader, governor, LOOK_EVERY, held, set_limit).map_err(|source| EdgeError::Io {
+        doing: "starting a thread",
+        source,
+    })
 }
 
 impl Core {
@@ -265,6 +316,7 @@ impl Core {
         stats.cache_bytes = cache.bytes;
         stats.cache_limit = cache.limit;
         stats.cache_evictions = cache.evictions;
+        stats.tiers = self.shared.tiers.as_ref().map(Tiers::stats).unwrap_or_default();
         stats.outstanding = self.shared.sites.iter().map(|site| site.upstream.outstanding()).sum();
         stats.origins = self
             .shared

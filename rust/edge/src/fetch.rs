@@ -21,6 +21,7 @@ use crate::responses::{Found, LARGEST, Question, Usable};
 use crate::shared::ThreadState;
 use crate::site::Site;
 use crate::store::{Stored, key};
+use crate::tiers::{self, Ticket};
 use crate::upstream::Sent;
 
 /// How long nobody waits for a key that was found not to be shareable, in milliseconds.
@@ -233,7 +234,7 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
         && !policy::is_safe(&asked.method)
         && (response.status().is_success() || response.status().is_redirection())
     {
-        invalidate(state, site, asked, response.headers());
+        invalidate(state, site, asked, response.headers()).await;
     }
     Fetched {
         response: passed_on(sent, site, state.coder(asked), "fwd=bypass"),
@@ -243,16 +244,20 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
 
 /// Forgets what a request that may have changed something makes doubtful: what is at its own target, and at the places
 /// of the same host that the response names (RFC 9111, section 4.4).
-fn invalidate(state: &ThreadState, site: &Site, asked: &Asked, response: &HeaderMap) {
-    let responses = &state.shared.responses;
-    responses.invalidate(&asked.question(site).key());
+async fn invalidate(state: &ThreadState, site: &Site, asked: &Asked, response: &HeaderMap) {
+    let mut doubtful = vec![asked.question(site).key()];
     for name in [LOCATION, CONTENT_LOCATION] {
         let text = response.get(name).and_then(|value| value.to_str().ok());
         if let Some(path_and_query) = text.and_then(|text| same_host(text, asked))
             && let Some(target) = site.target(path_and_query)
         {
-            responses.invalidate(&key(&site.name, &asked.host, &target.path, target.query));
+            doubtful.push(key(&site.name, &asked.host, &target.path, target.query));
         }
+    }
+    // From the lowest up, or memory could be filled again with what is below.
+    tiers::invalidate(&state.shared, site, &doubtful).await;
+    for key in doubtful {
+        state.shared.responses.invalidate(&key);
     }
 }
 
@@ -276,6 +281,7 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
     let responses = &state.shared.responses;
     let question = asked.question(site);
     let primary = question.key();
+    let mut has_looked_below = false;
     for _ in 0..MOST_TURNS {
         let now = clock::now();
         let came = responses.begin();
@@ -312,6 +318,18 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
                     if let Some(landed) = landed.filter(|found| found.usable == Usable::Fresh) {
                         guard.complete(&landed.stored);
                         return hit(&landed, &question);
+                    }
+                    if !has_looked_below {
+                        has_looked_below = true;
+                        if tiers::restore(&state.shared, site, &primary, &asked.headers, came).await {
+                            let (_, restored) = responses.look_up(&primary, &asked.headers, clock::now());
+                            if let Some(restored) = restored.filter(|found| found.usable == Usable::Fresh) {
+                                guard.complete(&restored.stored);
+                                return hit(&restored, &question);
+                            }
+                            // It is stale: whether it is used all the same is seen in another turn.
+                            continue;
+                        }
                     }
                     make(state, site, &asked, Place::new(&primary, &key), Some(guard), old).await
                 }
@@ -402,6 +420,7 @@ async fn make(
 ) -> Result<Fetched, Failed> {
     let responses = &state.shared.responses;
     let token = responses.begin();
+    let ticket = tiers::begin(&state.shared, site);
     let began = Instant::now();
     let response = match send(state, site, &asked.whole(stale)).await {
         Ok(answered) => answered,
@@ -429,7 +448,7 @@ async fn make(
             place,
             guard,
             (Arc::new(stored), may_stay),
-            token,
+            (token, site, ticket),
         ));
     }
     let times = policy::storable(&asked.headers, response.status(), response.headers(), &receipt);
@@ -487,6 +506,7 @@ async fn make(
     );
     let stored = Arc::new(stored);
     let outcome = responses.keep(place.primary, place.key, &stored, token, now);
+    tiers::keep(&state.shared, site, place.primary, &stored, (ticket, outcome));
     if let Some(guard) = guard {
         guard.complete(&stored);
     }
@@ -505,14 +525,15 @@ fn revalidated(
     place: Place<'_>,
     guard: Waiting,
     (stored, may_stay): (Arc<Stored>, bool),
-    token: FillToken,
+    (token, site, ticket): (FillToken, &Site, Option<Ticket>),
 ) -> Fetched {
     let now = clock::now();
     if may_stay {
-        state
+        let outcome = state
             .shared
             .responses
             .keep(place.primary, place.key, &stored, token, now);
+        tiers::keep(&state.shared, site, place.primary, &stored, (ticket, outcome));
     } else {
         state.shared.responses.invalidate(place.key);
     }

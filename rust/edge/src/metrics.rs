@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use hyperweb_cache::tiers::TierStats;
 use serde::Serialize;
 
 use crate::histogram::{Histogram, Latencies};
@@ -94,6 +95,38 @@ pub struct OriginStats {
     pub failures: u64,
 }
 
+/// Figures of a tier below memory.
+#[derive(Debug, Default, Clone, Serialize)]
+pub struct TierFigures {
+    pub name: String,
+    pub hits: u64,
+    pub misses: u64,
+    pub writes: u64,
+    /// Writes that were lost to a fault.
+    pub lost: u64,
+    pub evictions: u64,
+    pub faults: u64,
+    /// What it holds now, where it knows.
+    pub entries: u64,
+    pub bytes: u64,
+}
+
+impl TierFigures {
+    pub(crate) fn new(name: String, stats: &TierStats) -> Self {
+        Self {
+            name,
+            hits: stats.hits,
+            misses: stats.misses + stats.unavailable,
+            writes: stats.writes,
+            lost: stats.lost,
+            evictions: stats.evictions,
+            faults: stats.faults,
+            entries: stats.entries,
+            bytes: stats.bytes,
+        }
+    }
+}
+
 /// Figures of the edge since it was started, all threads together.
 #[derive(Debug, Default, Clone, Serialize)]
 pub struct Stats {
@@ -121,6 +154,8 @@ pub struct Stats {
     pub cache_bytes: u64,
     pub cache_limit: u64,
     pub cache_evictions: u64,
+    /// What tiers below memory have done, and what they hold, each with its name.
+    pub tiers: Vec<TierFigures>,
     /// Requests now with workers.
     pub outstanding: u64,
     pub workers: u64,

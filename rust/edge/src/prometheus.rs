@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::metrics::Stats;
+use crate::metrics::{Stats, TierFigures};
 
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -93,9 +93,52 @@ pub(crate) fn text(stats: &Stats) -> String {
     for (reason, count) in stats.refused.iter() {
         out.sample("refused_total", &[("reason", reason)], count);
     }
+    tiers(&mut out, stats);
     origins(&mut out, stats);
     latencies(&mut out, stats);
     out.0
+}
+
+type Figure = fn(&TierFigures) -> u64;
+
+fn tiers(out: &mut Text, stats: &Stats) {
+    if stats.tiers.is_empty() {
+        return;
+    }
+    let figures: [(&str, &str, &str, Figure); 7] = [
+        (
+            "tier_hits_total",
+            "counter",
+            "Responses found in a tier below memory.",
+            |tier| tier.hits,
+        ),
+        (
+            "tier_misses_total",
+            "counter",
+            "Looks in a tier that found nothing.",
+            |tier| tier.misses,
+        ),
+        ("tier_writes_total", "counter", "Responses written to a tier.", |tier| {
+            tier.writes
+        }),
+        (
+            "tier_lost_total",
+            "counter",
+            "Writes that were lost to a fault.",
+            |tier| tier.lost,
+        ),
+        ("tier_faults_total", "counter", "Faults of a tier.", |tier| tier.faults),
+        ("tier_entries", "gauge", "Responses in a tier.", |tier| tier.entries),
+        ("tier_bytes", "gauge", "Bytes of the responses in a tier.", |tier| {
+            tier.bytes
+        }),
+    ];
+    for (name, kind, help, figure) in figures {
+        out.family(name, kind, help);
+        for tier in &stats.tiers {
+            out.sample(name, &[("tier", &tier.name)], figure(tier));
+        }
+    }
 }
 
 fn origins(out: &mut Text, stats: &Stats) {

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use hyperweb_cache::tiers::Purge as Order;
 use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 
 use crate::clock;
@@ -16,6 +17,7 @@ use crate::path::Target;
 use crate::policy::{self, Receipt, Times};
 use crate::purge::{Purge, parts_of};
 use crate::store::{Kept, Stored, Variants, is_of_path, key, place, variant_key};
+use crate::tiers::{Below, primary_of};
 
 /// A larger response is passed on and not kept.
 pub(crate) const LARGEST: usize = 8 << 20;
@@ -251,6 +253,29 @@ impl Responses {
         count
     }
 
+    /// Does what was purged below memory by another; softly at a time, or as the order says.
+    pub(crate) fn obey(&self, order: &Order, now: u64, softly: Option<u64>) {
+        let text = |tag| std::str::from_utf8(tag).ok();
+        match (order, softly) {
+            (Order::Key(key), None) => drop(self.cache.purge_key(primary_of(key))),
+            (Order::Key(key), Some(at)) => drop(self.cache.soft_purge_key(primary_of(key), at)),
+            (Order::Prefix(start), None) => self.cache.purge_prefix(start),
+            (Order::Prefix(start), Some(at)) => self.cache.soft_purge_prefix(start, at),
+            (Order::Tag(tag), None) => self.cache.purge_tags(text(tag)),
+            (Order::Tag(tag), Some(at)) => self.cache.soft_purge_tags(text(tag), at),
+            (Order::All, None) => self.cache.purge_all(),
+            (Order::All, Some(at)) => self.cache.soft_purge_all(at),
+            (Order::Soft { purge, .. }, _) => self.obey(purge, now, Some(now)),
+        }
+    }
+
+    /// Keeps a response that was found below memory; `token` is from before it was looked for.
+    pub(crate) fn restore(&self, primary: &[u8], mut below: Below, token: FillToken) {
+        let kept_at = below.settle(clock::now());
+        let stored = Arc::new(Stored::restored(below.parts, below.tags, token, &self.compression));
+        self.keep(primary, primary, &stored, token, kept_at);
+    }
+
     /// Purges all keys that begin so.
     fn purge_start(&self, start: &[u8], softly_at: Option<u64>) -> usize {
         if let Some(now) = softly_at {
@@ -298,6 +323,17 @@ impl Responses {
         let reader = self.cache.pin();
         let entry = reader.get(&key(site, host, &target.path, target.query), now)?;
         Found::new(&entry, now).filter(|found| found.usable == Usable::Fresh && found.stored.status == StatusCode::OK)
+    }
+
+    /// Bytes it holds, once what is over was given back.
+    pub(crate) fn held(&self) -> u64 {
+        self.cache.maintain(clock::now());
+        self.cache.stats().bytes
+    }
+
+    /// Keeps at most so many bytes from now on.
+    pub(crate) fn set_limit(&self, bytes: u64) {
+        self.cache.set_limit(bytes);
     }
 
     pub(crate) fn stats(&self) -> Stats {

@@ -116,7 +116,7 @@ pub(crate) async fn respond(
     if request.method.as_str() == "PURGE"
         && let Some(token) = &state.shared.token
     {
-        return edge(purge(&state.shared, &request, token));
+        return edge(purge(&state.shared, &request, token).await);
     }
     let site = state.shared.sites.find(&request.host);
     let Some(target) = site.target(&request.target) else {
@@ -171,7 +171,7 @@ pub(crate) async fn respond(
 }
 
 /// Forgets what a request with the method PURGE names, where it has the token.
-fn purge(shared: &Shared, request: &Request, token: &str) -> Response<Body> {
+async fn purge(shared: &Arc<Shared>, request: &Request, token: &str) -> Response<Body> {
     if !is_allowed(&request.headers, token) {
         let mut response = plain(StatusCode::UNAUTHORIZED, "The token is missing or wrong.\n");
         response
@@ -179,7 +179,14 @@ fn purge(shared: &Shared, request: &Request, token: &str) -> Response<Body> {
             .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return response;
     }
-    let count = shared.purge(&Purge::of(&request.host, &request.target, &request.headers));
+    let (shared, purge) = (
+        Arc::clone(shared),
+        Purge::of(&request.host, &request.target, &request.headers),
+    );
+    // It looks at every entry, and may wait for a tier.
+    let count = tokio::task::spawn_blocking(move || shared.purge(&purge))
+        .await
+        .unwrap_or(0);
     let mut response = Response::new(Body::from(Bytes::from(format!("{{\"purged\":{count}}}"))));
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -15,11 +15,14 @@ use crate::purge::{Purge, parts_of};
 use crate::responses::Responses;
 use crate::site::Sites;
 use crate::store::{Stored, key};
+use crate::tiers::Tiers;
 
 /// What all threads share.
 pub(crate) struct Shared {
     pub(crate) sites: Sites,
     pub(crate) responses: Responses,
+    /// What is below.
+    pub(crate) tiers: Option<Tiers>,
     pub(crate) flights: Coalescer<Arc<Stored>>,
     pub(crate) limits: Limits,
     pub(crate) admission: Admission,
@@ -52,14 +55,19 @@ impl ThreadState {
 }
 
 impl Shared {
-    /// Forgets what a purge names, on all threads at once; how many responses that were, as far as is known.
+    /// Forgets what a purge names, in all tiers and on all threads at once; how many responses in memory that were, as
+    /// far as is known. It may wait for a disk or a server.
     pub(crate) fn purge(&self, purge: &Purge) -> usize {
-        self.responses.purge(purge, |url| {
+        let find = |url: &str| {
             let (host, text) = parts_of(url)?;
             let site = self.sites.find(host);
             let target = site.target(text)?;
             Some(key(&site.name, &host.to_ascii_lowercase(), &target.path, target.query))
-        })
+        };
+        if let Some(tiers) = &self.tiers {
+            tiers.purge(purge, self.sites.iter().map(|site| &*site.name), find);
+        }
+        self.responses.purge(purge, find)
     }
 }
 

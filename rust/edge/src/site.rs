@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use hyperweb_pack::{Pack, Unverified};
 use hyperweb_router::Router;
 
@@ -26,6 +26,8 @@ pub(crate) struct Site {
     /// The build that is served. Who answers a request holds on to the one it began with.
     pub(crate) build: ArcSwap<Build>,
     pub(crate) upstream: Upstream,
+    /// What its responses are made by; none while that is changing.
+    version: ArcSwapOption<String>,
     /// How long what is stale is used where nobody can be asked, in milliseconds.
     pub(crate) stale: u64,
 }
@@ -117,6 +119,7 @@ impl Site {
             headers: headers.collect::<Result<_, EdgeError>>()?,
             build: ArcSwap::from_pointee(Build::new(pack)?),
             stale: config.stale,
+            version: ArcSwapOption::from_pointee(config.version.clone()),
             upstream: Upstream::new(threads, config.origins.clone()),
         };
         Ok((site, bodies))
@@ -137,12 +140,23 @@ impl Site {
         }
     }
 
+    /// What its responses are made by; none while that is changing.
+    pub(crate) fn version(&self) -> Option<Arc<String>> {
+        self.version.load_full()
+    }
+
+    /// Says what its responses are made by from now on, once none that another made is kept.
+    pub(crate) fn set_version(&self, version: String) {
+        self.version.store(Some(Arc::new(version)));
+    }
+
     /// Takes up the build that stands at the pack's place, and returns the one before with it. One that is damaged is
-    /// refused, and the one before stays.
+    /// refused, and the one before stays. From here on it has no version: old workers may still answer.
     pub(crate) fn reload(&self) -> Result<(Arc<Build>, Arc<Build>), EdgeError> {
         let pack = self.pack_file.as_deref().map(Pack::open).transpose()?;
         let new = Arc::new(Build::new(pack)?);
         new.set_checked();
+        self.version.store(None);
         let old = self.build.swap(Arc::clone(&new));
         Ok((old, new))
     }

@@ -17,6 +17,7 @@ use crate::codings::Codings;
 use crate::compression::{Compression, Wish, mark, vary, wanted};
 use crate::conditional::{not_modified, range_applies};
 use crate::fields::{write_fields, write_status};
+use crate::form::Parts;
 use crate::policy::Times;
 use crate::range::{Asked, asked};
 use crate::responses::{cache_status, settle, strip_internal};
@@ -83,6 +84,43 @@ impl Stored {
             began,
             codings: is_coded.then(Arc::default),
             heads: Default::default(),
+        }
+    }
+
+    /// A response that was kept before, by this edge or another.
+    pub(crate) fn restored(parts: Parts, tags: Vec<Box<str>>, began: FillToken, compression: &Compression) -> Self {
+        let mut headers = parts.headers;
+        let is_coded = compression.of_kept(parts.status, &headers, parts.body.len(), &parts.varies);
+        if is_coded {
+            vary(&mut headers);
+        }
+        Self {
+            status: parts.status,
+            head: encode(parts.status, &headers, parts.body.len()),
+            headers,
+            body: parts.body,
+            times: parts.times,
+            tags,
+            validators: parts.validators,
+            variant: parts.variant,
+            varies: parts.varies.into(),
+            began,
+            codings: is_coded.then(Arc::default),
+            heads: Default::default(),
+        }
+    }
+
+    /// What is kept of it where it outlives the edge; it was kept at this time, in milliseconds since 1970.
+    pub(crate) fn parts(&self, kept_at: u64) -> Parts {
+        Parts {
+            kept_at,
+            times: self.times,
+            status: self.status,
+            headers: self.headers.clone(),
+            validators: self.validators.clone(),
+            varies: self.varies.to_vec(),
+            variant: self.variant.clone(),
+            body: self.body.clone(),
         }
     }
 
@@ -262,11 +300,12 @@ pub(crate) struct Variants {
 
 /// The key of a request: what every response depends on (RFC 9111, section 2).
 ///
-/// The parts end with a zero byte, which none of them holds: a decoded path may well hold a question mark.
+/// The parts end with a zero byte, which none of them holds: a decoded path may well hold a question mark. Keys of one
+/// path begin alike, whatever the query and the host, so that a path is purged by its start.
 pub(crate) fn key(site: &str, host: &str, path: &str, query: Option<&str>) -> Vec<u8> {
     let query = query.unwrap_or("");
     let mut key = Vec::with_capacity(site.len() + host.len() + path.len() + query.len() + 4);
-    for part in [site, host, path, query] {
+    for part in [site, path, query, host] {
         key.extend_from_slice(part.as_bytes());
         key.push(0);
     }
@@ -275,7 +314,7 @@ pub(crate) fn key(site: &str, host: &str, path: &str, query: Option<&str>) -> Ve
 
 /// Whether a key is of a path, or with `whole` false of one that begins so.
 pub(crate) fn is_of_path(key: &[u8], path: &str, whole: bool) -> bool {
-    let Some(found) = key.split(|byte| *byte == 0).nth(2) else {
+    let Some(found) = key.split(|byte| *byte == 0).nth(1) else {
         return false;
     };
     if whole {

@@ -56,6 +56,12 @@ impl Edge {
         json(py, &found)
     }
 
+    fn set_version(&self, site: &str, version: &str) -> PyResult<()> {
+        self.inner
+            .set_version(site, version)
+            .map_err(|error| edge_error(&error))
+    }
+
     fn purge(&self, py: Python<'_>, purge: &[u8]) -> PyResult<usize> {
         let purge: edge::Purge = from_json(purge)?;
         Ok(py.detach(|| self.inner.purge(&purge)))

@@ -72,10 +72,9 @@ impl Sketch {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "less than the length")]
     fn place(&self, hash: u64, row: u32) -> (usize, u32) {
         let mixed = (hash ^ hash >> 32).wrapping_mul(SEEDS[row as usize]);
-        let word = ((mixed >> 32) * self.words.len() as u64 >> 32) as usize;
+        let word = (((mixed >> 32) * self.words.len() as u64) >> 32) as usize;
         let group = (hash >> 40 & 3) as u32;
         (word, (group * ROWS + row) * 4)
     }
@@ -148,13 +147,15 @@ mod tests {
 
     #[test]
     fn a_full_sketch_counts_few_keys_too_high() {
-        for capacity in [1000, 100_000] {
+        for capacity in if cfg!(miri) { [100, 1000] } else { [1000, 100_000] } {
             let mut sketch = Sketch::new();
             for entries in (0..=capacity).step_by(16) {
                 sketch.make_room(entries, capacity);
                 (entries..entries + 16).for_each(|key| sketch.add(hash(key as u64)));
             }
-            let wrong = (0..capacity).filter(|key| sketch.estimate(hash(*key as u64)) != 1).count();
+            let wrong = (0..capacity)
+                .filter(|key| sketch.estimate(hash(*key as u64)) != 1)
+                .count();
             assert!(wrong * 50 < capacity, "{wrong} of {capacity}");
         }
     }
