@@ -1,7 +1,7 @@
 //! Measures the memory tier of the cache beside its peers, and writes what it found as Markdown.
 //!
 //! `hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]`, `throughput [--smoke] [--only CACHE,…] [--mixes
-//! MIX,…] [--threads COUNT,…]`, `memory [--smoke]`, `instructions`, `purge [--smoke]`, or `smoke` for a short run of all.
+//! MIX,…] [--threads COUNT,…]`, `memory [--smoke]`, `instructions`, `purge [--smoke]`, `soak SECONDS`, or `smoke` for a short run of all.
 
 mod hit_ratio;
 mod instructions;
@@ -9,6 +9,7 @@ mod memory;
 mod peers;
 mod purge;
 mod reference;
+mod soak;
 mod throughput;
 mod traces;
 
@@ -58,16 +59,31 @@ fn main() {
         Some("read") => instructions::read(&arguments[1], number(2)),
         Some("overwrite") => instructions::overwrite(&arguments[1], number(2)),
         Some("write") => instructions::write(&arguments[1], number(2)),
+        Some("soak") => {
+            let ended = soak::run(Duration::from_secs(number(1).max(1)));
+            match ended {
+                Ok(report) => println!("{report}"),
+                Err(reason) => {
+                    eprintln!("{reason}");
+                    std::process::exit(1);
+                }
+            }
+        }
+        Some("soak-of") => soak::one(&PathBuf::from(&arguments[1]), number(2)),
         Some("purge") => println!("{}", purge::table(if short { 3 } else { 21 })),
         Some("smoke") => {
             println!("{}", hit_ratio::table(&traces::generated(0.02), true));
             println!("{}", throughput::table(time, &throughput::Wanted::default()));
             println!("{}", memory::table(50_000));
             println!("{}", purge::table(3));
+            if let Err(reason) = soak::run(Duration::from_secs(2)) {
+                eprintln!("{reason}");
+                std::process::exit(1);
+            }
         }
         _ => {
             eprintln!(
-                "usage: throughput [--only CACHE,…] [--mixes MIX,…] [--threads COUNT,…] | memory | instructions | purge | smoke | hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]"
+                "usage: throughput [--only CACHE,…] [--mixes MIX,…] [--threads COUNT,…] | memory | instructions | purge | soak SECONDS | smoke | hit-ratio [--peers] [--smoke] [--only NAME,…] [--traces FOLDER]"
             );
             std::process::exit(2);
         }
