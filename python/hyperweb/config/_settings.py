@@ -229,6 +229,52 @@ class LimitSettings(Section, frozen=True):
     ] = 200
 
 
+CheckRule = Literal[
+    "alt",
+    "budget",
+    "charset",
+    "dead-anchor",
+    "dead-id",
+    "dead-link",
+    "doctype",
+    "duplicate-id",
+    "duplicate-title",
+    "empty-link",
+    "external-doubt",
+    "external-link",
+    "html",
+    "insecure",
+    "lang",
+    "moved-link",
+    "nesting",
+    "obsolete",
+    "orphan",
+    "title",
+    "unknown-element",
+]
+"""A rule of `hyperweb check`."""
+
+
+class CheckSettings(Section, frozen=True):
+    """What `hyperweb check` looks at."""
+
+    disable: Annotated[tuple[CheckRule, ...], said("Rules that are not looked at.")] = ()
+    ignore: Annotated[
+        tuple[str, ...], said("Links that are not followed, as URLs or paths; a star stands for anything.")
+    ] = ()
+    budgets: Annotated[
+        dict[Literal["html", "css", "js", "images", "file"], Annotated[int, Meta(ge=0)]],
+        said(
+            "The most that a page may have in all of `html`, `css`, `js` and `images`, and any one `file` of these, "
+            "compressed as they are sent.",
+            unit="bytes",
+        ),
+    ] = {}
+    timeout: Annotated[float, said("How long another site may take to answer.", unit="seconds", gt=0, le=300)] = 10.0
+    concurrency: Annotated[int, said("Links to other sites that are asked for at a time.", ge=1, le=128)] = 16
+    external_limit: Annotated[int, said("The most links to other sites that are asked for in one check.", ge=1)] = 2000
+
+
 class ClientSettings(Section, frozen=True):
     """What runs in the browser."""
 
@@ -263,6 +309,7 @@ class Settings(Section, frozen=True):
     limits: LimitSettings = LimitSettings()
     compression: CompressionSettings = CompressionSettings()
     log: LogSettings = LogSettings()
+    check: CheckSettings = CheckSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()
     aliases: Annotated[dict[_OLD_PATH, _TARGET], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}

@@ -60,12 +60,14 @@ class Documents:
         kept: What an earlier build kept, by path.
         threads: Threads that parse.
         max_file: The largest file that is read, in bytes.
+        marked: Whether what stands in a body says which line it comes from.
     """
 
-    def __init__(self, root: Path, kept: dict[str, Kept], *, threads: int, max_file: int) -> None:
+    def __init__(self, root: Path, kept: dict[str, Kept], *, threads: int, max_file: int, marked: bool = False) -> None:
         self._root = root
         self._threads = threads
         self._max_file = max_file
+        self._marked = marked
         self.kept = kept
         self._parsed: dict[str, _core.Document] = {}
 
@@ -146,7 +148,9 @@ class Documents:
     def _parse(self, paths: list[str]) -> list[tuple[str, _core.Document | SiteError]]:
         if not paths:
             return []
-        found = _core.parse_documents(str(self._root), paths, threads=self._threads, max_file=self._max_file)
+        found = _core.parse_documents(
+            str(self._root), paths, threads=self._threads, max_file=self._max_file, marked=self._marked
+        )
         return [
             (path, site_error(one, self._root) if isinstance(one, _core.SourceError) else one)
             for path, one in zip(paths, found, strict=True)

@@ -60,6 +60,7 @@ class Renderer:
         minify: Whether assets are minified.
         drafts: Whether drafts are pages too.
         development: Whether what templates have for development only is rendered.
+        marked: Whether the tags of pages say which line of which source they come from.
         memory: What an earlier run kept.
     """
 
@@ -71,6 +72,7 @@ class Renderer:
         minify: bool,
         drafts: bool,
         development: bool = False,
+        marked: bool = False,
         memory: Memory | None = None,
         threads: int = 0,
     ) -> None:
@@ -79,13 +81,13 @@ class Renderer:
         settings = config.settings
         self._drafts = drafts
         self._documents = Documents(
-            config.root, self.memory.documents, threads=threads, max_file=settings.build.max_file
+            config.root, self.memory.documents, threads=threads, max_file=settings.build.max_file, marked=marked
         )
         self.targets = _core.Targets(list(settings.build.targets))
         self.assets = Assets(
             config.root, self.memory.imports, minify=minify, fingerprint=fingerprint, targets=self.targets
         )
-        self.environment = make_environment(config.root, settings, self, development=development)
+        self.environment = make_environment(config.root, settings, self, development=development, marked=marked)
         self.files: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.errors: list[SiteError] = []

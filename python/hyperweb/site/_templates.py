@@ -13,6 +13,7 @@ from markupsafe import Markup
 from hyperweb.site._development import Development
 from hyperweb.site._errors import SiteError
 from hyperweb.site._fence import fenced
+from hyperweb.site._marks import Marks
 from hyperweb.site._record import record, record_all, recording
 from hyperweb.site._urls import encoded_reference, slugify
 
@@ -139,8 +140,10 @@ class Environment(jinja2.Environment):
         return super()._load_template(name, globals)
 
 
-def make_environment(root: Path, settings: Settings, context: Context, *, development: bool) -> Environment:
-    """Returns the environment of the site in the folder `root`."""
+def make_environment(
+    root: Path, settings: Settings, context: Context, *, development: bool, marked: bool = False
+) -> Environment:
+    """Returns the environment of the site in the folder `root`; with `marked` tags say which line they come from."""
     environment = Environment(
         loader=SiteLoader(root),
         autoescape=jinja2.select_autoescape(("html", "htm", "xml", "svg"), default=False),
@@ -149,7 +152,13 @@ def make_environment(root: Path, settings: Settings, context: Context, *, develo
         lstrip_blocks=True,
         auto_reload=False,
         cache_size=-1,
-        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n", Development],
+        extensions=[
+            "jinja2.ext.do",
+            "jinja2.ext.loopcontrols",
+            "jinja2.ext.i18n",
+            Development,
+            *([Marks] if marked else []),
+        ],
     )
     environment.development = development
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
