@@ -194,7 +194,7 @@ def test_budgets_are_of_what_is_sent(site: Made) -> None:
     site.write(**{"site.toml": FILES["site.toml"] + "[check.budgets]\nhtml = 1000\ncss = 10\nfile = 30\n"})
     found = [one for one in site.report().findings if one.rule == "budget"]
     assert {one.file for one in found if "HTML" in one.message} == {"site/content/b.md"}
-    assert "CSS has 1" in next(one.message for one in found if "CSS" in one.message)
+    assert "bytes of CSS, and the budget is 10" in next(one.message for one in found if "CSS" in one.message)
     assert "site/content/a.md" in {one.file for one in found if "the file" in one.message}
     site.write(**{"site.toml": FILES["site.toml"] + "[check.budgets]\nhtml = 100000\ncss = 1000\nfile = 100000\n"})
     assert site.found() == []

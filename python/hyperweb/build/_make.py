@@ -18,6 +18,7 @@ from hyperweb.build._explain import explain
 from hyperweb.build._graph import Graph, load_graph, make_graph, save_graph
 from hyperweb.build._head import Head
 from hyperweb.build._links import dead_links
+from hyperweb.build._pictures import Pictures, shown
 from hyperweb.build._report import BuildReport
 from hyperweb.build._routes import Routes, site_routes
 from hyperweb.config import SiteConfig
@@ -155,7 +156,11 @@ class _Making:
             targets=renderer.targets,
         )
         try:
+            pictures = Pictures(self.config, renderer.images, threads=threads, progress=self.task.progress)
+            pictures.read(renderer.pictures())
             self._write(renderer, graph)
+            if not self.errors:
+                self._variants(renderer, graph, pictures)
             if self.errors:
                 raise BuildErrors(self.errors)
             manifest = {
@@ -171,10 +176,7 @@ class _Making:
 
     def _check_links(self, renderer: Renderer, patterns: list[str]) -> None:
         for found in dead_links(renderer, patterns):
-            if self.task.strict:
-                self.errors.append(found)
-            else:
-                self.task.report.warnings.append(str(found))
+            self._warn(found)
 
     def _write(self, renderer: Renderer, graph: Graph) -> None:
         nodes = [renderer.nodes[url] for url in sorted(renderer.nodes)]
@@ -219,6 +221,43 @@ class _Making:
             done += 1
             if done % 50 == 0 or done == total:
                 self.task.progress("render", done, total)
+
+    def _variants(self, renderer: Renderer, graph: Graph, pictures: Pictures) -> None:
+        """Writes the variants of all pictures that pages show; only now it is known which these are."""
+        dependencies = shown(renderer, self.reads, graph)
+        for trouble in renderer.images.troubles(dependencies):
+            self._warn(trouble)
+        wanted = renderer.images.needed(dependencies)
+        there = {url for url in wanted if url in graph.nodes and self.writer.has(url)}
+        self.errors += pictures.make(one for url, one in wanted.items() if url not in there)
+        if self.errors:
+            return
+        for url in sorted(wanted):
+            variant = wanted[url]
+            if url in there:
+                dated = self._modified(graph.reads(url)) if variant.source in self.redated else None
+                self.writer.reuse(url, modified=dated)
+                self.reads[url] = None
+                continue
+            self.reads[url] = ["settings", f"file:{variant.source}"]
+            self.writer.add_file(
+                url,
+                str(pictures.folder / variant.file),
+                name=variant.source,
+                content_type=variant.media_type,
+                modified=self._modified(self.reads[url] or ()),
+                headers=self._headers(ASSET_CACHING, variant.media_type),
+                best=True,
+            )
+        pictures.sweep(wanted.values())
+        self.task.report.assets += len(wanted)
+        self.task.report.reused += len(there)
+
+    def _warn(self, error: SiteError) -> None:
+        if self.task.strict:
+            self.errors.append(error)
+        else:
+            self.task.report.warnings.append(str(error))
 
     def _make(self, renderer: Renderer, node: Node) -> None:
         if node.kind == "page":

@@ -54,7 +54,10 @@ class Budgets:
                 total, most = sum(files.values()), self._budgets.get(kind, 0)
                 if most and total > most:
                     yield Fault(
-                        "budget", *_said(f"the page's {_WHAT[kind]}", total, most, files), url, source=page.node.source
+                        "budget",
+                        *_said("the page", total, most, files, f" of {_WHAT[kind]}"),
+                        url,
+                        source=page.node.source,
                     )
         most = self._budgets.get("file", 0)
         for file, source in named.items():
@@ -94,7 +97,7 @@ class Budgets:
         return self._imported[path]
 
 
-def _said(what: str, size: int, most: int, files: Mapping[str, int]) -> tuple[str, str]:
+def _said(what: str, size: int, most: int, files: Mapping[str, int], kind: str = "") -> tuple[str, str]:
     largest = max(files, key=lambda file: files[file]) if len(files) > 1 else None
     hint = f"the largest part is {largest} with {files[largest]:,} bytes" if largest else "make it smaller"
-    return f"{what} has {size:,} bytes, and the budget is {most:,}", f"{hint}; `check.budgets` sets the budget"
+    return f"{what} has {size:,} bytes{kind}, and the budget is {most:,}", f"{hint}; `check.budgets` sets the budget"

@@ -55,14 +55,16 @@ def check_site(
     threads = config.settings.build.concurrency or len(os.sched_getaffinity(0))
     nodes = [renderer.nodes[url] for url in sorted(renderer.nodes) if is_page(renderer.nodes[url])]
     pages = {page.node.url: page for page in check_pages(renderer, nodes, threads=threads, progress=progress)}
-    links = Links(renderer.nodes, routes.patterns, pages, base_url=config.settings.base_url, ignore=settings.ignore)
+    # Which variants of pictures there are is known when all pages are rendered.
+    there = renderer.nodes | renderer.images.nodes()
+    links = Links(there, routes.patterns, pages, base_url=config.settings.base_url, ignore=settings.ignore)
     faults = [*_own(pages), *links.faults()]
     faults += orphans(pages, links.leads)
     faults += twins(pages, config.root)
     if settings.budgets:
         sizes = {str(kind): most for kind, most in settings.budgets.items()}
         pack = _core.open_pack(str(config.pack))
-        faults += Budgets(sizes, pack, renderer.nodes, renderer.assets).faults(pages)
+        faults += Budgets(sizes, pack, there, renderer.assets).faults(pages)
     report = CheckReport(site=config.name, pages=len(pages), links=links.followed)
     if external:
         from hyperweb.check._external import External

@@ -275,6 +275,40 @@ class CheckSettings(Section, frozen=True):
     external_limit: Annotated[int, said("The most links to other sites that are asked for in one check.", ge=1)] = 2000
 
 
+class ImageSettings(Section, frozen=True):
+    """What is made of pictures."""
+
+    markdown: Annotated[bool, said("Make variants of the pictures of Markdown files too, not only of `image()`.")] = (
+        True
+    )
+    formats: Annotated[
+        tuple[Literal["avif", "webp"], ...],
+        said("The formats that variants are made in, the best first, beside the picture's own for old browsers."),
+    ] = ("avif", "webp")
+    widths: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=16_384)], ...],
+        said("How wide variants are; none is wider than the picture.", unit="pixels", min_length=1),
+    ] = (480, 800, 1200, 1600)
+    sizes: Annotated[str, said("How wide pictures are shown, as the `sizes` attribute says it.", min_length=1)] = (
+        "(min-width: 48rem) 48rem, 100vw"
+    )
+    quality: Annotated[
+        dict[Literal["avif", "webp", "jpeg"], Annotated[int, Meta(ge=1, le=100)]],
+        said("How good variants are, from 1 to 100; by default 60 for `avif`, 78 for `webp` and 80 for `jpeg`."),
+    ] = {}
+    effort: Annotated[int, said("How hard encoders try, from 0 to 10: small files for long builds.", ge=0, le=10)] = 4
+    placeholder: Annotated[
+        Literal["color", "blur", "none"],
+        said("What is shown until a picture has come: its mean colour, a tiny picture of it, or nothing."),
+    ] = "color"
+    max_pixels: Annotated[int, said("A picture of more is served as it is, without variants.", unit="pixels", ge=1)] = (
+        64_000_000
+    )
+    keep: Annotated[
+        int, said("Variants that no build has used for so long are removed; 0 is never.", unit="days", ge=0)
+    ] = 90
+
+
 class ClientSettings(Section, frozen=True):
     """What runs in the browser."""
 
@@ -310,6 +344,7 @@ class Settings(Section, frozen=True):
     compression: CompressionSettings = CompressionSettings()
     log: LogSettings = LogSettings()
     check: CheckSettings = CheckSettings()
+    images: ImageSettings = ImageSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()
     aliases: Annotated[dict[_OLD_PATH, _TARGET], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}

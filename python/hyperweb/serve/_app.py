@@ -92,7 +92,17 @@ def _renderer(config: SiteConfig) -> Renderer:
         threads=1,
     )
     renderer.update(sources.scan(fresh=False))
+    renderer.images.is_there = _variants_of(config)
     return renderer
+
+
+def _variants_of(config: SiteConfig) -> Callable[[str], bool]:
+    """Returns what says whether the built site has a response: here no variants of pictures can be made."""
+    try:
+        pack = _core.open_pack(str(config.pack))
+    except _core.PackError:
+        return lambda _: False
+    return lambda url: url in pack
 
 
 def add_page(app: App, renderer: Callable[[], Renderer], node: Node) -> None:

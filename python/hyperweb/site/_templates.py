@@ -14,6 +14,7 @@ from hyperweb.site._development import Development
 from hyperweb.site._errors import SiteError
 from hyperweb.site._fence import fenced
 from hyperweb.site._marks import Marks
+from hyperweb.site._picture_tag import Picture
 from hyperweb.site._record import record, record_all, recording
 from hyperweb.site._urls import encoded_reference, slugify
 
@@ -35,6 +36,9 @@ class Context(Protocol):
 
     def page_url(self, path: str) -> str:
         """Returns the URL of a file of content/."""
+
+    def image(self, name: str, alt: str | None = None, **options: Any) -> Markup:
+        """Returns the markup of a picture."""
 
     def markdown(self, text: str) -> str:
         """Returns Markdown as HTML."""
@@ -157,6 +161,7 @@ def make_environment(
             "jinja2.ext.loopcontrols",
             "jinja2.ext.i18n",
             Development,
+            Picture,
             *([Marks] if marked else []),
         ],
     )
@@ -169,6 +174,7 @@ def make_environment(
 
     environment.globals.update(
         asset=context.asset_url,
+        image=context.image,
         page_url=context.page_url,
         url=absolute,
         now=lambda: datetime.datetime.now(datetime.UTC),

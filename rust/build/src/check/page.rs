@@ -242,15 +242,16 @@ impl Notes {
                     node.at,
                 );
             }
-            "input" if node.get("type").is_some_and(|kind| kind.eq_ignore_ascii_case("image")) => {
-                if node.get("alt").is_none_or(str::is_empty) {
-                    self.problem(
-                        "alt",
-                        "the button's picture has no text",
-                        "say in `alt` what it does",
-                        node.at,
-                    );
-                }
+            "input"
+                if node.get("type").is_some_and(|kind| kind.eq_ignore_ascii_case("image"))
+                    && node.get("alt").is_none_or(str::is_empty) =>
+            {
+                self.problem(
+                    "alt",
+                    "the button's picture has no text",
+                    "say in `alt` what it does",
+                    node.at,
+                );
             }
             _ => {}
         }
@@ -259,7 +260,7 @@ impl Notes {
     /// Where the element leads, and what it loads.
     fn leads(&mut self, node: &Node, element: &str, parent: &Node) {
         let at = node.at;
-        if !matches!((element, parent.html()), ("source", "picture") | ("img", "picture")) {
+        if !matches!((element, parent.html()), ("source" | "img", "picture")) {
             self.choices += 1;
         }
         let attributes: &[(&str, Use)] = match element {
