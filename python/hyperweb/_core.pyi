@@ -170,6 +170,9 @@ class Pack:
     def paths(self) -> list[str]:
         """Returns the paths of all responses, in order."""
 
+    def sizes(self) -> list[tuple[str, str, list[tuple[str, int]]]]:
+        """Returns the size of every body: path, media type, and for each coding (`identity`, `br`, …) the bytes."""
+
     def answer(
         self,
         path: str,

@@ -6,6 +6,7 @@ import gc
 import html
 import itertools
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from hyperweb.build._links import dead_links
 from hyperweb.build._pictures import Pictures, shown
 from hyperweb.build._report import BuildReport
 from hyperweb.build._routes import Routes, site_routes
+from hyperweb.build._sizes import Made
 from hyperweb.config import SiteConfig
 from hyperweb.config._headers import security_headers
 from hyperweb.site import SiteError
@@ -100,6 +102,7 @@ class _Making:
         # None stands for what was taken over, which reads what it read.
         self.reads: dict[str, list[str] | None] = {}
         self.changed: list[str] | None = None
+        self.made: dict[str, Made] = {}
 
     def run(self) -> None:
         config, task = self.config, self.task
@@ -128,6 +131,7 @@ class _Making:
             raise BuildErrors([site_error(error, config.root)]) from None
         made = make_graph(last, self.reads, renderer.values)
         made.memory = renderer.memory
+        made.made = {url: one for url in self.reads if (one := self.made.get(url) or graph.made.get(url)) is not None}
         try:
             report = task.report
             head = Head(pack=written.id, settings=task.settings_hash, pages=report.pages, assets=report.assets)
@@ -212,8 +216,10 @@ class _Making:
                     renderer.prepare(dict.fromkeys([node.source for node in batch] + _bodies(batch, graph)))
                     batch_end += _BATCH
                 ready += 1
+            started = time.perf_counter()
             try:
-                self._make(renderer, node)
+                size = self._make(renderer, node)
+                self.made[node.url] = Made(size, round((time.perf_counter() - started) * 1000, 2))
             except SiteError as error:
                 self.errors.append(error)
                 if len(self.errors) >= _MOST_ERRORS:
@@ -249,6 +255,7 @@ class _Making:
                 headers=self._headers(ASSET_CACHING, variant.media_type),
                 best=True,
             )
+            self.made[url] = Made((pictures.folder / variant.file).stat().st_size, pictures.times.get(url, 0.0))
         pictures.sweep(wanted.values())
         self.task.report.assets += len(wanted)
         self.task.report.reused += len(there)
@@ -259,14 +266,16 @@ class _Making:
         else:
             self.task.report.warnings.append(str(error))
 
-    def _make(self, renderer: Renderer, node: Node) -> None:
+    def _make(self, renderer: Renderer, node: Node) -> int:
+        """Makes a response. Returns how many bytes it was before anything was minified."""
         if node.kind == "page":
-            self._page(renderer, node)
-        elif node.kind == "alias":
+            return self._page(renderer, node)
+        if node.kind == "alias":
             self.reads[node.url] = ["settings", f"file:{node.source}"]
             body = _moved(node.target, self.settings.base_url.rstrip("/"))
             self._add(node, body, "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
-        elif node.kind == "asset":
+            return len(body)
+        if node.kind == "asset":
             body, kind = renderer.assets.make(node.target)
             self.reads[node.url] = [
                 "settings",
@@ -275,27 +284,30 @@ class _Making:
             ]
             finish = "none" if is_transformed(node.target) or not self.settings.build.minify else finish_of(kind)
             self._add(node, body, kind, caching=ASSET_CACHING, best=True, finish=finish)
-        else:
-            self.reads[node.url] = ["settings", f"file:{node.source}"]
-            kind = _core.media_type(node.url) or "application/octet-stream"
-            self.writer.add_file(
-                node.url,
-                str(self.config.root / node.source),
-                name=self._shown(node),
-                content_type=kind,
-                modified=self._modified(self.reads[node.url] or ()),
-                headers=self._headers(PAGE_CACHING, kind),
-                best=True,
-            )
+            return renderer.assets.size(node.target) if is_transformed(node.target) else len(body)
+        self.reads[node.url] = ["settings", f"file:{node.source}"]
+        kind = _core.media_type(node.url) or "application/octet-stream"
+        file = self.config.root / node.source
+        self.writer.add_file(
+            node.url,
+            str(file),
+            name=self._shown(node),
+            content_type=kind,
+            modified=self._modified(self.reads[node.url] or ()),
+            headers=self._headers(PAGE_CACHING, kind),
+            best=True,
+        )
+        return file.stat().st_size
 
-    def _page(self, renderer: Renderer, node: Node) -> None:
+    def _page(self, renderer: Renderer, node: Node) -> int:
         rendered = renderer.render(node)
         self.task.report.rendered += 1
         self.reads[node.url] = list(rendered.reads)
         kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
+        body = rendered.text.encode()
         self._add(
             node,
-            rendered.text.encode(),
+            body,
             kind,
             status=404 if node.url == "/404.html" else 200,
             finish=finish_of(kind) if self.settings.build.minify else "none",
@@ -316,6 +328,7 @@ class _Making:
                 best=self.settings.build.compression == "best",
                 public=False,
             )
+        return len(body)
 
     def _has_content(self, node: Node) -> bool:
         return self.settings.client.spa and node.kind == "page" and node.url.endswith("/")

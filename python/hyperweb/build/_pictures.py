@@ -31,6 +31,10 @@ class Pictures:
         images: Its pictures.
         threads: Processes that work on them at most.
         progress: Told how far it is.
+
+    Attributes:
+        folder: Where variants are kept.
+        times: How long each variant took that was made now, in milliseconds.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Pictures:
         self._threads = threads
         self._progress = progress
         self.folder: Path = folder_of(config.state)
+        self.times: dict[str, float] = {}
 
     def read(self, paths: Iterable[str]) -> None:
         """Reads what there is to know of pictures, before pages ask for it one by one."""
@@ -71,7 +76,7 @@ class Pictures:
             Job(str(self._config.root / source), variants=found, folder=str(self.folder)) for source, found in parts
         ]
         errors = []
-        for (source, _), done in zip(parts, self._work(jobs, "pictures made"), strict=True):
+        for (source, found), done in zip(parts, self._work(jobs, "pictures made"), strict=True):
             if done.trouble:
                 error = SiteError(
                     f"no variants can be made of the picture: {done.trouble}",
@@ -79,6 +84,7 @@ class Pictures:
                     hint="save it anew",
                 )
                 errors.append(error)
+            self.times |= {one.url: round(done.milliseconds / len(found), 2) for one in found}
         return errors
 
     def sweep(self, used: Iterable[Variant]) -> None:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 _KINDS = {"style": "css", "script": "js", "image": "images"}
 _WHAT = {"html": "HTML", "css": "CSS", "js": "JavaScript", "images": "pictures"}
-# What is compressed well in all browsers of today.
-_ENCODINGS = "br, gzip, zstd"
 
 
 class Budgets:
@@ -34,10 +32,9 @@ class Budgets:
 
     def __init__(self, budgets: Mapping[str, int], pack: _core.Pack, nodes: Mapping[str, Node], assets: Assets) -> None:
         self._budgets = budgets
-        self._pack = pack
         self._nodes = nodes
         self._assets = assets
-        self._sizes: dict[str, int] = {}
+        self._sizes = {path: min((size for _, size in found), default=0) for path, _, found in pack.sizes()}
         self._imported: dict[str, list[str]] = {}
 
     def faults(self, pages: Mapping[str, CheckedPage]) -> Iterator[Fault]:
@@ -66,11 +63,7 @@ class Budgets:
 
     def size(self, path: str) -> int:
         """Returns how many bytes of body are sent for a path, at best."""
-        if path not in self._sizes:
-            answer = self._pack.answer(path, is_head=False, accept_encoding=_ENCODINGS)
-            _, _, body, file = answer or (404, [], b"", None)
-            self._sizes[path] = file[2] - file[1] if file is not None else len(body)
-        return self._sizes[path]
+        return self._sizes.get(path, 0)
 
     def _files(self, page: CheckedPage) -> dict[str, dict[str, int]]:
         """Returns the files that a page loads, with their sizes: of those it is a choice of, the largest."""

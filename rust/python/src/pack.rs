@@ -49,6 +49,21 @@ impl Pack {
         self.inner.iter().map(|entry| entry.path().to_owned()).collect()
     }
 
+    /// The size of every body: path, media type, and coding with length for each variant.
+    fn sizes(&self, py: Python<'_>) -> Vec<(String, String, Vec<(&'static str, u64)>)> {
+        py.detach(|| {
+            let entries = self.inner.iter().map(|entry| {
+                let variants = entry.variants().map(|one| (one.encoding().token(), one.length()));
+                (
+                    entry.path().to_owned(),
+                    entry.content_type().to_owned(),
+                    variants.collect(),
+                )
+            });
+            entries.collect()
+        })
+    }
+
     /// Answers a GET or HEAD, or None where the pack has nothing at the path. With `missing` it is then the site's
     /// page for what is not found.
     #[pyo3(signature = (path, *, is_head=false, accept_encoding=None, if_none_match=None, if_modified_since=None,
