@@ -304,6 +304,16 @@ class ImageSettings(Section, frozen=True):
     max_pixels: Annotated[int, said("A picture of more is served as it is, without variants.", unit="pixels", ge=1)] = (
         64_000_000
     )
+    folder: Annotated[
+        str, said("The folder of pictures that come at run time, in the site's folder: for `image_url()`.")
+    ] = ""
+    secret: Annotated[
+        str,
+        said(
+            "What the addresses of such pictures are signed with; best given as HYPERWEB_IMAGES_SECRET.",
+            pattern=r"^([!-~]{16,})?\Z",
+        ),
+    ] = ""
     keep: Annotated[
         int, said("Variants that no build has used for so long are removed; 0 is never.", unit="days", ge=0)
     ] = 90

@@ -43,6 +43,10 @@ def encode(file: Path, wanted: Sequence[Variant], folder: Path) -> None:
     whole = open_upright(file)
     for variant in wanted:
         size = (variant.width, variant.height)
+        if not variant.height:
+            # Asked for before anybody knew how large the picture is.
+            width = min(variant.width, whole.width)
+            size = (width, max(1, round(whole.height * width / whole.width)))
         # Always of the whole: the bytes are the same whichever others are made with it.
         made = whole if whole.size == size else whole.resize(size, _filter(), reducing_gap=3.0)
         aside = folder / f"{variant.file}.{os.getpid()}"

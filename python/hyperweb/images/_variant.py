@@ -30,7 +30,7 @@ class Variant(msgspec.Struct, frozen=True):
     Attributes:
         source: The picture, relative to the site.
         width: Its width in pixels.
-        height: Its height in pixels.
+        height: Its height in pixels; 0 is by its proportions, and no wider than it is.
         format: `avif`, `webp`, `jpeg` or `png`.
         quality: How good it is, from 1 to 100.
         effort: How hard the encoder tries, from 0 to 10.
@@ -94,11 +94,29 @@ def variants(
     return made
 
 
+def one_variant(source: str, digest: str, width: int, form: str, settings: ImageSettings) -> Variant:
+    """Returns a variant of a picture of which nothing is known but what names its bytes.
+
+    Args:
+        source: The picture.
+        digest: What names its bytes.
+        width: How wide it is to be at most.
+        form: Its format.
+        settings: How good it is.
+    """
+    return _named(source, digest, (width, 0), form, settings)
+
+
 def _variant(source: str, facts: ImageFacts, width: int, form: str, settings: ImageSettings) -> Variant:
     height = max(1, round(facts.height * width / facts.width))
+    return _named(source, facts.hash, (width, height), form, settings)
+
+
+def _named(source: str, of: str, size: tuple[int, int], form: str, settings: ImageSettings) -> Variant:
+    width, height = size
     chosen = {str(name): value for name, value in settings.quality.items()}
     quality = chosen.get(form, _QUALITY[form])
-    said = f"{_METHOD}\0{encoders()}\0{facts.hash}\0{width}\0{height}\0{form}\0{quality}\0{settings.effort}"
+    said = f"{_METHOD}\0{encoders()}\0{of}\0{width}\0{height}\0{form}\0{quality}\0{settings.effort}"
     digest = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
     return Variant(source, width, height, form, quality, settings.effort, digest)
 

@@ -17,7 +17,10 @@ from hyperweb.images._variant import Variant
 
 
 class Job(msgspec.Struct):
-    """What is wanted of a picture: variants in a folder, or, without, what is known of it."""
+    """What is wanted of a picture: variants in a folder, or, without, what is known of it.
+
+    Where `max_pixels` stands with variants, nothing is known of the picture, and it is read first.
+    """
 
     file: str
     hash: str = ""
@@ -42,6 +45,10 @@ def work(job: Job) -> Done:
     from PIL import Image
 
     started = time.perf_counter()
+    if job.max_pixels:
+        trouble = read_facts(file, job.hash, job.max_pixels).trouble
+        if trouble:
+            return Done(trouble=trouble)
     # The limit of the site was kept to when the picture was first read.
     Image.MAX_IMAGE_PIXELS = None
     try:

@@ -8,6 +8,7 @@ from hyperweb import _core
 from hyperweb.build._graph import load_graph
 from hyperweb.config._headers import security_headers
 from hyperweb.serve._handlers import load_handlers
+from hyperweb.serve._image import add_images
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
 from hyperweb.web.response import Response
@@ -38,6 +39,7 @@ def make_app(config: SiteConfig, *, direct: bool = False) -> App:
     if direct:
         # The edge adds them where there is one.
         app.headers = security_headers(config.settings, "text/html")
+    add_images(app, config)
     for node in templates.runtime_pages():
         add_page(app, lambda: templates.renderer, node)
     return app

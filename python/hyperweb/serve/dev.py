@@ -21,6 +21,7 @@ from hyperweb.serve._address import free_port
 from hyperweb.serve._app import Templates, add_page
 from hyperweb.serve._error_page import error_page
 from hyperweb.serve._handlers import handlers_error, load_handlers
+from hyperweb.serve._image import add_images
 from hyperweb.serve._path import is_hostile, refuse_path
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
@@ -121,6 +122,7 @@ class DevServer:
         self._end(self._app)
         try:
             self._app = load_handlers(self.config.root) or App()
+            add_images(self._app, self.config)
             self._app.compile()
         except SiteError as error:
             self._app, self._app_error = App(), error

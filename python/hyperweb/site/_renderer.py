@@ -14,6 +14,7 @@ from hyperweb import _core
 from hyperweb.images._facts import ImageFacts
 from hyperweb.images._images import Images, is_raster
 from hyperweb.images._picture import first_is_eager
+from hyperweb.images._signed import signed_url
 from hyperweb.site._assets import CLIENT, FOLDER, SCRIPTS, STYLES, Assets, Imports, missing
 from hyperweb.site._data import read_data
 from hyperweb.site._documents import Documents, Kept, Reference, beside, is_relative, site_error
@@ -267,6 +268,16 @@ class Renderer:
                 path, alt=alt, sizes=sizes, widths=widths, width=width, loading=loading, attributes=attributes
             )
         )
+
+    def image_url(self, path: str, width: int, form: Any = "webp") -> str:
+        """Returns the address of a picture that comes at run time (the template function `image_url`)."""
+        settings = self.config.settings.images
+        if not settings.folder:
+            raise SiteError("there is no folder of pictures that come at run time", hint="set `images.folder`")
+        try:
+            return signed_url(settings.secret, path, width, form)
+        except ValueError as error:
+            raise SiteError(str(error), hint='write `image_url("a.jpg", 800, "avif")`') from None
 
     def pictures(self) -> dict[str, None]:
         """Returns the pictures of all pages' Markdown."""

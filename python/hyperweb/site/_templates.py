@@ -40,6 +40,9 @@ class Context(Protocol):
     def image(self, name: str, alt: str | None = None, **options: Any) -> Markup:
         """Returns the markup of a picture."""
 
+    def image_url(self, path: str, width: int, form: Any = "webp") -> str:
+        """Returns the address of a picture that comes at run time."""
+
     def markdown(self, text: str) -> str:
         """Returns Markdown as HTML."""
 
@@ -175,6 +178,7 @@ def make_environment(
     environment.globals.update(
         asset=context.asset_url,
         image=context.image,
+        image_url=context.image_url,
         page_url=context.page_url,
         url=absolute,
         now=lambda: datetime.datetime.now(datetime.UTC),
