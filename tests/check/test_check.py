@@ -12,9 +12,12 @@ from hyperweb.build import BuildErrors
 from hyperweb.check import RULES, CheckReport, Finding, check_site
 from hyperweb.config import load_site
 from hyperweb.config._settings import CheckRule
+from hyperweb.site._renderer import Rendered, Renderer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hyperweb.site._node import Node
 
 BASE = """<!doctype html>
 <html lang="en">
@@ -220,3 +223,33 @@ def test_the_report_is_json(site: Made) -> None:
             pages=["/b/"],
         )
     ]
+
+
+def test_a_page_that_did_not_change_is_not_rendered_again(site: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.write(**{"content/b.md": "+++\ntitle = 'B'\n+++\n\n[x](/a/#two)\n"})
+    first = site.report()
+    rendered: list[str] = []
+    render = Renderer.render
+
+    def counted(self: Renderer, node: Node, **more: object) -> Rendered:
+        rendered.append(node.url)
+        return render(self, node, **more)
+
+    monkeypatch.setattr(Renderer, "render", counted)
+    second = site.report()
+    # Once, to find the source of what is wrong with it.
+    assert rendered == ["/b/"]
+    assert (second.findings, second.pages, second.links) == (first.findings, first.pages, first.links)
+    site.write(**{"content/a.md": "+++\ntitle = 'A'\n+++\n\n## Two\n\nText.\n"})
+    rendered.clear()
+    assert site.found() == []
+    assert sorted(rendered) == ["/a/", "/a/"]  # by the build, and by the check
+    (site.root / ".hyperweb/check").write_bytes(b"\x81 no such file")
+    assert site.found() == []
+
+
+def test_a_fault_in_another_line_is_found_there_though_its_page_is_known(site: Made) -> None:
+    site.write(**{"content/b.md": "+++\ntitle = 'B'\n+++\n\n[x](/gone/)\n"})
+    assert site.found() == [("dead-link", "content/b.md", 5)]
+    site.write(**{"content/b.md": "+++\ntitle = 'B'\n+++\n\n\n\n[x](/gone/)\n"})
+    assert site.found() == [("dead-link", "content/b.md", 7)]

@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING
 from hyperweb import _core
 from hyperweb.build import BuildErrors, build_site
 from hyperweb.build._graph import load_graph
+from hyperweb.build._pictures import shown
 from hyperweb.build._routes import site_routes
 from hyperweb.check._budgets import Budgets
 from hyperweb.check._fault import Fault
+from hyperweb.check._kept import KeptPages
 from hyperweb.check._links import Links
 from hyperweb.check._orphans import orphans, twins
 from hyperweb.check._pages import CheckedPage, check_pages, is_page
 from hyperweb.check._places import findings
 from hyperweb.check._report import CheckReport
+from hyperweb.config import settings_hash
+from hyperweb.images._images import variant_node
 from hyperweb.site._renderer import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
+    from hyperweb.build._graph import Graph
     from hyperweb.config import SiteConfig
     from hyperweb.errors import HyperwebError
 
@@ -46,7 +51,8 @@ def check_site(
     """
     started = time.perf_counter()
     build_site(config, progress=progress)
-    renderer = _renderer(config)
+    graph = load_graph(config.state)
+    renderer = _renderer(config, graph)
     errors: list[HyperwebError] = list(renderer.errors)
     routes = site_routes(config, renderer, errors)
     if errors:
@@ -54,9 +60,16 @@ def check_site(
     settings = config.settings.check
     threads = config.settings.build.concurrency or len(os.sched_getaffinity(0))
     nodes = [renderer.nodes[url] for url in sorted(renderer.nodes) if is_page(renderer.nodes[url])]
-    pages = {page.node.url: page for page in check_pages(renderer, nodes, threads=threads, progress=progress)}
-    # Which variants of pictures there are is known when all pages are rendered.
-    there = renderer.nodes | renderer.images.nodes()
+    kept = KeptPages(config.state, settings_hash(config.settings), graph)
+    found = {node.url: kept.find(node) for node in nodes}
+    unknown = [node for node in nodes if found[node.url] is None]
+    for page in check_pages(renderer, unknown, threads=threads, progress=progress):
+        found[page.node.url] = page
+        kept.keep(page)
+    kept.save()
+    pages = {url: page for url, page in found.items() if page is not None}
+    variants = renderer.images.needed(shown(renderer, dict.fromkeys(graph.nodes), graph))
+    there = renderer.nodes | {url: variant_node(one) for url, one in variants.items()}
     links = Links(there, routes.patterns, pages, base_url=config.settings.base_url, ignore=settings.ignore)
     faults = [*_own(pages), *links.faults()]
     faults += orphans(pages, links.leads)
@@ -80,7 +93,7 @@ def check_site(
     return report
 
 
-def _renderer(config: SiteConfig) -> Renderer:
+def _renderer(config: SiteConfig, graph: Graph) -> Renderer:
     """Returns the site as the build that has just been done had it."""
     sources = _core.Sources(str(config.root), str(config.state / "sources"), max_file=config.settings.build.max_file)
     renderer = Renderer(
@@ -88,7 +101,7 @@ def _renderer(config: SiteConfig) -> Renderer:
         fingerprint=True,
         minify=config.settings.build.minify,
         drafts=config.settings.build.drafts,
-        memory=load_graph(config.state).memory,
+        memory=graph.memory,
         threads=config.settings.build.concurrency,
     )
     renderer.update(sources.scan())

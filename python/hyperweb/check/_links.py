@@ -113,7 +113,7 @@ class Links:
         fragment = target.fragment.partition(":~:")[0]
         if there is None or not fragment or fragment.lower() == "top":
             return
-        if fragment not in there.anchors and unquote(fragment) not in there.anchors:
+        if fragment not in there.facts.anchors and unquote(fragment) not in there.facts.anchors:
             hint = _nearest_anchor(unquote(fragment), there)
             message = f"the link `{written}` leads to a part that {found} does not have"
             yield self._fault("dead-anchor", message, hint, page, index)
@@ -123,13 +123,13 @@ class Links:
 
     def _target(self, written: str, page: CheckedPage) -> Target | None:
         """Returns where a URL leads, or None where it is none."""
-        if written.startswith("/") and page.base is None:
+        if written.startswith("/") and page.facts.base is None:
             if written not in self._targets:
                 self._targets[written] = self._resolved(written, "/")
             return self._targets[written]
         if _SCHEME.match(written) and not written.lower().startswith(("http:", "https:")):
             return Target()
-        return self._resolved(written, urljoin(page.node.url, page.base or ""))
+        return self._resolved(written, urljoin(page.node.url, page.facts.base or ""))
 
     def _resolved(self, written: str, base: str) -> Target | None:
         try:
@@ -194,5 +194,5 @@ class Links:
 def _nearest_anchor(fragment: str, page: CheckedPage) -> str:
     import difflib
 
-    near = difflib.get_close_matches(fragment, page.anchors, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(fragment, page.facts.anchors, n=1, cutoff=0.6)
     return f"did you mean `#{near[0]}`?" if near else "no element of that page has this id"

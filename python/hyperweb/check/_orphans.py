@@ -50,12 +50,12 @@ def twins(pages: Mapping[str, CheckedPage], root: Path) -> Iterator[Fault]:
     """
     first: dict[str, str] = {}
     for url, page in pages.items():
-        own = unquote(urljoin(url, page.canonical or url))
-        if not page.title or not page.is_whole or not own.endswith(url):
+        own = unquote(urljoin(url, page.facts.canonical or url))
+        if not page.facts.title or not page.is_whole or not own.endswith(url):
             continue
-        other = first.setdefault(page.title, url)
+        other = first.setdefault(page.facts.title, url)
         if other != url:
-            message = f"the title `{page.title}` is that of {other} too"
+            message = f"the title `{page.facts.title}` is that of {other} too"
             hint = "readers tell pages apart by it, in tabs and in results of a search: say what is special to this one"
             source = page.node.source
             line = line_of_key((root / source).read_text(encoding="utf-8", errors="replace"), "title")

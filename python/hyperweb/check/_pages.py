@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from hyperweb import _core
 from hyperweb.site import SiteError
 
@@ -43,12 +45,20 @@ class Problem(NamedTuple):
     place: Place
 
 
-class CheckedPage(NamedTuple):
-    """A page, and what was found in it."""
+class Facts(msgspec.Struct, frozen=True, array_like=True):
+    """What was found in a page; valid as long as what it is made from is the same.
 
-    node: Node
+    Attributes:
+        title: Its title.
+        anchors: The names that a fragment may have.
+        references: Its references.
+        base: What relative references are relative to, where the page says so.
+        canonical: The page that it is a copy of, as it says.
+        hidden: Whether it asks search engines to leave it out.
+        problems: What is wrong with it in itself.
+    """
+
     title: str
-    title_place: Place
     anchors: frozenset[str]
     references: list[Reference]
     base: str | None
@@ -56,10 +66,27 @@ class CheckedPage(NamedTuple):
     hidden: bool
     problems: list[Problem]
 
+
+class CheckedPage(NamedTuple):
+    """A page, and what was found in it."""
+
+    node: Node
+    facts: Facts
+
+    @property
+    def references(self) -> list[Reference]:
+        """Its references."""
+        return self.facts.references
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is wrong with it in itself."""
+        return self.facts.problems
+
     @property
     def is_whole(self) -> bool:
         """Whether it is a page that readers come to: none for what is not found, and none that hides itself."""
-        return not self.hidden and self.node.url != "/404.html"
+        return not self.facts.hidden and self.node.url != "/404.html"
 
 
 def is_page(node: Node) -> bool:
@@ -118,15 +145,18 @@ def _text(renderer: Renderer, node: Node) -> str:
 def _read(batch: list[Node], texts: list[str], threads: int) -> list[CheckedPage]:
     return [
         CheckedPage(
-            node=node,
-            title=page.title,
-            title_place=Place(*page.title_place),
-            anchors=frozenset(page.anchors),
-            references=[Reference(url, kind, choice, Place(*place)) for url, kind, choice, place in page.references],
-            base=page.base,
-            canonical=page.canonical,
-            hidden=page.hidden,
-            problems=[Problem(rule, message, hint, Place(*place)) for rule, message, hint, place in page.problems],
+            node,
+            Facts(
+                title=page.title,
+                anchors=frozenset(page.anchors),
+                references=[
+                    Reference(url, kind, choice, Place(*place)) for url, kind, choice, place in page.references
+                ],
+                base=page.base,
+                canonical=page.canonical,
+                hidden=page.hidden,
+                problems=[Problem(rule, message, hint, Place(*place)) for rule, message, hint, place in page.problems],
+            ),
         )
         for node, page in zip(batch, _core.check_pages(texts, threads=threads), strict=True)
     ]

@@ -159,10 +159,6 @@ class Images:
                     hint="it is served as it is, without variants: save it anew, or raise `images.max_pixels`",
                 )
 
-    def nodes(self) -> dict[str, Node]:
-        """Returns the responses of the variants that were asked for, by URL path."""
-        return {url: variant_node(one) for url, one in self.made.items()}
-
     def _widths(self, widths: Iterable[int] | None, width: int | None) -> tuple[int, ...]:
         wanted = tuple(widths or ()) or self._settings.widths
         if width is not None:

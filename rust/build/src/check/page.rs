@@ -512,6 +512,19 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_from_an_error_is_no_other() {
+        for body in [
+            "<a href=/>x<a href=/b>y</a></a>",
+            "<h1>a<h2>b</h2></h1>",
+            "<form>a<form>b</form></form>",
+            "<b><i>x</b></i>",
+            "<div><b><i>x</div></i></b>",
+        ] {
+            assert_eq!(found(body).len(), 1, "{body}: {:?}", found(body));
+        }
+    }
+
+    #[test]
     fn what_stands_in_the_wrong_place_is_told() {
         for (body, wanted) in [
             ("<span><div>x</div></span>", "`<div>` may not stand in `<span>`"),

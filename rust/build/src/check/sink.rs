@@ -148,6 +148,18 @@ impl<'a> Sink<'a> {
         true
     }
 
+    /// Notes what a start tag that may not stand in another of its kind closes, or that it is not taken for one.
+    fn cuts(&self, open: &str) {
+        if let Some(Token::Start(tag)) = &*self.now.borrow() {
+            let name = tag.name.to_ascii_lowercase();
+            match name.as_str() {
+                "a" | "button" | "form" | "nobr" => self.cut.borrow_mut().push(LocalName::from(name)),
+                "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.cut.borrow_mut().push(LocalName::from(open)),
+                _ => {}
+            }
+        }
+    }
+
     /// Whether an end tag closes nothing only because one before it closed too much.
     fn follows(&self) -> bool {
         let Some(Token::End { name, .. }) = &*self.now.borrow() else {
@@ -205,6 +217,7 @@ impl TreeSink for Sink<'_> {
         if !holds && self.follows() {
             return;
         }
+        self.cuts(name);
         let (message, hint) = told(&error, self.now.borrow().as_ref(), name, holds);
         if error.starts_with("Unexpected open tag") || self.now.borrow().is_none() {
             // What is never closed is mended where it is opened.
