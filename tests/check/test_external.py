@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -87,6 +88,21 @@ def test_links_to_other_sites_are_asked_for_when_that_is_wanted(tmp_path: Path, 
     assert (asked["HEAD", "/fine"], asked["HEAD", "/get"], asked["GET", "/get"]) == (1, 1, 1)
     # Where /moved leads is read there, and the link itself is not asked for again.
     assert asked["GET", "/fine"] == 1
+
+
+def test_a_host_that_has_no_address_is_gone_and_one_that_is_not_asked_is_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(host: str, *_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(socket.EAI_NONAME if host == "gone.invalid" else socket.EAI_AGAIN, "said by the resolver")
+
+    site = _site(tmp_path, "[a](https://gone.invalid/) [b](https://later.invalid/)")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    found = {one.rule: one.message for one in site.report(external=True).findings}
+    assert found == {
+        "external-link": "the link https://gone.invalid/ to another site: no host of that name",
+        "external-doubt": "the link https://later.invalid/ to another site: said by the resolver",
+    }
 
 
 def test_the_number_of_links_that_are_asked_for_is_bounded(tmp_path: Path, other: str) -> None:

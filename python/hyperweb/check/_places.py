@@ -41,8 +41,10 @@ def findings(faults: Sequence[Fault], pages: dict[str, CheckedPage], plain: Rend
                 file=f"{plain.config.name}/{file}",
                 line=line,
             )
-        if fault.page and fault.page not in found[key].pages:
-            found[key].pages.append(fault.page)
+        # Faults of one rule come page by page.
+        shown = found[key].pages
+        if fault.page and (not shown or shown[-1] != fault.page):
+            shown.append(fault.page)
     return sorted(found.values(), key=lambda one: (one.file, one.line or 0, one.rule, one.message))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def encode(file: Path, wanted: Sequence[Variant], folder: Path) -> None:
             size = (width, max(1, round(whole.height * width / whole.width)))
         # Always of the whole: the bytes are the same whichever others are made with it.
         made = whole if whole.size == size else whole.resize(size, _filter(), reducing_gap=3.0)
-        aside = folder / f"{variant.file}.{os.getpid()}"
+        aside = folder / f"{variant.file}.{os.getpid()}.{threading.get_ident()}"
         try:
             _save(made, aside, variant)
             aside.replace(folder / variant.file)

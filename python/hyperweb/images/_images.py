@@ -51,10 +51,12 @@ class Images:
 
     def update(self, files: Mapping[str, str]) -> None:
         """Takes the site's files (path → hash), and forgets what is known of those that changed."""
+        # A page that is shown already may ask for its pictures after another file was edited.
+        before = self._files
+        self.made = {url: one for url, one in self.made.items() if files.get(one.source) == before.get(one.source)}
         self._files = files
         for path in [path for path, facts in self.kept.items() if files.get(path) != facts.hash]:
             del self.kept[path]
-        self.made = {}
 
     def find(self, name: str) -> str:
         """Returns the source file that a template means: in assets/, or a path relative to the site, or a URL path.

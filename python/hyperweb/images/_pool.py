@@ -71,7 +71,8 @@ class Pool:
     def _process(self) -> subprocess.Popen[bytes]:
         process: subprocess.Popen[bytes] | None = getattr(self._own, "process", None)
         if process is None:
-            command = [sys.executable, "-m", "hyperweb.images._worker"]
+            # -P: nothing is imported from the folder that a build happens to run in.
+            command = [sys.executable, "-P", "-m", "hyperweb.images._worker"]
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 - our own program
             self._own.process = process
             self._all.append(process)

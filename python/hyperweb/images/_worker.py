@@ -5,6 +5,7 @@ A process of its own, for a decoder that meets a hostile picture may take its pr
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -60,6 +61,8 @@ def work(job: Job) -> Done:
 
 def main() -> None:
     """Does jobs until there are no more."""
+    # Who began this process is interrupted too, and ends it when it is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     decoder = msgspec.json.Decoder(Job)
     for line in sys.stdin.buffer:
         sys.stdout.buffer.write(msgspec.json.encode(work(decoder.decode(line))) + b"\n")

@@ -615,6 +615,18 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_a_parser_complains_of_is_told_and_nothing_else(text in "(<!doctype html>)?(<(/?(p|div|a|b|i|table|tr|td|ul|li|h1|form|button|select|option|svg|template|title|body)|br|img|p id=a id=a|div class=\"x\"y)>|</p |<!--|-->|<!|&amp;|&x;|&#0;|[a-z ]){0,12}") {
+            let options = ParseOpts {
+                tree_builder: TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() },
+                ..ParseOpts::default()
+            };
+            let dom = parse_document(markup5ever_rcdom::RcDom::default(), options).one(text.as_str());
+            let complains = !dom.errors.borrow().is_empty();
+            let told = check_page(&text).problems.iter().any(|one| matches!(one.rule, "html" | "doctype"));
+            prop_assert_eq!(complains, told, "{:?}: {:?}", text, dom.errors);
+        }
+
+        #[test]
         fn no_text_is_too_odd(text in "(<(/?(p|div|a|table|tr|td|svg|template|b|select|form|title|script|html|body|li|x-y)( id=a| href='/x')?/?)>|<!--|-->|<!doctype html>|&amp;|&|[a-z <>\"'=]|\u{f8f0}a:1\u{f8f1}){0,40}") {
             let page = check_page(&text);
             prop_assert!(page.problems.iter().all(|one| one.place.line >= 1 && !one.message.is_empty()));
