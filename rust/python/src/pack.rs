@@ -25,6 +25,9 @@ type Found<'py> = (
     Option<(String, u64, u64)>,
 );
 
+/// The size of a response: path, media type, and for each coding the bytes.
+type Sizes = (String, String, Vec<(&'static str, u64)>);
+
 #[pymethods]
 impl Pack {
     #[getter]
@@ -50,7 +53,7 @@ impl Pack {
     }
 
     /// The size of every body: path, media type, and coding with length for each variant.
-    fn sizes(&self, py: Python<'_>) -> Vec<(String, String, Vec<(&'static str, u64)>)> {
+    fn sizes(&self, py: Python<'_>) -> Vec<Sizes> {
         py.detach(|| {
             let entries = self.inner.iter().map(|entry| {
                 let variants = entry.variants().map(|one| (one.encoding().token(), one.length()));
