@@ -8,6 +8,7 @@ mod elements;
 mod marks;
 mod model;
 mod node;
+mod notes;
 mod page;
 mod sink;
 mod told;

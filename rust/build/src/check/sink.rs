@@ -9,7 +9,7 @@ use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::{Attribute, ExpandedName, LocalName, QualName, local_name, ns};
 
 use super::node::{Handle, Node};
-use super::page::Notes;
+use super::notes::Notes;
 use super::told::told;
 use crate::html::{Tag, Token};
 
