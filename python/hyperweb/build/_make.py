@@ -103,6 +103,8 @@ class _Making:
         self.reads: dict[str, list[str] | None] = {}
         self.changed: list[str] | None = None
         self.made: dict[str, Made] = {}
+        # When the response that is made was handed to the writer, which may let wait.
+        self.handed = 0.0
 
     def run(self) -> None:
         config, task = self.config, self.task
@@ -219,7 +221,7 @@ class _Making:
             started = time.perf_counter()
             try:
                 size = self._make(renderer, node)
-                self.made[node.url] = Made(size, round((time.perf_counter() - started) * 1000, 2))
+                self.made[node.url] = Made(size, round((self.handed - started) * 1000, 2))
             except SiteError as error:
                 self.errors.append(error)
                 if len(self.errors) >= _MOST_ERRORS:
@@ -288,6 +290,7 @@ class _Making:
         self.reads[node.url] = ["settings", f"file:{node.source}"]
         kind = _core.media_type(node.url) or "application/octet-stream"
         file = self.config.root / node.source
+        self.handed = time.perf_counter()
         self.writer.add_file(
             node.url,
             str(file),
@@ -346,6 +349,7 @@ class _Making:
         best: bool = False,
         tags: list[str] | None = None,
     ) -> None:
+        self.handed = time.perf_counter()
         self.writer.add(
             node.url,
             body,
