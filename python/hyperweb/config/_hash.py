@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from hyperweb.config._settings import Settings
 
 # How a site is served and checked, and how fast it is built, is in none of its pages.
-# How a site is served and checked, and how fast it is built, is in none of its pages.
 _NOT_IN_PAGES = {
     "check": None,
     "serve": None,
