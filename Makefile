@@ -46,7 +46,7 @@ help:
 	@echo "make test      all tests, Rust and Python"
 	@echo "make lint      every quality gate: rustfmt, clippy, ruff, mypy, stubtest"
 	@echo "make fmt       format all the code"
-	@echo "make docs      build the documentation, strictly"
+	@echo "make docs      build and check the documentation, strictly"
 	@echo "make reference write the data of the reference pages anew from the code"
 	@echo "make bench     compare with nginx, Granian, Bun and a bare epoll loop; time builds"
 	@echo "make wheel     build the wheel and try it where there is no Rust"
@@ -118,6 +118,7 @@ fmt: $(STAMPS)/deps
 docs: $(STAMPS)/core-dev
 	$(BIN)/python -m tools.reference --check
 	$(BIN)/hyperweb build sites/docs --strict
+	$(BIN)/hyperweb check sites/docs --strict
 
 # What the reference pages are rendered from, written anew from the code.
 .PHONY: reference

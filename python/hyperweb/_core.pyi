@@ -6,6 +6,7 @@ from typing import Any, Self, final
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "CheckedPage",
     "Document",
     "Edge",
     "EdgeError",
@@ -28,6 +29,7 @@ __all__ = [
     "Waiting",
     "Written",
     "__version__",
+    "check_pages",
     "compile_routes",
     "css_references",
     "highlight_stylesheet",
@@ -45,6 +47,7 @@ __all__ = [
     "read_log",
     "render_markdown",
     "rewrite_urls",
+    "source_mark",
     "transform_css",
     "transform_js",
     "warm_up",
@@ -166,6 +169,9 @@ class Pack:
     def __contains__(self, key: str, /) -> bool: ...
     def paths(self) -> list[str]:
         """Returns the paths of all responses, in order."""
+
+    def sizes(self) -> list[tuple[str, str, list[tuple[str, int]]]]:
+        """Returns the size of every body: path, media type, and for each coding (`identity`, `br`, …) the bytes."""
 
     def answer(
         self,
@@ -564,14 +570,58 @@ def pack_id(path: str) -> str:
 def compile_routes(patterns: list[str]) -> bytes:
     """Returns the compiled router of some path patterns."""
 
-def parse_documents(root: str, paths: list[str], *, threads: int, max_file: int) -> list[Document | SourceError]:
-    """Reads and renders files of content, several at a time; what is wrong with one stops no other."""
+def parse_documents(
+    root: str, paths: list[str], *, threads: int, max_file: int, marked: bool = False
+) -> list[Document | SourceError]:
+    """Reads and renders files of content, several at a time; what is wrong with one stops no other.
+
+    With `marked` there is a mark of the file and line (`source_mark`) in front of each element.
+    """
 
 def render_markdown(text: str) -> str:
     """Returns Markdown as HTML."""
 
 def yaml_to_json(text: str, file: str) -> str:
     """Returns YAML as JSON."""
+
+@final
+class CheckedPage:
+    """What was found in a page. A place is the line of its text, and, where that is marked, the source: `a.md:12`.
+
+    Attributes:
+        title: Its title, white space made one space.
+        title_place: Where that stands.
+        anchors: The names that a fragment may have.
+        references: Its references: URL, what it is for (`link`, `form`, `image`, `style`, `script`, `other`), a number
+            that those share of which a browser loads one, and the place.
+        base: What relative references are relative to, where the page says so.
+        canonical: The page that this one is a copy of, as it says.
+        hidden: Whether it asks search engines to leave it out.
+        problems: What is wrong: rule, message, hint, and the place.
+    """
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def title_place(self) -> tuple[int, str | None]: ...
+    @property
+    def anchors(self) -> list[str]: ...
+    @property
+    def references(self) -> list[tuple[str, str, int, tuple[int, str | None]]]: ...
+    @property
+    def base(self) -> str | None: ...
+    @property
+    def canonical(self) -> str | None: ...
+    @property
+    def hidden(self) -> bool: ...
+    @property
+    def problems(self) -> list[tuple[str, str, str, tuple[int, str | None]]]: ...
+
+def check_pages(pages: list[str], *, threads: int = 0) -> list[CheckedPage]:
+    """Checks pages as a browser's parser reads them, several at a time."""
+
+def source_mark(source: str, line: int) -> str:
+    """Returns the mark in a page's text that says from which line of which source comes what follows."""
 
 @final
 class Targets:

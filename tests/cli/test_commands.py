@@ -65,6 +65,8 @@ def test_the_version_is_printed() -> None:
         ["purge", "nowhere", "--all"],
         ["purge", "."],
         ["routes", "nowhere"],
+        ["check", "nowhere"],
+        ["check", ".", "--disable", "nonsense"],
         ["minify"],
         ["minify", "nowhere.css"],
         ["new"],

@@ -203,7 +203,8 @@ def test_every_setting_says_what_it_means() -> None:
     for name in setting_names():
         assert (
             "." in name
-            or name in {"build", "cache", "serve", "limits", "log", "compression", "client", "security"}
+            or name
+            in {"build", "cache", "check", "images", "serve", "limits", "log", "compression", "client", "security"}
             or describe(name)
         ), name
         if "." in name:
@@ -217,9 +218,16 @@ def test_what_a_page_can_depend_on_changes_the_hash_and_nothing_else_does(tmp_pa
         return settings_hash(load_site(write(tmp_path, text)).settings)
 
     base = of("")
-    for text in ("[serve]\nport = 9", "[build]\nconcurrency = 3", "[cache]\nmemory = '1MB'"):
+    for text in ("[serve]\nport = 9", "[build]\nconcurrency = 3", "[cache]\nmemory = '1MB'", "[check]\ntimeout = 3"):
         assert of(text) == base
-    for text in ("title = 'x'", "[build]\nminify = false", "[extra]\na = 1", "[aliases]\n'/a' = '/b'"):
+    assert of("[images]\nkeep = 3") == base
+    for text in (
+        "title = 'x'",
+        "[build]\nminify = false",
+        "[images]\neffort = 1",
+        "[extra]\na = 1",
+        "[aliases]\n'/a' = '/b'",
+    ):
         assert of(text) != base
     assert of("[extra]\na = 1\nb = 2") == of("[extra]\nb = 2\na = 1")
 

@@ -13,6 +13,7 @@ import pytest
 
 from hyperweb._core import open_pack
 from tests.e2e.site import Running, hyperweb, make_site, serving
+from tests.images.pictures import photo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,27 @@ def test_an_edit_saved_is_an_edit_seen(site: Path, server: Running) -> None:
     assert server.get("/posts/new/")[0] == 200
     (site / "content/posts/new.md").unlink()
     assert server.get("/posts/new/")[0] == 404
+
+
+def test_a_variant_of_a_picture_is_made_when_it_is_asked_for(site: Path, server: Running) -> None:
+    photo(site / "content/posts/cup.jpg", 60, 40)
+    text = "+++\ntitle = 'A'\n+++\n\n![cup](cup.jpg)\n"
+    (site / "content/posts/a.md").write_text(text, encoding="utf-8")
+    page = server.get("/posts/a/")[2].decode()
+    urls = set(re.findall(r"/assets/posts/cup[^ \"]+", page))
+    assert {url.rpartition(".")[2] for url in urls} == {"avif", "webp", "jpg"}
+    for url in sorted(urls):
+        status, headers, body = server.get(url)
+        assert (status, headers["content-type"]) == (200, f"image/{url.rpartition('.')[2].replace('jpg', 'jpeg')}")
+        assert body
+    made = {file.name for file in (site / ".hyperweb/images").iterdir()}
+    assert server.get("/assets/posts/cup.60.0000000000000000.avif")[0] == 404
+    found = hyperweb("build", str(site))
+    assert found.returncode == 0, found.stderr
+    # The build found them made, and has them in its pages.
+    assert {file.name for file in (site / ".hyperweb/images").iterdir()} == made
+    built = (site / "dist/public/posts/a/index.html").read_text(encoding="utf-8")
+    assert urls == set(re.findall(r"/assets/posts/cup[^ \",>]+", built))
 
 
 def test_errors_show_where_they_are_and_go_when_mended(site: Path, server: Running) -> None:

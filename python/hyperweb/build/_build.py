@@ -24,6 +24,8 @@ def build_site(
     clean: bool = False,
     strict: bool = False,
     explain: str | None = None,
+    sizes: bool = False,
+    page: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
     """Builds a site into its `dist/`, doing only what changed since the last time.
@@ -33,6 +35,8 @@ def build_site(
         clean: Forget what earlier builds know and make everything anew.
         strict: Fail on what is otherwise a warning.
         explain: A URL path or a source of which the report says why it was made anew, or what it reaches.
+        sizes: Whether the report says how large what was built is, and what took longest to make.
+        page: Whether that is written as a page too, `.hyperweb/report.html`.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
     Raises:
@@ -43,6 +47,8 @@ def build_site(
     _make_folders(config)
     with only_build(config.state, config.out):
         _build(config, report, clean=clean, strict=strict, explain=explain, progress=progress or _silent)
+        if sizes or page:
+            _weigh(config, report, page=page)
     report.milliseconds = round((time.perf_counter() - started) * 1000)
     return report
 
@@ -96,6 +102,25 @@ def _build(
             report=report,
         )
     )
+
+
+def _weigh(config: SiteConfig, report: BuildReport, *, page: bool) -> None:
+    from hyperweb.build._graph import load_graph
+    from hyperweb.build._report_page import report_page
+    from hyperweb.build._sizes import file_sizes, sizes_of
+
+    pack = _core.open_pack(str(config.pack))
+    made = load_graph(config.state).made
+    budgets = {str(name): most for name, most in config.settings.check.budgets.items()}
+    report.sizes = sizes_of(pack, made, budgets)
+    if not page:
+        return
+    file = config.state / "report.html"
+    try:
+        file.write_text(report_page(config.settings.title, report.sizes, file_sizes(pack, made)), encoding="utf-8")
+    except OSError as error:
+        raise BuildError(f"cannot be written: {error.strerror}", file=file, hint="check its permissions") from None
+    report.page = str(file)
 
 
 def _explain_unchanged(config: SiteConfig, report: BuildReport, path: str) -> None:

@@ -105,6 +105,8 @@ def said(dependency: str) -> str:
     if kind == "fact":
         field, _, path = name.partition(":")
         return f"the {field} of {path}"
+    if kind == "image":
+        return f"the picture {name.partition(':')[2]}"
     if kind in _PARTS:
         return f"the {_PARTS[kind]} of {name}"
     if kind == "template":
@@ -125,6 +127,8 @@ def _part_of(dependency: str, source: str) -> str | None:
     if kind == "data":
         stem = source.removeprefix("data/").rpartition(".")[0].rpartition("/")[2]
         return "all of it" if source.startswith("data/") and stem == name else None
+    if kind == "image":
+        return "its variants" if name.partition(":")[2] == source else None
     if kind == "asset":
         return "its address" if source == f"assets/{name}" else None
     if kind == "file":

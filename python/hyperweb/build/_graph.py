@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hyperweb.build._head import FORMAT, Head
+from hyperweb.build._sizes import Made
 from hyperweb.site._renderer import Memory
 
 if TYPE_CHECKING:
@@ -33,12 +34,14 @@ class Graph(msgspec.Struct):
         values: The hash behind each, in the same order.
         nodes: For each URL the numbers of its dependencies.
         memory: What the renderer keeps.
+        made: For each URL how it was made, the last time it was.
     """
 
     names: list[str] = []
     values: list[str] = []
     nodes: dict[str, list[int]] = {}
     memory: Memory = msgspec.field(default_factory=Memory)
+    made: dict[str, Made] = {}
 
     def changed(self, now: Values) -> set[int]:
         """Returns the numbers of the dependencies whose hash is another; `now` answers the hash of any."""

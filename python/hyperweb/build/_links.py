@@ -23,7 +23,7 @@ def dead_links(renderer: Renderer, patterns: list[str]) -> Iterator[SiteError]:
         renderer: The site.
         patterns: The route patterns of what Python answers.
     """
-    routes = [re.compile(_expression(pattern)) for pattern in patterns]
+    routes = [re.compile(route_expression(pattern)) for pattern in patterns]
     nodes = renderer.nodes
     found = [(source, reference) for source, reference in renderer.links() if reference.url not in nodes]
     for source, reference in dict.fromkeys(found):
@@ -38,5 +38,6 @@ def dead_links(renderer: Renderer, patterns: list[str]) -> Iterator[SiteError]:
         )
 
 
-def _expression(pattern: str) -> str:
+def route_expression(pattern: str) -> str:
+    """Returns the regular expression of the paths that a route pattern matches."""
     return _PARAMETER.sub(lambda found: ".+" if found[1] else "[^/]+", re.escape(pattern))

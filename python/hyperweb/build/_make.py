@@ -6,6 +6,7 @@ import gc
 import html
 import itertools
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from hyperweb.build._explain import explain
 from hyperweb.build._graph import Graph, load_graph, make_graph, save_graph
 from hyperweb.build._head import Head
 from hyperweb.build._links import dead_links
+from hyperweb.build._pictures import Pictures, shown
 from hyperweb.build._report import BuildReport
 from hyperweb.build._routes import Routes, site_routes
+from hyperweb.build._sizes import Made
 from hyperweb.config import SiteConfig
 from hyperweb.config._headers import security_headers
 from hyperweb.site import SiteError
@@ -99,6 +102,9 @@ class _Making:
         # None stands for what was taken over, which reads what it read.
         self.reads: dict[str, list[str] | None] = {}
         self.changed: list[str] | None = None
+        self.made: dict[str, Made] = {}
+        # When the response that is made was handed to the writer, which may let wait.
+        self.handed = 0.0
 
     def run(self) -> None:
         config, task = self.config, self.task
@@ -127,6 +133,7 @@ class _Making:
             raise BuildErrors([site_error(error, config.root)]) from None
         made = make_graph(last, self.reads, renderer.values)
         made.memory = renderer.memory
+        made.made = {url: one for url in self.reads if (one := self.made.get(url) or graph.made.get(url)) is not None}
         try:
             report = task.report
             head = Head(pack=written.id, settings=task.settings_hash, pages=report.pages, assets=report.assets)
@@ -155,7 +162,11 @@ class _Making:
             targets=renderer.targets,
         )
         try:
+            pictures = Pictures(self.config, renderer.images, threads=threads, progress=self.task.progress)
+            pictures.read(renderer.pictures())
             self._write(renderer, graph)
+            if not self.errors:
+                self._variants(renderer, graph, pictures)
             if self.errors:
                 raise BuildErrors(self.errors)
             manifest = {
@@ -171,10 +182,7 @@ class _Making:
 
     def _check_links(self, renderer: Renderer, patterns: list[str]) -> None:
         for found in dead_links(renderer, patterns):
-            if self.task.strict:
-                self.errors.append(found)
-            else:
-                self.task.report.warnings.append(str(found))
+            self._warn(found)
 
     def _write(self, renderer: Renderer, graph: Graph) -> None:
         nodes = [renderer.nodes[url] for url in sorted(renderer.nodes)]
@@ -210,8 +218,10 @@ class _Making:
                     renderer.prepare(dict.fromkeys([node.source for node in batch] + _bodies(batch, graph)))
                     batch_end += _BATCH
                 ready += 1
+            started = time.perf_counter()
             try:
-                self._make(renderer, node)
+                size = self._make(renderer, node)
+                self.made[node.url] = Made(size, round((self.handed - started) * 1000, 2))
             except SiteError as error:
                 self.errors.append(error)
                 if len(self.errors) >= _MOST_ERRORS:
@@ -220,14 +230,54 @@ class _Making:
             if done % 50 == 0 or done == total:
                 self.task.progress("render", done, total)
 
-    def _make(self, renderer: Renderer, node: Node) -> None:
+    def _variants(self, renderer: Renderer, graph: Graph, pictures: Pictures) -> None:
+        """Writes the variants of all pictures that pages show; only now it is known which these are."""
+        dependencies = shown(renderer, self.reads, graph)
+        for trouble in renderer.images.troubles(dependencies):
+            self._warn(trouble)
+        wanted = renderer.images.needed(dependencies)
+        there = {url for url in wanted if url in graph.nodes and self.writer.has(url)}
+        self.errors += pictures.make(one for url, one in wanted.items() if url not in there)
+        if self.errors:
+            return
+        for url in sorted(wanted):
+            variant = wanted[url]
+            if url in there:
+                dated = self._modified(graph.reads(url)) if variant.source in self.redated else None
+                self.writer.reuse(url, modified=dated)
+                self.reads[url] = None
+                continue
+            self.reads[url] = ["settings", f"file:{variant.source}"]
+            self.writer.add_file(
+                url,
+                str(pictures.folder / variant.file),
+                name=variant.source,
+                content_type=variant.media_type,
+                modified=self._modified(self.reads[url] or ()),
+                headers=self._headers(ASSET_CACHING, variant.media_type),
+                best=True,
+            )
+            self.made[url] = Made((pictures.folder / variant.file).stat().st_size, pictures.times.get(url, 0.0))
+        pictures.sweep(wanted.values())
+        self.task.report.assets += len(wanted)
+        self.task.report.reused += len(there)
+
+    def _warn(self, error: SiteError) -> None:
+        if self.task.strict:
+            self.errors.append(error)
+        else:
+            self.task.report.warnings.append(str(error))
+
+    def _make(self, renderer: Renderer, node: Node) -> int:
+        """Makes a response. Returns how many bytes it was before anything was minified."""
         if node.kind == "page":
-            self._page(renderer, node)
-        elif node.kind == "alias":
+            return self._page(renderer, node)
+        if node.kind == "alias":
             self.reads[node.url] = ["settings", f"file:{node.source}"]
             body = _moved(node.target, self.settings.base_url.rstrip("/"))
             self._add(node, body, "text/html; charset=utf-8", status=308, headers=[("location", node.target)])
-        elif node.kind == "asset":
+            return len(body)
+        if node.kind == "asset":
             body, kind = renderer.assets.make(node.target)
             self.reads[node.url] = [
                 "settings",
@@ -236,27 +286,31 @@ class _Making:
             ]
             finish = "none" if is_transformed(node.target) or not self.settings.build.minify else finish_of(kind)
             self._add(node, body, kind, caching=ASSET_CACHING, best=True, finish=finish)
-        else:
-            self.reads[node.url] = ["settings", f"file:{node.source}"]
-            kind = _core.media_type(node.url) or "application/octet-stream"
-            self.writer.add_file(
-                node.url,
-                str(self.config.root / node.source),
-                name=self._shown(node),
-                content_type=kind,
-                modified=self._modified(self.reads[node.url] or ()),
-                headers=self._headers(PAGE_CACHING, kind),
-                best=True,
-            )
+            return renderer.assets.size(node.target) if is_transformed(node.target) else len(body)
+        self.reads[node.url] = ["settings", f"file:{node.source}"]
+        kind = _core.media_type(node.url) or "application/octet-stream"
+        file = self.config.root / node.source
+        self.handed = time.perf_counter()
+        self.writer.add_file(
+            node.url,
+            str(file),
+            name=self._shown(node),
+            content_type=kind,
+            modified=self._modified(self.reads[node.url] or ()),
+            headers=self._headers(PAGE_CACHING, kind),
+            best=True,
+        )
+        return file.stat().st_size
 
-    def _page(self, renderer: Renderer, node: Node) -> None:
+    def _page(self, renderer: Renderer, node: Node) -> int:
         rendered = renderer.render(node)
         self.task.report.rendered += 1
         self.reads[node.url] = list(rendered.reads)
         kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
+        body = rendered.text.encode()
         self._add(
             node,
-            rendered.text.encode(),
+            body,
             kind,
             status=404 if node.url == "/404.html" else 200,
             finish=finish_of(kind) if self.settings.build.minify else "none",
@@ -277,6 +331,7 @@ class _Making:
                 best=self.settings.build.compression == "best",
                 public=False,
             )
+        return len(body)
 
     def _has_content(self, node: Node) -> bool:
         return self.settings.client.spa and node.kind == "page" and node.url.endswith("/")
@@ -294,6 +349,7 @@ class _Making:
         best: bool = False,
         tags: list[str] | None = None,
     ) -> None:
+        self.handed = time.perf_counter()
         self.writer.add(
             node.url,
             body,

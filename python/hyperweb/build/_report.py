@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from hyperweb.build._explain import Explanation
+from hyperweb.build._sizes import Sizes, bytes_in_words
 
 
 class BuildReport(msgspec.Struct, kw_only=True):
@@ -24,6 +25,8 @@ class BuildReport(msgspec.Struct, kw_only=True):
         warnings: What should be mended, but does not stop the build.
         milliseconds: How long it took.
         explained: What was asked for with `explain`.
+        sizes: How large what was built is, where that was asked for with `sizes`.
+        page: The file of the report as a page, where that was asked for with `page`.
     """
 
     site: str
@@ -39,21 +42,15 @@ class BuildReport(msgspec.Struct, kw_only=True):
     warnings: list[str] = []
     milliseconds: int = 0
     explained: Explanation | None = None
+    sizes: Sizes | None = None
+    page: str | None = None
 
     def text(self) -> str:
         """Returns the report in a line or two."""
         if self.unchanged:
             return f"{self.site}: nothing changed ({self.milliseconds} ms)"
+        weighs = f"{bytes_in_words(self.source_bytes)} packed into {bytes_in_words(self.pack_bytes)}"
         return (
             f"{self.site}: {self.pages} pages and {self.assets} files, {self.rendered} rendered, {self.reused} kept, "
-            f"{_size(self.source_bytes)} packed into {_size(self.pack_bytes)} ({self.milliseconds} ms)"
+            f"{weighs} ({self.milliseconds} ms)"
         )
-
-
-def _size(count: float) -> str:
-    step = 1000
-    for unit in ("B", "kB", "MB"):
-        if count < step:
-            return f"{count:.3g} {unit}"
-        count /= step
-    return f"{count:.3g} GB"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from hyperweb import _core
+from hyperweb.images._signed import ROUTE
 from hyperweb.serve._handlers import handlers_error, load_handlers
 from hyperweb.site import SiteError
 
@@ -71,6 +72,7 @@ def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebErr
         for pattern in app.patterns:
             routes.add(pattern, "handlers.py")
         reads = {route.path: described(route) for route in app.routes if "GET" in route.methods}
+    _image_route(config, routes, errors)
     for node in renderer.nodes.values():
         if node.render != "static" and node.kind == "page":
             rival = routes.rival(node.url)
@@ -101,3 +103,18 @@ def site_routes(config: SiteConfig, renderer: Renderer, errors: list[HyperwebErr
                 )
             )
     return routes
+
+
+def _image_route(config: SiteConfig, routes: Routes, errors: list[HyperwebError]) -> None:
+    """Adds the route of pictures that come at run time, where the site has a folder of them."""
+    if not config.settings.images.folder:
+        return
+    if ROUTE in routes.patterns:
+        errors.append(
+            SiteError(
+                f"the path {ROUTE} is that of pictures that come at run time",
+                file=f"{config.name}/handlers.py",
+                hint="give the handler another path, or take `images.folder` out of site.toml",
+            )
+        )
+    routes.add(ROUTE, "site.toml")

@@ -12,6 +12,7 @@ from hyperweb.errors import HyperwebError
 
 _COMMANDS = {
     "build": "hyperweb.cli.build:build",
+    "check": "hyperweb.cli.check:check",
     "serve": "hyperweb.cli.serve:serve",
     "edge": "hyperweb.cli.edge:edge",
     "stats": "hyperweb.cli.stats:stats",

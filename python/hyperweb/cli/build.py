@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
 from hyperweb.cli._options import encode, load_sites, only_json, overrides, setting
+
+if TYPE_CHECKING:
+    from hyperweb.build import BuildReport
 
 
 @click.command()
@@ -21,6 +24,7 @@ from hyperweb.cli._options import encode, load_sites, only_json, overrides, sett
 @click.option("--clean", is_flag=True, help="Forget what earlier builds know and make everything anew.")
 @click.option("--strict", is_flag=True, help="Fail on what is otherwise a warning, such as a link that leads nowhere.")
 @click.option("--explain", metavar="PATH", help="Say why a URL path was made anew, or what a source file reaches.")
+@click.option("--report", is_flag=True, help="Say how large what was built is, and write it as a page with a map.")
 @click.option("--watch", is_flag=True, help="Build again whenever a file changes, until interrupted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def build(
@@ -29,6 +33,7 @@ def build(
     clean: bool,
     strict: bool,
     explain: str | None,
+    report: bool,
     watch: bool,
     as_json: bool,
     **given: Any,
@@ -43,26 +48,42 @@ def build(
     for config in load_sites(sites or (Path(),), overrides(given)):
         try:
             with only_json(wanted=as_json), progress(enabled=not as_json) as show:
-                report = build_site(config, clean=clean, strict=strict, explain=explain, progress=show)
+                made = build_site(
+                    config,
+                    clean=clean,
+                    strict=strict,
+                    explain=explain,
+                    sizes=report or as_json or sys.stdout.isatty(),
+                    page=report,
+                    progress=show,
+                )
         except HyperwebError as error:
             failed = True
             reports.append({"site": config.name, "error": str(error)})
             if not as_json:
                 click.echo(f"error: {error}", err=True)
             continue
-        reports.append(report)
+        reports.append(made)
         if not as_json:
-            for warning in report.warnings:
-                click.echo(f"warning: {warning}", err=True)
-            click.echo(report.text())
-            if report.explained is not None:
-                click.echo(report.explained.text())
+            _show(made)
     if as_json:
         click.echo(encode({"sites": reports}))
     if failed:
         sys.exit(1)
     if watch:
         _watch(sites or (Path(),), strict=strict, given=overrides(given))
+
+
+def _show(made: BuildReport) -> None:
+    for warning in made.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(made.text())
+    if made.explained is not None:
+        click.echo(made.explained.text())
+    if made.sizes is not None:
+        click.echo(made.sizes.text())
+    if made.page is not None:
+        click.echo(f"the whole report: {made.page}")
 
 
 def _watch(sites: tuple[Path, ...], *, strict: bool, given: dict[str, Any]) -> None:

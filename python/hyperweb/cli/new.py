@@ -47,7 +47,8 @@ _FILES = {
 {{% block content %}}<h1>Not here</h1><p><a href="/">Home</a></p>{{% endblock %}}
 """,
     "content/posts/hello.md": '+++\ntitle = "Hello"\ndate = {today}\ntags = ["first"]\n+++\n\nThe first post.\n',
-    "assets/app.css": "body {{ max-width: 42rem; margin: 2rem auto; padding: 0 1rem; font: 1.1rem/1.6 system-ui }}\n",
+    "assets/app.css": "body {{ max-width: 42rem; margin: 2rem auto; padding: 0 1rem; font: 1.1rem/1.6 system-ui }}\n"
+    "img {{ max-width: 100%; height: auto }}\n",
     "handlers.py": '''"""What is answered by Python."""
 
 from hyperweb import get

@@ -12,8 +12,14 @@ from hyperweb import __version__
 if TYPE_CHECKING:
     from hyperweb.config._settings import Settings
 
-# How a site is served, and how fast it is built, is in none of its pages.
-_NOT_IN_PAGES = {"serve": None, "cache": None, "build": ("concurrency", "out", "max_file")}
+# How a site is served and checked, and how fast it is built, is in none of its pages.
+_NOT_IN_PAGES = {
+    "check": None,
+    "serve": None,
+    "cache": None,
+    "build": ("concurrency", "out", "max_file"),
+    "images": ("keep",),
+}
 
 
 def settings_hash(settings: Settings) -> str:

@@ -66,6 +66,13 @@ def load_site(root: str | Path, overrides: Mapping[str, Any] | None = None) -> S
         ) from None
     if settings.build.targets:
         _check_targets(settings.build.targets, file, text)
+    if settings.images.folder and not settings.images.secret:
+        raise ConfigError(
+            "`images.folder` needs `images.secret`: without it anybody could ask for any amount of work",
+            file=file,
+            line=line_of(text, "images.folder"),
+            hint="set HYPERWEB_IMAGES_SECRET, to the output of `openssl rand -hex 16` for one",
+        )
     config = SiteConfig(folder, settings)
     if not config.out_is_apart:
         raise ConfigError(

@@ -229,6 +229,96 @@ class LimitSettings(Section, frozen=True):
     ] = 200
 
 
+CheckRule = Literal[
+    "alt",
+    "budget",
+    "charset",
+    "dead-anchor",
+    "dead-id",
+    "dead-link",
+    "doctype",
+    "duplicate-id",
+    "duplicate-title",
+    "empty-link",
+    "external-doubt",
+    "external-link",
+    "html",
+    "insecure",
+    "lang",
+    "moved-link",
+    "nesting",
+    "obsolete",
+    "orphan",
+    "title",
+    "unknown-element",
+]
+"""A rule of `hyperweb check`."""
+
+
+class CheckSettings(Section, frozen=True):
+    """What `hyperweb check` looks at."""
+
+    disable: Annotated[tuple[CheckRule, ...], said("Rules that are not looked at.")] = ()
+    ignore: Annotated[
+        tuple[str, ...], said("Links that are not followed, as URLs or paths; a star stands for anything.")
+    ] = ()
+    budgets: Annotated[
+        dict[Literal["html", "css", "js", "images", "file"], Annotated[int, Meta(ge=0)]],
+        said(
+            "The most that a page may have in all of `html`, `css`, `js` and `images`, and any one `file` of these, "
+            "compressed as they are sent.",
+            unit="bytes",
+        ),
+    ] = {}
+    timeout: Annotated[float, said("How long another site may take to answer.", unit="seconds", gt=0, le=300)] = 10.0
+    concurrency: Annotated[int, said("Links to other sites that are asked for at a time.", ge=1, le=128)] = 16
+    external_limit: Annotated[int, said("The most links to other sites that are asked for in one check.", ge=1)] = 2000
+
+
+class ImageSettings(Section, frozen=True):
+    """What is made of pictures."""
+
+    markdown: Annotated[bool, said("Make variants of the pictures of Markdown files too, not only of `image()`.")] = (
+        True
+    )
+    formats: Annotated[
+        tuple[Literal["avif", "webp"], ...],
+        said("The formats that variants are made in, the best first, beside the picture's own for old browsers."),
+    ] = ("avif", "webp")
+    widths: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=16_384)], ...],
+        said("How wide variants are; none is wider than the picture.", unit="pixels", min_length=1),
+    ] = (480, 800, 1200, 1600)
+    sizes: Annotated[str, said("How wide pictures are shown, as the `sizes` attribute says it.", min_length=1)] = (
+        "(min-width: 48rem) 48rem, 100vw"
+    )
+    quality: Annotated[
+        dict[Literal["avif", "webp", "jpeg"], Annotated[int, Meta(ge=1, le=100)]],
+        said("How good variants are, from 1 to 100; by default 60 for `avif`, 78 for `webp` and 80 for `jpeg`."),
+    ] = {}
+    effort: Annotated[int, said("How hard encoders try, from 0 to 10: small files for long builds.", ge=0, le=10)] = 4
+    placeholder: Annotated[
+        Literal["color", "blur", "none"],
+        said("What is shown until a picture has come: its mean colour, a tiny picture of it, or nothing."),
+    ] = "color"
+    max_pixels: Annotated[int, said("A picture of more is served as it is, without variants.", unit="pixels", ge=1)] = (
+        64_000_000
+    )
+    folder: Annotated[
+        str, said("The folder of pictures that come at run time, in the site's folder: for `image_url()`.")
+    ] = ""
+    secret: Annotated[
+        str,
+        said(
+            "What the addresses of such pictures are signed with; best given as HYPERWEB_IMAGES_SECRET.",
+            pattern=r"^([!-~]{16,})?\Z",
+        ),
+    ] = ""
+    keep: Annotated[
+        int, said("Variants that no build has used for so long are removed; 0 is never.", unit="days", ge=0)
+    ] = 90
+
+
 class ClientSettings(Section, frozen=True):
     """What runs in the browser."""
 
@@ -263,6 +353,8 @@ class Settings(Section, frozen=True):
     limits: LimitSettings = LimitSettings()
     compression: CompressionSettings = CompressionSettings()
     log: LogSettings = LogSettings()
+    check: CheckSettings = CheckSettings()
+    images: ImageSettings = ImageSettings()
     client: ClientSettings = ClientSettings()
     security: SecuritySettings = SecuritySettings()
     aliases: Annotated[dict[_OLD_PATH, _TARGET], said('Old paths and where they lead now: `"/old/" = "/new/"`.')] = {}

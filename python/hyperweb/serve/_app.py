@@ -8,6 +8,7 @@ from hyperweb import _core
 from hyperweb.build._graph import load_graph
 from hyperweb.config._headers import security_headers
 from hyperweb.serve._handlers import load_handlers
+from hyperweb.serve._image import add_images
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
 from hyperweb.web.response import Response
@@ -38,6 +39,7 @@ def make_app(config: SiteConfig, *, direct: bool = False) -> App:
     if direct:
         # The edge adds them where there is one.
         app.headers = security_headers(config.settings, "text/html")
+    add_images(app, config)
     for node in templates.runtime_pages():
         add_page(app, lambda: templates.renderer, node)
     return app
@@ -92,7 +94,17 @@ def _renderer(config: SiteConfig) -> Renderer:
         threads=1,
     )
     renderer.update(sources.scan(fresh=False))
+    renderer.images.is_there = _variants_of(config)
     return renderer
+
+
+def _variants_of(config: SiteConfig) -> Callable[[str], bool]:
+    """Returns what says whether the built site has a response: here no variants of pictures can be made."""
+    try:
+        pack = _core.open_pack(str(config.pack))
+    except _core.PackError:
+        return lambda _: False
+    return lambda url: url in pack
 
 
 def add_page(app: App, renderer: Callable[[], Renderer], node: Node) -> None:

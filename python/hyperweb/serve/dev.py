@@ -16,10 +16,12 @@ import rich_click as click
 
 from hyperweb import _core
 from hyperweb.errors import HyperwebError
+from hyperweb.images._encode import encode, folder_of
 from hyperweb.serve._address import free_port
 from hyperweb.serve._app import Templates, add_page
 from hyperweb.serve._error_page import error_page
 from hyperweb.serve._handlers import handlers_error, load_handlers
+from hyperweb.serve._image import add_images
 from hyperweb.serve._path import is_hostile, refuse_path
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
@@ -120,6 +122,7 @@ class DevServer:
         self._end(self._app)
         try:
             self._app = load_handlers(self.config.root) or App()
+            add_images(self._app, self.config)
             self._app.compile()
         except SiteError as error:
             self._app, self._app_error = App(), error
@@ -163,7 +166,7 @@ class DevServer:
             if errors:
                 self._show(proto, errors)
                 return
-            if scope.method in {"GET", "HEAD"} and self._page(scope, proto):
+            if scope.method in {"GET", "HEAD"} and (self._page(scope, proto) or await self._variant(scope.path, proto)):
                 return
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the site is shown
             self._show(proto, [error])
@@ -203,6 +206,18 @@ class DevServer:
             kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
             status = 404 if node.url == "/404.html" else 200
             proto.response_bytes(status, [("content-type", kind), *_NEVER], self._render(node))
+        return True
+
+    async def _variant(self, path: str, proto: Any) -> bool:
+        """Answers with a variant of a picture, made when it is first asked for and kept for builds as well."""
+        variant = self._renderer.images.made.get(path)
+        if variant is None:
+            return False
+        file = folder_of(self.config.state) / variant.file
+        if not file.exists():
+            # Elsewhere, for it takes a second, in which pages are still answered.
+            await asyncio.to_thread(encode, self.config.root / variant.source, [variant], file.parent)
+        proto.response_bytes(200, [("content-type", variant.media_type), *_NEVER], file.read_bytes())
         return True
 
     def _content(self, path: str, proto: Any) -> bool:

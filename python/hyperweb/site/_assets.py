@@ -132,6 +132,11 @@ class Assets:
             return self._script(name), "text/javascript; charset=utf-8"
         return self._read(name), media_type(name)
 
+    def size(self, name: str) -> int:
+        """Returns how many bytes the sources have that a script or a stylesheet is made of."""
+        sources = [one for one in self.sources(name) if one.endswith(STYLES)] if name.endswith(STYLES) else [name]
+        return sum(len(self._text(one).encode()) for one in sources)
+
     def _url(self, name: str) -> str:
         if name not in self._files:
             raise missing(name, self._files)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import html as html_module
 import posixpath
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# An image as the Markdown renderer writes it: its URL, text and title.
+_IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"(?: title="([^"]*)")? loading="lazy" decoding="async">')
 # Parsed at a time, and parsed bodies that are held: they bound what a build of a large site holds in memory.
 _BATCH = 1024
 _MOST_BODIES = 2048
@@ -60,12 +64,14 @@ class Documents:
         kept: What an earlier build kept, by path.
         threads: Threads that parse.
         max_file: The largest file that is read, in bytes.
+        marked: Whether what stands in a body says which line it comes from.
     """
 
-    def __init__(self, root: Path, kept: dict[str, Kept], *, threads: int, max_file: int) -> None:
+    def __init__(self, root: Path, kept: dict[str, Kept], *, threads: int, max_file: int, marked: bool = False) -> None:
         self._root = root
         self._threads = threads
         self._max_file = max_file
+        self._marked = marked
         self.kept = kept
         self._parsed: dict[str, _core.Document] = {}
 
@@ -106,12 +112,18 @@ class Documents:
             if not isinstance(document, SiteError):
                 self._parsed[path] = document
 
-    def body(self, path: str, resolve: Callable[[str, Reference], str | None]) -> PageBody:
+    def body(
+        self,
+        path: str,
+        resolve: Callable[[str, Reference], str | None],
+        picture: Callable[[str, str, str, str], str | None],
+    ) -> PageBody:
         """Returns the body of a document with its references led to where they are served from.
 
         Args:
             path: The document.
             resolve: Returns the URL a reference stands for, or None to leave it.
+            picture: Returns the markup of an image by the document, its URL, text and title, or None to leave it.
 
         Raises:
             SiteError: A reference leads nowhere.
@@ -127,7 +139,7 @@ class Documents:
             target = resolve(path, reference)
             if target is not None and target != reference.url:
                 changes[reference.url] = changes[_in_html(reference.url)] = target
-        html, summary = document.html, document.summary
+        html, summary = (_pictures(text, path, picture) for text in (document.html, document.summary))
         if changes:
             html = _core.rewrite_urls(html, changes)
             summary = _core.rewrite_urls(summary, changes)
@@ -146,11 +158,24 @@ class Documents:
     def _parse(self, paths: list[str]) -> list[tuple[str, _core.Document | SiteError]]:
         if not paths:
             return []
-        found = _core.parse_documents(str(self._root), paths, threads=self._threads, max_file=self._max_file)
+        found = _core.parse_documents(
+            str(self._root), paths, threads=self._threads, max_file=self._max_file, marked=self._marked
+        )
         return [
             (path, site_error(one, self._root) if isinstance(one, _core.SourceError) else one)
             for path, one in zip(paths, found, strict=True)
         ]
+
+
+def _pictures(text: str, path: str, picture: Callable[[str, str, str, str], str | None]) -> str:
+    if "<img" not in text:
+        return text
+
+    def made(found: re.Match[str]) -> str:
+        url, alt, title = (html_module.unescape(part or "") for part in found.groups())
+        return picture(path, url, alt, title) or found[0]
+
+    return _IMAGE.sub(made, text)
 
 
 def _in_html(url: str) -> str:

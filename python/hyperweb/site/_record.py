@@ -2,7 +2,8 @@
 
 A dependency is a short string. Those of files name them (`template:post.html`, `file:pages/index.html`, `data:team`,
 `asset:app.css`), those of pages name one thing that is known of one of them: `fact:title:content/posts/a.md`,
-`page:content/posts/a.md` for its body, `next:content/posts/a.md`. Lists are which pages they hold, in order, and
+`page:content/posts/a.md` for its body, `next:content/posts/a.md`. A picture stands with the widths of its variants:
+`image:480,800:assets/a.jpg`. Lists are which pages they hold, in order, and
 nothing of these: `pages`, `section:posts`, `tags`, `tag-pages:rust`. The build gives each the hash of what stood behind
 it, and renders a page again only when one of them changed.
 """

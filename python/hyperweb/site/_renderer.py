@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import msgspec
+from markupsafe import Markup
 
 from hyperweb import _core
+from hyperweb.images._facts import ImageFacts
+from hyperweb.images._images import Images, is_raster
+from hyperweb.images._picture import first_is_eager
+from hyperweb.images._signed import signed_url
 from hyperweb.site._assets import CLIENT, FOLDER, SCRIPTS, STYLES, Assets, Imports, missing
 from hyperweb.site._data import read_data
 from hyperweb.site._documents import Documents, Kept, Reference, beside, is_relative, site_error
@@ -42,6 +47,7 @@ class Memory(msgspec.Struct):
     version: str = ""
     documents: dict[str, Kept] = {}
     imports: dict[str, Imports] = {}
+    images: dict[str, ImageFacts] = {}
 
 
 class Rendered(msgspec.Struct):
@@ -60,6 +66,7 @@ class Renderer:
         minify: Whether assets are minified.
         drafts: Whether drafts are pages too.
         development: Whether what templates have for development only is rendered.
+        marked: Whether the tags of pages say which line of which source they come from.
         memory: What an earlier run kept.
     """
 
@@ -71,6 +78,7 @@ class Renderer:
         minify: bool,
         drafts: bool,
         development: bool = False,
+        marked: bool = False,
         memory: Memory | None = None,
         threads: int = 0,
     ) -> None:
@@ -79,13 +87,14 @@ class Renderer:
         settings = config.settings
         self._drafts = drafts
         self._documents = Documents(
-            config.root, self.memory.documents, threads=threads, max_file=settings.build.max_file
+            config.root, self.memory.documents, threads=threads, max_file=settings.build.max_file, marked=marked
         )
         self.targets = _core.Targets(list(settings.build.targets))
         self.assets = Assets(
             config.root, self.memory.imports, minify=minify, fingerprint=fingerprint, targets=self.targets
         )
-        self.environment = make_environment(config.root, settings, self, development=development)
+        self.images = Images(config.root, settings.images, self.memory.images, self._served)
+        self.environment = make_environment(config.root, settings, self, development=development, marked=marked)
         self.files: dict[str, str] = {}
         self.nodes: dict[str, Node] = {}
         self.errors: list[SiteError] = []
@@ -106,6 +115,7 @@ class Renderer:
             path: found for path, found in files.items() if path.startswith("content/") and path.endswith(".md")
         }
         self.errors = self._documents.update(markdown)
+        self.images.update(files)
         self.errors += self.assets.update(
             {path: found for path, found in files.items() if path.startswith(FOLDER) and not path.endswith(".d.ts")}
         )
@@ -215,7 +225,7 @@ class Renderer:
         except Exception as error:
             raise template_error(error, self.config.root, name) from error
         if name.endswith((".html", ".htm")):
-            text = self._client(self._lead(text, name))
+            text = first_is_eager(self._client(self._lead(text, name)))
         return text
 
     def asset_url(self, name: str) -> str:
@@ -237,6 +247,49 @@ class Renderer:
         except _core.SourceError as error:
             raise site_error(error, self.config.root) from None
 
+    def image(
+        self,
+        name: str,
+        alt: str | None = None,
+        *,
+        sizes: str | None = None,
+        widths: Iterable[int] | None = None,
+        width: int | None = None,
+        loading: str | None = None,
+        **attributes: str,
+    ) -> Markup:
+        """Returns the markup of a picture (the template function `image`)."""
+        if alt is None:
+            hint = 'say what it shows, for those who do not see it, or "" if it is only decoration'
+            raise SiteError(f"the picture `{name}` has no text", hint=hint)
+        path = self.images.find(name)
+        return Markup(  # noqa: S704 - all that goes into it is escaped
+            self.images.markup(
+                path, alt=alt, sizes=sizes, widths=widths, width=width, loading=loading, attributes=attributes
+            )
+        )
+
+    def image_url(self, path: str, width: int, form: Any = "webp") -> str:
+        """Returns the address of a picture that comes at run time (the template function `image_url`)."""
+        settings = self.config.settings.images
+        if not settings.folder:
+            raise SiteError("there is no folder of pictures that come at run time", hint="set `images.folder`")
+        try:
+            return signed_url(settings.secret, path, width, form)
+        except ValueError as error:
+            raise SiteError(str(error), hint='write `image_url("a.jpg", 800, "avif")`') from None
+
+    def pictures(self) -> dict[str, None]:
+        """Returns the pictures of all pages' Markdown."""
+        found: dict[str, None] = {}
+        if self.config.settings.images.markdown:
+            for path in self._pages:
+                for reference in self._documents.kept[path].references:
+                    target = self._picture_of(path, reference.url)
+                    if target is not None:
+                        found[target] = None
+        return found
+
     def links(self) -> Iterator[tuple[str, Reference]]:
         """Yields the links of all pages to paths of this site, with the page they stand in."""
         kept = self._documents.kept
@@ -252,7 +305,7 @@ class Renderer:
         return self.values["assets"][:12]
 
     def _page(self, meta: PageMeta) -> Page:
-        return Page(meta, lambda: self._documents.body(meta.path, self._resolve))
+        return Page(meta, lambda: self._documents.body(meta.path, self._resolve, self._picture))
 
     def _page_of(self, path: str) -> Page | None:
         """Returns the page made from a file, for its URL."""
@@ -312,6 +365,31 @@ class Renderer:
             )
         return None
 
+    def _picture(self, path: str, url: str, alt: str, title: str) -> str | None:
+        """Returns the markup of an image in the document `path`, or None where it is none to make variants of."""
+        target = self._picture_of(path, url) if self.config.settings.images.markdown else None
+        if target is None:
+            return None
+        return self.images.markup(target, alt=alt, attributes={"title": title} if title else None)
+
+    def _picture_of(self, path: str, url: str) -> str | None:
+        bare = unquote(url)
+        if not is_raster(bare):
+            return None
+        if bare.startswith("/" + FOLDER):
+            candidates = [bare[1:]]
+        elif bare.startswith("/"):
+            candidates = [f"static{bare}", f"content{bare}"]
+        else:
+            candidates = [beside(path, bare)] if is_relative(url) else []
+        return next((one for one in candidates if one in self.files), None)
+
+    def _served(self, path: str) -> str:
+        """Returns where a source file is served as it is."""
+        if path.startswith(FOLDER):
+            return self.asset_url(path.removeprefix(FOLDER))
+        return encoded("/" + path.partition("/")[2])
+
     def _lead(self, text: str, template: str) -> str:
         """Leads references to `/assets/…` that were written out to the URLs they are served from."""
         changes: dict[str, str] = {}
@@ -321,6 +399,8 @@ class Renderer:
             name = unquote(html_module.unescape(url)).removeprefix("/" + FOLDER)
             if name in self.assets:
                 changes[url] = self.asset_url(name)
+                continue
+            if f"/{FOLDER}{name}" in self.images.made:
                 continue
             if built is None:
                 built = {self.assets.url(one) for one in self.assets.names()}

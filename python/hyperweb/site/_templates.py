@@ -13,6 +13,8 @@ from markupsafe import Markup
 from hyperweb.site._development import Development
 from hyperweb.site._errors import SiteError
 from hyperweb.site._fence import fenced
+from hyperweb.site._marks import Marks
+from hyperweb.site._picture_tag import Picture
 from hyperweb.site._record import record, record_all, recording
 from hyperweb.site._urls import encoded_reference, slugify
 
@@ -34,6 +36,12 @@ class Context(Protocol):
 
     def page_url(self, path: str) -> str:
         """Returns the URL of a file of content/."""
+
+    def image(self, name: str, alt: str | None = None, **options: Any) -> Markup:
+        """Returns the markup of a picture."""
+
+    def image_url(self, path: str, width: int, form: Any = "webp") -> str:
+        """Returns the address of a picture that comes at run time."""
 
     def markdown(self, text: str) -> str:
         """Returns Markdown as HTML."""
@@ -139,8 +147,10 @@ class Environment(jinja2.Environment):
         return super()._load_template(name, globals)
 
 
-def make_environment(root: Path, settings: Settings, context: Context, *, development: bool) -> Environment:
-    """Returns the environment of the site in the folder `root`."""
+def make_environment(
+    root: Path, settings: Settings, context: Context, *, development: bool, marked: bool = False
+) -> Environment:
+    """Returns the environment of the site in the folder `root`; with `marked` tags say which line they come from."""
     environment = Environment(
         loader=SiteLoader(root),
         autoescape=jinja2.select_autoescape(("html", "htm", "xml", "svg"), default=False),
@@ -149,7 +159,14 @@ def make_environment(root: Path, settings: Settings, context: Context, *, develo
         lstrip_blocks=True,
         auto_reload=False,
         cache_size=-1,
-        extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols", "jinja2.ext.i18n", Development],
+        extensions=[
+            "jinja2.ext.do",
+            "jinja2.ext.loopcontrols",
+            "jinja2.ext.i18n",
+            Development,
+            Picture,
+            *([Marks] if marked else []),
+        ],
     )
     environment.development = development
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
@@ -160,6 +177,8 @@ def make_environment(root: Path, settings: Settings, context: Context, *, develo
 
     environment.globals.update(
         asset=context.asset_url,
+        image=context.image,
+        image_url=context.image_url,
         page_url=context.page_url,
         url=absolute,
         now=lambda: datetime.datetime.now(datetime.UTC),

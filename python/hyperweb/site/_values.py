@@ -70,6 +70,8 @@ class Values:
             return self._files.get(name if name.startswith(PAGES) else f"templates/{name}", "")
         if kind == "file":
             return self._files.get(name, "")
+        if kind == "image":
+            return self._files.get(name.partition(":")[2], "")
         if kind == "exists":
             return "1" if name in self._files else ""
         if kind == "fact":

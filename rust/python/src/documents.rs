@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use hyperweb_build::{frontmatter, markdown};
+use hyperweb_build::frontmatter;
+use hyperweb_build::markdown::{self, Reading};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyModule};
 
@@ -20,15 +21,21 @@ struct Document {
 }
 
 #[pyfunction]
-#[pyo3(signature = (root, paths, *, threads, max_file))]
+#[pyo3(signature = (root, paths, *, threads, max_file, marked = false))]
 fn parse_documents<'py>(
     py: Python<'py>,
     root: &str,
     paths: Vec<String>,
     threads: usize,
     max_file: u64,
+    marked: bool,
 ) -> PyResult<Bound<'py, PyList>> {
-    let found = py.detach(|| markdown::parse_all(Path::new(root), &paths, threads, max_file));
+    let reading = Reading {
+        threads,
+        max_file,
+        marked,
+    };
+    let found = py.detach(|| markdown::parse_all(Path::new(root), &paths, reading));
     let made = PyList::empty(py);
     for one in found {
         match one {

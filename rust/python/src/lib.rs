@@ -9,6 +9,7 @@
 mod assets;
 mod build;
 mod cache;
+mod check;
 mod documents;
 mod edge;
 mod errors;
@@ -32,6 +33,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     assets::register(module)?;
     build::register(module)?;
     cache::register(module)?;
+    check::register(module)?;
     documents::register(module)?;
     edge::register(module)?;
     pack::register(module)?;

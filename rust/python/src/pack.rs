@@ -25,6 +25,9 @@ type Found<'py> = (
     Option<(String, u64, u64)>,
 );
 
+/// The size of a response: path, media type, and for each coding the bytes.
+type Sizes = (String, String, Vec<(&'static str, u64)>);
+
 #[pymethods]
 impl Pack {
     #[getter]
@@ -47,6 +50,21 @@ impl Pack {
 
     fn paths(&self) -> Vec<String> {
         self.inner.iter().map(|entry| entry.path().to_owned()).collect()
+    }
+
+    /// The size of every body: path, media type, and coding with length for each variant.
+    fn sizes(&self, py: Python<'_>) -> Vec<Sizes> {
+        py.detach(|| {
+            let entries = self.inner.iter().map(|entry| {
+                let variants = entry.variants().map(|one| (one.encoding().token(), one.length()));
+                (
+                    entry.path().to_owned(),
+                    entry.content_type().to_owned(),
+                    variants.collect(),
+                )
+            });
+            entries.collect()
+        })
     }
 
     /// Answers a GET or HEAD, or None where the pack has nothing at the path. With `missing` it is then the site's

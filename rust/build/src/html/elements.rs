@@ -192,6 +192,11 @@ impl Element {
     }
 }
 
+/// Whether an element of HTML, by its name, has no end tag.
+pub(crate) fn is_void(name: &str) -> bool {
+    Element::of(name).is_void()
+}
+
 /// Whether an attribute says all by being there (section 2.3.2).
 pub(crate) fn is_boolean(name: &str) -> bool {
     const BOOLEAN: [&str; 25] = [

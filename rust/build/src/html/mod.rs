@@ -9,6 +9,7 @@ mod parts;
 mod rewrite;
 mod tokens;
 
+pub(crate) use elements::is_void;
 pub use minify::minify;
 pub use parts::{PageParts, parts};
 pub use rewrite::rewrite_urls;

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use crate::error::SourceError;
 use crate::frontmatter;
 
-pub use render::render;
+pub use render::{render, render_marked};
 
 /// A rendered text and what was found in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,25 +44,37 @@ pub struct Document {
     pub rendered: Rendered,
 }
 
-/// Reads and renders files, `threads` at a time (0 is one for each core). What is wrong with one stops no other.
-pub fn parse_all(root: &Path, paths: &[String], threads: usize, max_file: u64) -> Vec<Result<Document, SourceError>> {
-    let work = || paths.par_iter().map(|path| parse(root, path, max_file)).collect();
-    if paths.len() < 2 || threads == 1 {
-        return paths.iter().map(|path| parse(root, path, max_file)).collect();
+/// How files are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Files at a time; 0 is one for each core.
+    pub threads: usize,
+    /// The size over which a file is refused, in bytes.
+    pub max_file: u64,
+    /// Whether what is made of them is marked with their lines (`check::mark`).
+    pub marked: bool,
+}
+
+/// Reads and renders files. What is wrong with one stops no other.
+pub fn parse_all(root: &Path, paths: &[String], reading: Reading) -> Vec<Result<Document, SourceError>> {
+    let work = || paths.par_iter().map(|path| parse(root, path, reading)).collect();
+    if paths.len() < 2 || reading.threads == 1 {
+        return paths.iter().map(|path| parse(root, path, reading)).collect();
     }
-    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+    match rayon::ThreadPoolBuilder::new().num_threads(reading.threads).build() {
         Ok(pool) => pool.install(work),
         Err(_) => work(),
     }
 }
 
-fn parse(root: &Path, path: &str, max_file: u64) -> Result<Document, SourceError> {
+fn parse(root: &Path, path: &str, reading: Reading) -> Result<Document, SourceError> {
     let file = root.join(path);
     let cannot = |error: std::io::Error| {
         SourceError::new(format!("cannot be read: {error}"))
             .in_file(path)
             .hint("check its permissions")
     };
+    let max_file = reading.max_file;
     let size = std::fs::metadata(&file).map_err(cannot)?.len();
     if size > max_file {
         let said = format!("the file has {size} bytes, and at most {max_file} are read");
@@ -88,6 +100,6 @@ fn parse(root: &Path, path: &str, max_file: u64) -> Result<Document, SourceError
     let split = frontmatter::split(text, path)?;
     Ok(Document {
         front_matter: split.values.to_string(),
-        rendered: render(split.body, split.body_line),
+        rendered: render_marked(split.body, split.body_line, reading.marked.then_some(path)),
     })
 }

@@ -11,6 +11,11 @@ const MORE: &str = "<!--more-->";
 
 /// Renders Markdown. `first_line` is the line of its file on which the text begins, from 1.
 pub fn render(text: &str, first_line: u32) -> Rendered {
+    render_marked(text, first_line, None)
+}
+
+/// Renders Markdown, with a mark of `source` and the line (`check::mark`) in front of each element, where it is given.
+pub fn render_marked(text: &str, first_line: u32, source: Option<&str>) -> Rendered {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
@@ -20,6 +25,7 @@ pub fn render(text: &str, first_line: u32) -> Rendered {
         | Options::ENABLE_DEFINITION_LIST;
     let mut renderer = Renderer {
         lines: Lines::new(text, first_line),
+        source,
         slugs: Slugs::default(),
         footnotes: Footnotes::default(),
         found: Rendered::default(),
@@ -34,16 +40,19 @@ pub fn render(text: &str, first_line: u32) -> Rendered {
 
 type Events<'a> = pulldown_cmark::OffsetIter<'a>;
 
-struct Renderer<'a> {
+struct Renderer<'a, 's> {
     lines: Lines,
+    /// The source that marks name.
+    source: Option<&'s str>,
     slugs: Slugs,
     footnotes: Footnotes<'a>,
     found: Rendered,
     out: Vec<Event<'a>>,
 }
 
-impl<'a> Renderer<'a> {
+impl<'a> Renderer<'a, '_> {
     fn event(&mut self, event: Event<'a>, at: usize, events: &mut Events<'a>) {
+        self.mark(&event, at);
         match event {
             Event::Start(Tag::Heading { level, id, classes, .. }) => {
                 let inner = self.inner(events, |end| matches!(end, TagEnd::Heading(_)));
@@ -141,6 +150,21 @@ impl<'a> Renderer<'a> {
             }
         }
         std::mem::replace(&mut self.out, outer)
+    }
+
+    fn mark(&mut self, event: &Event<'a>, at: usize) {
+        let Some(source) = self.source else { return };
+        let begins = match event {
+            // Between the parts of a table nothing may stand.
+            Event::Start(tag) => !matches!(tag, Tag::TableHead | Tag::TableRow | Tag::TableCell),
+            // In the middle of a tag or a comment no mark may stand.
+            Event::Html(raw) | Event::InlineHtml(raw) => raw.trim_start().starts_with('<') && raw.trim() != MORE,
+            _ => false,
+        };
+        if begins {
+            let mark = crate::check::mark(source, self.lines.of(at));
+            self.out.push(Event::InlineHtml(mark.into()));
+        }
     }
 
     fn refer(&mut self, url: &CowStr<'a>, at: usize) {
@@ -299,6 +323,30 @@ mod tests {
         assert_eq!(made.references, [("/x/".to_owned(), 5), ("i.png".to_owned(), 7)]);
         let image = "<img src=\"i.png\" alt=\"alt &quot;q&quot;\" title=\"T\" loading=\"lazy\" decoding=\"async\">";
         assert!(made.html.contains(image), "{}", made.html);
+    }
+
+    #[test]
+    fn marks_name_the_lines_of_elements_and_change_nothing_else() {
+        let text =
+            "# T\n\nA [l](/x/)\nand ![i](/i.png) <b>raw</b>\n\n<div\nid=x>\n\n| a |\n|---|\n| *1* |\n\n- one\n- two\n";
+        let marked = render_marked(text, 3, Some("a.md"));
+        let plain = render(text, 3);
+        let (clean, marks) = crate::check::strip(&marked.html);
+        let words = |text: &str| text.split_whitespace().collect::<String>();
+        assert_eq!(words(&clean), words(&plain.html));
+        assert_eq!((marked.references, marked.toc), (plain.references, plain.toc));
+        for (element, line) in [
+            ("<h1", 3),
+            ("<a href=\"/x/", 5),
+            ("<img", 6),
+            ("<b>", 6),
+            ("<div\n", 8),
+            ("<em", 13),
+            ("<li>two", 16),
+        ] {
+            let at = clean.find(element).unwrap_or(usize::MAX);
+            assert_eq!(marks.place(at).source, Some(format!("a.md:{line}")), "{element}");
+        }
     }
 
     #[test]
