@@ -127,12 +127,8 @@ impl<V> Partition<V> {
     pub(crate) fn note(&mut self, common: &Common<V>, hash: u64, limit: u64) -> Option<Rule> {
         let store = &self.store;
         let node = store.find_similar(&common.index, hash)?.node();
-        let counts_hits = self.shadows.as_ref().is_some_and(|shadows| shadows.mask() == 0);
-        self.order.set_counts_hits(counts_hits);
         if node.kind() < LOOSE && self.order.rule().wants_hits() {
             self.order.hit(&Live { store, common }, node.handle(), hash);
-        } else if counts_hits {
-            self.order.count(hash);
         }
         Some(self.shadows.as_mut()?.access(hash, node.weight(), limit))
     }

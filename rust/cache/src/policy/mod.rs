@@ -18,7 +18,8 @@ pub enum Policy {
     /// "FIFO queues are all you need for cache eviction", SOSP 2023). The cheapest: a hit notes nothing.
     S3Fifo,
     /// A window for what is new, and behind it only what is asked for more often than what would have to go (Einziger,
-    /// Friedman and Manes, "`TinyLFU`", ACM Transactions on Storage 2017).
+    /// Friedman and Manes, "`TinyLFU`", ACM Transactions on Storage 2017). Like the first it notes nothing at a hit but
+    /// that there was one.
     TinyLfu,
     /// What was used the longest time ago.
     Lru,

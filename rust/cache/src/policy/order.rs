@@ -10,13 +10,11 @@ use super::sketch::Sketch;
 
 /// What is new: the small queue of S3-FIFO, the window of W-TinyLFU.
 const WINDOW: u8 = 0;
-/// The main queue of S3-FIFO, the probation of W-TinyLFU, all of LRU.
+/// The main part of S3-FIFO and W-TinyLFU, all of LRU.
 const MAIN: u8 = 1;
-/// The protected part of W-TinyLFU.
-const PROTECTED: u8 = 2;
 /// Of LFU: a list for each frequency of 0 to 15.
-const LEVELS: u8 = 3;
-const LISTS: usize = 19;
+const LEVELS: u8 = 2;
+const LISTS: usize = 18;
 /// The share of S3-FIFO's small queue, as one part of this many.
 const SMALL_PART: u64 = 10;
 /// Uses after which S3-FIFO moves an entry on to the main queue.
@@ -28,7 +26,8 @@ const MOVE_AT_ONCE: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
     S3Fifo,
-    /// With a window of so many thousandths.
+    /// With a window of so many thousandths. Both parts are first in, first out, and what was used meanwhile comes in again
+    /// (as a clock has it; Corbató, "A paging experiment with the Multics system", 1968): a hit moves nothing.
     TinyLfu(u16),
     Lru,
     Lfu,
@@ -37,14 +36,14 @@ pub(crate) enum Rule {
 impl Rule {
     /// Whether it must be told of every hit.
     pub(crate) const fn wants_hits(self) -> bool {
-        !matches!(self, Self::S3Fifo)
+        matches!(self, Self::Lru | Self::Lfu)
     }
 
     /// All rules that are used.
     const ALL: [Self; 6] = [
         Self::S3Fifo,
         Self::TinyLfu(10),
-        Self::TinyLfu(100),
+        Self::TinyLfu(150),
         Self::TinyLfu(300),
         Self::Lru,
         Self::Lfu,
@@ -76,8 +75,7 @@ impl Rule {
 
     const fn knows(self, list: u8) -> bool {
         match self {
-            Self::S3Fifo => list <= MAIN,
-            Self::TinyLfu(_) => list <= PROTECTED,
+            Self::S3Fifo | Self::TinyLfu(_) => list <= MAIN,
             Self::Lru => list == MAIN,
             Self::Lfu => list >= LEVELS,
         }
@@ -95,8 +93,6 @@ pub(crate) struct Order {
     is_mixed: bool,
     /// Whether frequencies are counted although the rule does not ask for them.
     keeps_frequency: bool,
-    /// Whether all hits are counted as they happen, so that uses noted at a record are not counted again.
-    counts_hits: bool,
     sketch: Sketch,
     ghosts: Ghosts,
 }
@@ -109,7 +105,6 @@ impl Order {
             rule,
             is_mixed: false,
             keeps_frequency,
-            counts_hits: false,
             sketch: Sketch::new(),
             ghosts: Ghosts::new(),
         }
@@ -126,11 +121,6 @@ impl Order {
     pub(crate) fn set_rule(&mut self, rule: Rule) {
         self.is_mixed |= rule != self.rule;
         self.rule = rule;
-    }
-
-    /// Says whether every hit is told, whatever the rule.
-    pub(crate) fn set_counts_hits(&mut self, counts_hits: bool) {
-        self.counts_hits = counts_hits;
     }
 
     /// How often a key was asked for lately, as far as is known.
@@ -151,16 +141,20 @@ impl Order {
         self.push(records, id, kind);
     }
 
+    const fn counts(&self) -> bool {
+        self.keeps_frequency || self.rule.wants_frequency()
+    }
+
     /// Counts that a key was asked for.
     pub(crate) fn count(&mut self, hash: u64) {
-        if self.rule.wants_frequency() || self.keeps_frequency {
+        if self.counts() {
             self.sketch.add(hash);
         }
     }
 
     /// Tells the sketch how many entries there are and will be, where that may have changed.
     fn measure(&mut self, limit: u64) {
-        if (self.rule.wants_frequency() || self.keeps_frequency) && self.len.is_multiple_of(16) {
+        if self.counts() && self.len.is_multiple_of(16) {
             let bytes: u64 = self.lists.iter().map(|list| list.bytes).sum();
             let mean = (bytes / self.len.max(1) as u64).max(1);
             let capacity = usize::try_from(limit / mean).unwrap_or(usize::MAX);
@@ -207,14 +201,8 @@ impl Order {
     #[inline]
     pub(crate) fn hit(&mut self, records: &impl Records, id: u32, hash: u64) {
         match self.rule {
-            Rule::S3Fifo => {}
+            Rule::S3Fifo | Rule::TinyLfu(_) => {}
             Rule::Lru => self.shift(records, id, MAIN),
-            Rule::TinyLfu(_) => {
-                self.count(hash);
-                let kind = records.kind(id);
-                self.shift(records, id, if kind == WINDOW { WINDOW } else { PROTECTED });
-                self.demote(records);
-            }
             Rule::Lfu => {
                 self.count(hash);
                 let level = self.level(hash);
@@ -229,20 +217,6 @@ impl Order {
 
     const fn ghost_capacity(&self) -> usize {
         self.len * 9 / 10
-    }
-
-    /// Keeps the protected part at four fifths of what is not in the window.
-    fn demote(&mut self, records: &impl Records) {
-        loop {
-            let (main, protected) = (self.lists[MAIN as usize].bytes, self.lists[PROTECTED as usize]);
-            if protected.bytes * 5 <= (main + protected.bytes) * 4 {
-                return;
-            }
-            let Some(oldest) = protected.oldest() else {
-                return;
-            };
-            self.shift(records, oldest, MAIN);
-        }
     }
 
     fn main_bytes(&self) -> u64 {
@@ -337,7 +311,7 @@ impl Order {
 
     /// Counts uses that were noted at the record alone.
     fn fold(&mut self, records: &impl Records, id: u32, uses: u8) {
-        if self.keeps_frequency && !self.counts_hits {
+        if uses > 0 && self.counts() {
             let hash = records.hash(id);
             (0..uses).for_each(|_| self.count(hash));
         }
@@ -349,12 +323,13 @@ impl Order {
         while self.lists[WINDOW as usize].bytes + incoming > most
             && let Some(candidate) = self.lists[WINDOW as usize].oldest()
         {
+            self.fold(records, candidate, records.uses(candidate));
+            records.set_uses(candidate, 0);
             if self.main_bytes() + records.weight(candidate) <= limit - most {
                 self.shift(records, candidate, MAIN);
                 continue;
             }
-            let (main, protected) = (self.lists[MAIN as usize], self.lists[PROTECTED as usize]);
-            let Some(victim) = main.oldest().or(protected.oldest()) else {
+            let Some(victim) = self.last_unused(records) else {
                 return Some(candidate);
             };
             let (asked, kept) = (records.hash(candidate), records.hash(victim));
@@ -364,8 +339,21 @@ impl Order {
             let is_better = self.sketch.estimate(asked) > self.sketch.estimate(kept) + lead;
             return Some(if is_better { victim } else { candidate });
         }
-        let (main, protected) = (self.lists[MAIN as usize], self.lists[PROTECTED as usize]);
-        main.oldest().or(protected.oldest())
+        self.last_unused(records)
+    }
+
+    /// The oldest of the main part that was not used since it last was the oldest; those that were come in again.
+    fn last_unused(&mut self, records: &impl Records) -> Option<u32> {
+        loop {
+            let oldest = self.lists[MAIN as usize].oldest()?;
+            let uses = records.uses(oldest);
+            if uses == 0 {
+                return Some(oldest);
+            }
+            self.fold(records, oldest, 1);
+            records.set_uses(oldest, uses - 1);
+            self.shift(records, oldest, MAIN);
+        }
     }
 
     fn evict_lfu(&mut self, records: &impl Records) -> Option<u32> {
@@ -381,7 +369,7 @@ impl Order {
 
     /// Records from the one that would go last, as far as the lists tell.
     pub(crate) fn last_to_go<'a>(&'a self, records: &'a impl Records) -> impl Iterator<Item = u32> + 'a {
-        let lists = [PROTECTED, MAIN, WINDOW].into_iter().map(usize::from);
+        let lists = [MAIN, WINDOW].into_iter().map(usize::from);
         let lists = (LEVELS as usize..LISTS).rev().chain(lists);
         lists.flat_map(|list| {
             std::iter::successors(self.lists[list].newest(), |id| {

@@ -11,7 +11,7 @@ use crate::node::{MOST_USES, NONE};
 /// The rules that are tried. The first is gone by until another proves better: where it is not the best, it is either
 /// close to it, or so far behind that this shows soon.
 pub(crate) const TRIED: [Rule; 5] = [
-    Rule::TinyLfu(100),
+    Rule::TinyLfu(150),
     Rule::TinyLfu(10),
     Rule::TinyLfu(300),
     Rule::Lru,
