@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Self, final
 
-from typing_extensions import disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
+    "BufferPool",
     "CheckedPage",
     "Document",
     "Edge",
@@ -16,6 +17,7 @@ __all__ = [
     "MemoryCache",
     "Pack",
     "PackError",
+    "PooledBuffer",
     "Responses",
     "Router",
     "RouterError",
@@ -374,6 +376,33 @@ class MemoryCache:
         """Gives the memory of what is over or purged back at once, and not in the background."""
 
     def _stats(self) -> dict[str, int]: ...
+
+@final
+class BufferPool:
+    """A pool of buffers. `hyperweb.cache.BufferPool` says what its parts mean."""
+
+    def __new__(cls, classes: list[int], *, thread_bytes: int, reserve_bytes: int) -> BufferPool: ...
+    def take(self, size: int) -> PooledBuffer: ...
+    def allocate(self, size: int, count: int) -> int: ...
+    def stats(self) -> tuple[int, int, int, int, int]: ...
+
+@final
+class PooledBuffer(Buffer):
+    """A buffer of a pool: bytes that can be read and written by the buffer protocol.
+
+    It goes back to its pool at the end of a `with` block, by `release`, or when it is forgotten. Until something is
+    written it has whatever an earlier user left there.
+    """
+
+    def __len__(self) -> int: ...
+    def __enter__(self) -> PooledBuffer: ...
+    def __exit__(self, *raised: object) -> None: ...
+    def release(self) -> None:
+        """Gives it back. It has no bytes from then on.
+
+        Raises:
+            BufferError: Views of it are in use.
+        """
 
 @final
 class Flights:

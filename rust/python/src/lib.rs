@@ -1,6 +1,6 @@
 //! The Python module `hyperweb._core`: bindings, and no logic of its own.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![expect(
     clippy::needless_pass_by_value,
     reason = "what Python hands over is made for the call"

@@ -3,6 +3,8 @@
 mod flights;
 mod key;
 mod memory;
+#[expect(unsafe_code, reason = "the buffer protocol is of pointers")]
+mod pool_unsafe;
 mod tiers;
 mod warming;
 
@@ -14,6 +16,7 @@ pub(crate) use memory::Fill;
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     memory::register(module)?;
     flights::register(module)?;
+    pool_unsafe::register(module)?;
     tiers::register(module)?;
     warming::register(module)
 }
