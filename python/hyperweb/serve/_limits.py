@@ -12,6 +12,7 @@ from hyperweb.config._settings import LimitSettings
 from hyperweb.serve._errors import ServeError
 
 _MILLISECONDS = {
+    "handshake_time": "handshake_time",
     "head_time": "head_time",
     "body_time": "body_time",
     "idle_time": "idle_time",

@@ -25,8 +25,9 @@ use crate::responses::Responses;
 use crate::shared::{Shared, ThreadState};
 use crate::site::Sites;
 use crate::stream::Address;
-use crate::thread::{claim, listen, run};
+use crate::thread::{Entrance, claim, listen, run};
 use crate::tiers::Tiers;
+use crate::tls::Tls;
 
 /// How long after its start the edge begins to check the bodies of its packs.
 const CHECK_AFTER: Duration = Duration::from_millis(500);
@@ -50,6 +51,7 @@ pub struct Reloaded {
 pub struct Edge {
     core: Arc<Core>,
     addresses: Vec<SocketAddr>,
+    plain: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
     /// Writes what is left of the access log when it goes.
     writer: Mutex<Option<Writer>>,
@@ -95,6 +97,7 @@ impl Edge {
                 .iter()
                 .map(|text| Network::read(text))
                 .collect::<Result<_, _>>()?,
+            tls: config.tls.as_ref().map(Tls::new).transpose()?,
             measures: config.metrics,
             access,
             token: config.token.clone().filter(|token| !token.is_empty()),
@@ -104,11 +107,9 @@ impl Edge {
             tiers.tell(&shared);
         }
         let watch = watch(&shared, reader, governor)?;
-        let addresses = config
-            .listen
-            .iter()
-            .map(|one| claim(*one))
-            .collect::<Result<Vec<_>, _>>()?;
+        let claim_all = |some: &[SocketAddr]| some.iter().map(|one| claim(*one)).collect::<Result<Vec<_>, _>>();
+        let (addresses, plain) = (claim_all(&config.listen)?, claim_all(&config.plain)?);
+        let entrances = entrances(config, &addresses, &plain);
         let states: Vec<_> = (0..threads)
             .map(|number| {
                 Arc::new(ThreadState {
@@ -125,10 +126,10 @@ impl Edge {
         });
         let mut running = Vec::new();
         for state in &core.states {
-            let listeners = addresses
+            let listeners = entrances
                 .iter()
-                .map(|one| listen(*one))
-                .collect::<Result<Vec<_>, _>>()?;
+                .map(|(address, entrance)| Ok((listen(*address)?, *entrance)))
+                .collect::<Result<Vec<_>, EdgeError>>()?;
             let state = Arc::clone(state);
             let name = format!("edge-{}", state.number);
             let spawned = std::thread::Builder::new()
@@ -141,10 +142,14 @@ impl Edge {
         }
         let admin = admin::start(&config.admin_socket, config.admin, &core)?;
         check::start(&core)?;
+        if let Some(tls) = &core.shared.tls {
+            tls.certificates.watch()?;
+        }
         core.check_in_background(unverified)?;
         Ok(Self {
             core,
             addresses,
+            plain,
             admin,
             writer: Mutex::new(writer),
             threads: Mutex::new(running),
@@ -155,6 +160,20 @@ impl Edge {
     /// The addresses it listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses it listens on beside TLS, without it.
+    pub fn plain_addresses(&self) -> &[SocketAddr] {
+        &self.plain
+    }
+
+    /// Reads the certificates anew. Where one cannot be used, all stay what they were.
+    pub fn reload_certificates(&self) -> Result<(), EdgeError> {
+        self.core
+            .shared
+            .tls
+            .as_ref()
+            .map_or(Ok(()), |tls| tls.certificates.reload())
     }
 
     /// The address of the admin listener, where there is one.
@@ -252,6 +271,26 @@ fn watch(shared: &Arc<Shared>, reader: SystemReader, governor: Governor) -> Resu
     })
 }
 
+/// Where clients come in, and what is spoken there.
+fn entrances(config: &Config, addresses: &[SocketAddr], plain: &[SocketAddr]) -> Vec<(SocketAddr, Entrance)> {
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    let main = |address: &SocketAddr| {
+        let entrance = if config.tls.is_some() {
+            Entrance::Tls(address.port())
+        } else {
+            Entrance::Plain
+        };
+        (*address, entrance)
+    };
+    let beside = if config.redirect && config.tls.is_some() {
+        Entrance::Redirect(port)
+    } else {
+        Entrance::Plain
+    };
+    let beside = plain.iter().map(|address| (*address, beside));
+    addresses.iter().map(main).chain(beside).collect()
+}
+
 impl Core {
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
@@ -311,6 +350,11 @@ impl Core {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats::sum(self.states.iter().map(|state| &state.metrics));
         let cache = self.shared.responses.stats();
+        stats.certificates = self
+            .shared
+            .tls
+            .as_ref()
+            .map_or_else(Vec::new, |tls| tls.certificates.stats());
         stats.log_dropped = self.shared.access.as_ref().map_or(0, |log| log.dropped());
         stats.cache_entries = cache.entries;
         stats.cache_bytes = cache.bytes;

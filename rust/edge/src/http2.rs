@@ -8,8 +8,9 @@ use bytes::Bytes;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 
+use crate::client::Client;
+use crate::peer::Peer;
 use crate::replay::Replay;
 use crate::service::serve;
 use crate::shared::ThreadState;
@@ -22,7 +23,7 @@ const STREAMS: u32 = 1000;
 const WINDOW: u32 = 2 << 20;
 
 /// Serves a connection to its end; `before` is what was read of it.
-pub(crate) async fn connection(state: Arc<ThreadState>, stream: TcpStream, before: Bytes, peer: Arc<str>) {
+pub(crate) async fn connection(state: Arc<ThreadState>, stream: Client, before: Bytes, peer: Arc<Peer>) {
     let limits = state.shared.limits;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

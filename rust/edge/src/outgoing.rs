@@ -5,12 +5,12 @@ use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
+use crate::asked::{Asked, strip_connection};
 use crate::body::Body;
 use crate::clock;
 use crate::compression::{Compression, Wish, mark, vary};
 use crate::connection::Failed;
 use crate::encoder::Encoder;
-use crate::fetch::{Asked, strip_connection};
 use crate::framing::number;
 use crate::incoming::Incoming;
 use crate::responses::{cache_status, strip_internal};

@@ -25,10 +25,13 @@ pub(crate) enum Refusal {
     Connections,
     /// More connections of one address than are served at a time.
     AddressConnections,
+    /// A TLS handshake that came to nothing. What could be said of it TLS says.
+    Handshake,
+    SlowHandshake,
 }
 
 impl Refusal {
-    pub(crate) const COUNT: usize = Self::AddressConnections as usize + 1;
+    pub(crate) const COUNT: usize = Self::SlowHandshake as usize + 1;
 
     /// The status it is answered with, a sentence for the client, and what the log says of it.
     const fn facts(self) -> (&'static str, &'static str, &'static str) {
@@ -99,6 +102,8 @@ impl Refusal {
                 "Too many of this address are here at once.\n",
                 "was one connection more of its address than `limits.address_connections`",
             ),
+            Self::Handshake => ("", "", "did not finish a TLS handshake"),
+            Self::SlowHandshake => ("", "", "took longer for a TLS handshake than `limits.handshake_time`"),
         }
     }
 
@@ -119,6 +124,8 @@ impl Refusal {
             Self::Expectation => "expectation",
             Self::Connections => "connections",
             Self::AddressConnections => "address_connections",
+            Self::Handshake => "handshake",
+            Self::SlowHandshake => "slow_handshake",
         }
     }
 
@@ -137,6 +144,8 @@ impl Refusal {
         Self::Expectation,
         Self::Connections,
         Self::AddressConnections,
+        Self::Handshake,
+        Self::SlowHandshake,
     ];
 
     /// The status as a number; none where nothing is said.

@@ -13,14 +13,17 @@ use tokio::io::AsyncSeekExt;
 
 use crate::access::{Outcome, Told};
 use crate::answer::{Answer, Head, Reply, ReplyBody, reply};
+use crate::asked::Asked;
 use crate::body::{Body, Counted, InFlight, RequestBody};
-use crate::fetch::{Asked, Fetched, fetch, pass};
+use crate::fetch::{Fetched, fetch, pass};
 use crate::identity::identify;
 use crate::metrics::Source;
 use crate::outgoing::{dated, plain};
 use crate::path::Target;
+use crate::peer::Peer;
 use crate::policy::request_may_use;
 use crate::purge::{Purge, is_allowed};
+use crate::redirect::redirect;
 use crate::request::{Noted, Request, is_host};
 use crate::shared::{Shared, ThreadState};
 use crate::site::{Build, Site};
@@ -28,7 +31,7 @@ use crate::site::{Build, Site};
 /// Answers one request of HTTP/2.
 pub(crate) async fn serve(
     state: Arc<ThreadState>,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
     request: http::Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
     let flight = InFlight::new(Arc::clone(&state));
@@ -52,10 +55,12 @@ pub(crate) async fn serve(
         };
         state.finish(&outcome, || {
             let nothing = Told {
-                peer: &peer,
+                peer: &peer.address,
                 ..Told::default()
             };
-            noted.as_ref().map_or(nothing, |noted| noted.told(&peer, "HTTP/2.0"))
+            noted
+                .as_ref()
+                .map_or(nothing, |noted| noted.told(&peer.address, "HTTP/2.0"))
         });
     }
     Ok(response.map(|body| Counted {
@@ -106,10 +111,29 @@ const fn edge(response: Response<Body>) -> Fetched {
     }
 }
 
-/// Finds what answers a request.
+/// Answers a request of any version, as it came.
 pub(crate) async fn respond(
     state: &Arc<ThreadState>,
-    peer: &str,
+    peer: &Peer,
+    request: Request,
+    body: Option<RequestBody>,
+) -> Fetched {
+    if let Some(port) = peer.sent_to {
+        return edge(redirect(&request, port));
+    }
+    let site = Arc::clone(state.shared.sites.find(&request.host));
+    let mut fetched = found(state, &site, peer, request, body).await;
+    if peer.is_secure {
+        site.secured(fetched.response.headers_mut());
+    }
+    fetched
+}
+
+/// Finds what answers a request.
+async fn found(
+    state: &Arc<ThreadState>,
+    site: &Arc<Site>,
+    peer: &Peer,
     mut request: Request,
     body: Option<RequestBody>,
 ) -> Fetched {
@@ -118,7 +142,6 @@ pub(crate) async fn respond(
     {
         return edge(purge(&state.shared, &request, token).await);
     }
-    let site = state.shared.sites.find(&request.host);
     let Some(target) = site.target(&request.target) else {
         return edge(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
     };

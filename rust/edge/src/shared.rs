@@ -16,6 +16,7 @@ use crate::responses::Responses;
 use crate::site::Sites;
 use crate::store::{Stored, key};
 use crate::tiers::Tiers;
+use crate::tls::Tls;
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     /// Whose connections begin with a header of the PROXY protocol.
     pub(crate) proxies: Vec<Network>,
+    /// TLS, where it is set up.
+    pub(crate) tls: Option<Tls>,
     pub(crate) measures: bool,
     pub(crate) access: Option<Arc<AccessLog>>,
     /// What a purge by the method PURGE, and the admin listener, have to be asked with.
@@ -62,7 +65,8 @@ impl Shared {
             let (host, text) = parts_of(url)?;
             let site = self.sites.find(host);
             let target = site.target(text)?;
-            Some(key(&site.name, &host.to_ascii_lowercase(), &target.path, target.query))
+            let host = host.to_ascii_lowercase();
+            Some(key(&site.name, &host, &target.path, target.query, false))
         };
         if let Some(tiers) = &self.tiers {
             tiers.purge(purge, self.sites.iter().map(|site| &*site.name), find);

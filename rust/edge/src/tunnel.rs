@@ -10,18 +10,19 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::net::TcpStream;
 
 use crate::access::Outcome;
+use crate::asked::{Asked, strip_connection};
 use crate::body::{Body, InFlight};
+use crate::client::Client;
 use crate::clock;
 use crate::connection::{Begun, Connection};
-use crate::fetch::{Asked, strip_connection};
 use crate::fields::{write_fields, write_status};
 use crate::framing::Framing;
 use crate::http1::linger;
 use crate::metrics::{self, Source};
 use crate::outgoing::passed_on;
+use crate::peer::Peer;
 use crate::policy;
 use crate::request::{Manners, Noted, Request};
 use crate::responses::strip_internal;
@@ -61,13 +62,7 @@ pub(crate) fn is_handshake(state: &ThreadState, request: &Request, manners: &Man
 }
 
 /// Passes a handshake on, and what follows, until either side ends; `read` is what came after it.
-pub(crate) async fn serve(
-    state: &Arc<ThreadState>,
-    mut client: TcpStream,
-    request: Request,
-    read: BytesMut,
-    peer: &Arc<str>,
-) {
+pub(crate) async fn serve(state: &Arc<ThreadState>, mut client: Client, request: Request, read: BytesMut, peer: &Peer) {
     let started = Instant::now();
     let noted = state.begin().map(|_| Noted::of(&request));
     let (status, bytes) = pass(state, &mut client, request, read, peer).await;
@@ -78,7 +73,7 @@ pub(crate) async fn serve(
             bytes,
             took: started.elapsed(),
         };
-        state.finish(&outcome, || noted.told(peer, "HTTP/1.1"));
+        state.finish(&outcome, || noted.told(&peer.address, "HTTP/1.1"));
     }
     linger(client).await;
 }
@@ -86,10 +81,10 @@ pub(crate) async fn serve(
 /// Returns the status, and the bytes that went to the client.
 async fn pass(
     state: &Arc<ThreadState>,
-    client: &mut TcpStream,
+    client: &mut Client,
     request: Request,
     read: BytesMut,
-    peer: &str,
+    peer: &Peer,
 ) -> (StatusCode, u64) {
     let limits = state.shared.limits;
     let flight = InFlight::new(Arc::clone(state));
@@ -149,7 +144,7 @@ fn accepts(headers: &HeaderMap) -> bool {
 
 /// Sends what is answered in place of an upgrade, and ends the connection with it: what follows may be meant for the other
 /// protocol, and is no request.
-async fn send(state: &ThreadState, client: &TcpStream, response: Response<Body>) -> (StatusCode, u64) {
+async fn send(state: &ThreadState, client: &Client, response: Response<Body>) -> (StatusCode, u64) {
     let (status, bytes) = (response.status(), response.body().size_hint().exact().unwrap_or(0));
     let end = End {
         is_head: false,
@@ -163,10 +158,10 @@ async fn send(state: &ThreadState, client: &TcpStream, response: Response<Body>)
 
 /// Passes bytes on in both directions until both have ended, nothing passed for too long, or the edge is to stop. Returns
 /// how many went to the client.
-async fn both_ways(state: &ThreadState, client: &mut TcpStream, origin: &mut Connection) -> u64 {
+async fn both_ways(state: &ThreadState, client: &mut Client, origin: &mut Connection) -> u64 {
     let longest = state.shared.limits.tunnel_time;
     let last = AtomicU64::new(clock::now());
-    let (client_reader, client_writer) = client.split();
+    let (client_reader, client_writer) = split(client);
     let (origin_reader, origin_writer) = split(origin.stream());
     let sent = AtomicU64::new(0);
     let received = AtomicU64::new(0);
