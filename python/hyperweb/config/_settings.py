@@ -264,6 +264,23 @@ class LimitSettings(Section, frozen=True):
         said("Connections at a time of one address, or one network of IPv6 (/64); 0 is any number. 503 beyond.", ge=0),
     ] = 0
     requests: Annotated[int, said("Requests on one connection, which is closed then.", ge=1)] = 1_000_000
+    streams: Annotated[int, said("Requests at a time on one connection of HTTP/2.", ge=1, le=100_000)] = 1000
+    resets: Annotated[
+        int,
+        said(
+            "Requests that a connection of HTTP/2 may give up within ten seconds, and that its faults may end in all; "
+            "it is closed beyond.",
+            ge=1,
+        ),
+    ] = 400
+    control_frames: Annotated[
+        int,
+        said(
+            "Frames of HTTP/2 that ask for nothing (pings, settings, priorities, empty ones) on one connection within "
+            "ten seconds; it is closed beyond.",
+            ge=10,
+        ),
+    ] = 2000
     variants: Annotated[
         int, said("Variants of one address, by `Vary`, that are kept at a time; beyond, they are begun anew.", ge=1)
     ] = 200

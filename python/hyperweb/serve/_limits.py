@@ -28,6 +28,9 @@ _NUMBERS = {
     "address_connections": "address_connections",
     "requests": "requests",
     "variants": "variants",
+    "streams": "streams",
+    "resets": "resets",
+    "control_frames": "control_frames",
 }
 
 

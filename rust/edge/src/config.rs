@@ -204,6 +204,12 @@ pub struct Limits {
     pub requests: u64,
     /// Variants of one address that are kept at a time.
     pub variants: u64,
+    /// Streams of a connection of HTTP/2 at a time.
+    pub streams: u32,
+    /// Streams of a connection that its client resets within ten seconds, and those that its faults do in all.
+    pub resets: u64,
+    /// Frames of a connection within ten seconds that ask for nothing.
+    pub control_frames: u64,
 }
 
 impl Default for Limits {
@@ -225,6 +231,9 @@ impl Default for Limits {
             address_connections: 0,
             requests: 1_000_000,
             variants: 200,
+            streams: 1000,
+            resets: 400,
+            control_frames: 2000,
         }
     }
 }

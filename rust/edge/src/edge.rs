@@ -10,6 +10,7 @@ use hyperweb_cache::{Coalescer, FlightLimits, Governor, SizeWatch, SizingConfig,
 use hyperweb_pack::{Unverified, diff};
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::access::{AccessLog, Writer};
 use crate::admin;
@@ -102,6 +103,7 @@ impl Edge {
             access,
             token: config.token.clone().filter(|token| !token.is_empty()),
             draining: AtomicBool::new(false),
+            drain: watch::Sender::new(false),
         });
         if let Some(tiers) = &shared.tiers {
             tiers.tell(&shared);
@@ -229,6 +231,7 @@ impl Edge {
     /// Accepts nothing new, lets what was begun be sent, and stops. True where all was sent in time.
     pub fn drain(&self, longest: Duration) -> bool {
         self.core.shared.draining.store(true, Ordering::Release);
+        self.core.shared.drain.send_replace(true);
         let deadline = Instant::now() + longest;
         let mut threads = self.threads.lock();
         while threads.iter().any(|thread| !thread.is_finished()) {

@@ -17,7 +17,6 @@ use crate::client::Client;
 use crate::fetch::Fetched;
 use crate::framing::Framing;
 use crate::identity::identify;
-use crate::log;
 use crate::metrics::Source;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
@@ -137,7 +136,7 @@ pub(crate) async fn refuse(state: &ThreadState, stream: Client, refusal: Refusal
 
 /// Counts a refusal, and tells the log of it.
 pub(crate) fn note(state: &ThreadState, refusal: Refusal, peer: &str) {
-    state.metrics.refuse(refusal);
+    state.refuse(refusal, peer);
     if let Some(status) = refusal.status() {
         let outcome = Outcome {
             source: Source::Edge,
@@ -154,7 +153,6 @@ pub(crate) fn note(state: &ThreadState, refusal: Refusal, peer: &str) {
             ..Told::default()
         });
     }
-    log::refused(refusal, peer);
 }
 
 /// Says that nothing more comes, and waits a while for the client to see it.

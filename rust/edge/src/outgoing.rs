@@ -36,6 +36,10 @@ pub(crate) fn passed_on(
         ),
         Err(Failed::Broken) => plain(StatusCode::BAD_GATEWAY, "Making this page failed.\n"),
         Err(Failed::TooLarge) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n"),
+        Err(Failed::TooSlow) => plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "The request's body did not come in time.\n",
+        ),
         Err(Failed::NoBody) => plain(StatusCode::BAD_REQUEST, "The request's body did not come to its end.\n"),
     }
 }

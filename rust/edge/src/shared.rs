@@ -5,13 +5,16 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use hyperweb_cache::Coalescer;
+use tokio::sync::watch;
 
 use crate::access::{AccessLog, Outcome, Told};
 use crate::admission::Admission;
 use crate::config::Limits;
+use crate::log;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::purge::{Purge, parts_of};
+use crate::refusal::Refusal;
 use crate::responses::Responses;
 use crate::site::Sites;
 use crate::store::{Stored, key};
@@ -37,9 +40,17 @@ pub(crate) struct Shared {
     pub(crate) token: Option<String>,
     /// Set once, when no further request is to be begun.
     pub(crate) draining: AtomicBool,
+    /// The same for who waits for it.
+    pub(crate) drain: watch::Sender<bool>,
 }
 
 impl ThreadState {
+    /// Counts a refusal, and tells the operator of it.
+    pub(crate) fn refuse(&self, refusal: Refusal, peer: &str) {
+        self.metrics.refuse(refusal);
+        log::refused(refusal, peer);
+    }
+
     /// When a request came, where that matters to anyone.
     pub(crate) fn begin(&self) -> Option<Instant> {
         (self.shared.measures || self.shared.access.is_some()).then(Instant::now)

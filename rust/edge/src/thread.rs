@@ -99,7 +99,8 @@ pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<(StdListener, Entranc
         }
         // Connections that were accepted and have sent nothing yet get the chance to.
         tokio::time::sleep(DRAIN_BEAT).await;
-        while state.metrics.in_flight.load(Ordering::Acquire) > 0 {
+        let (in_flight, http2) = (&state.metrics.in_flight, &state.metrics.http2);
+        while in_flight.load(Ordering::Acquire) > 0 || http2.load(Ordering::Acquire) > 0 {
             tokio::time::sleep(DRAIN_BEAT).await;
         }
     });
