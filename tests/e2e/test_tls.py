@@ -360,4 +360,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, pair: Pair) -> None:
     swapped = refused("--tls-cert", str(pair.key), "--tls-key", str(pair.cert))
     assert "there is no certificate in it" in swapped
     assert "give both" in refused("--tls-cert", str(pair.cert))
+    direct = hyperweb("serve", make_site(tmp_path / "site"), "--prod", "--direct", "--tls")
+    assert direct.returncode == 2
+    assert "TLS is of the edge" in " ".join(direct.stderr.split())
     assert "there is no certificate" in refused("--http-port", "1")

@@ -231,6 +231,22 @@ mod tests {
     }
 
     #[test]
+    fn a_response_of_ocsp_is_sent_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ocsp.der");
+        let config = CertificateConfig {
+            ocsp: Some(file.clone()),
+            ..made(folder.path(), 100)
+        };
+        assert!(Certificate::read(&config).unwrap_err().to_string().contains("ocsp.der"));
+        std::fs::write(file, b"response").unwrap();
+        assert_eq!(
+            Certificate::read(&config).unwrap().key.ocsp.as_deref(),
+            Some(&b"response"[..])
+        );
+    }
+
+    #[test]
     fn what_cannot_be_used_is_said_with_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let config = made(folder.path(), 100);

@@ -56,10 +56,10 @@ enum Next {
 }
 
 /// Serves one connection to its end; `before` is what was read of it.
-pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer: Arc<Peer>, before: &[u8]) {
-    let mut buffer = before.to_vec();
-    buffer.resize(before.len().max(FIRST_READ), 0);
+pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer: Arc<Peer>, before: Vec<u8>) {
     let (mut start, mut end) = (0, before.len());
+    let mut buffer = before;
+    buffer.resize(end.max(FIRST_READ), 0);
     let limits = state.shared.limits;
     let wait = sleep(Duration::from_millis(limits.head_time));
     tokio::pin!(wait);
@@ -102,7 +102,8 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer
                     in_head = false;
                 }
                 Ok(Next::Http2) => {
-                    return http2::connection(state, stream, Bytes::copy_from_slice(bytes), peer).await;
+                    let read = Bytes::copy_from_slice(bytes);
+                    return Box::pin(http2::connection(state, stream, read, peer)).await;
                 }
                 Ok(Next::Refuse(refusal)) => return refuse(&state, stream, refusal, &peer.address).await,
                 Err(error) => {

@@ -11,18 +11,16 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::client::Client;
 use crate::direct;
 use crate::error::EdgeError;
+use crate::handshake::{Opened, shake};
 use crate::http1::note;
 use crate::http2;
 use crate::metrics;
 use crate::peer::Peer;
 use crate::proxy::{self, Header};
 use crate::refusal::Refusal;
-use crate::replay::Replay;
 use crate::shared::ThreadState;
-use crate::tls::HANDSHAKE;
 
 const BACKLOG: i32 = 4096;
 /// How often a thread that is to stop looks whether all is sent.
@@ -152,80 +150,22 @@ async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr, entranc
         is_secure: false,
         sent_to: None,
     };
-    match entrance {
-        Entrance::Plain => {}
-        Entrance::Redirect(port) => peer.sent_to = Some(port),
-        Entrance::Tls(port) => match secured(&state, stream, before, &mut peer, port).await {
-            Some(Opened::Secure(client, true)) => {
-                return http2::connection(state, client, Bytes::new(), peer.into()).await;
-            }
-            Some(Opened::Secure(client, false)) => return direct::connection(state, client, peer.into(), b"").await,
-            Some(Opened::Plain(plain, read)) => {
-                return direct::connection(state, Client::Plain(plain), peer.into(), &read).await;
-            }
+    // What is seldom has its memory where it is needed, and not in every connection.
+    let opened = match entrance {
+        Entrance::Plain => Opened::plain(stream, before),
+        Entrance::Redirect(port) => {
+            peer.sent_to = Some(port);
+            Opened::plain(stream, before)
+        }
+        Entrance::Tls(port) => match Box::pin(shake(&state, stream, before, &mut peer, port)).await {
+            Some(opened) => opened,
             None => return,
         },
-    }
-    direct::connection(state, Client::Plain(stream), peer.into(), &before).await;
-}
-
-/// What came in where TLS is spoken.
-enum Opened {
-    /// It is TLS, and HTTP/2 over it, or not.
-    Secure(Client, bool),
-    /// It is not TLS; so much was read.
-    Plain(TcpStream, Vec<u8>),
-}
-
-/// Shakes hands with who comes to `port`. Who speaks no TLS there is sent there anew, with it; none where nothing comes of
-/// it.
-async fn secured(
-    state: &ThreadState,
-    stream: TcpStream,
-    before: Vec<u8>,
-    peer: &mut Peer,
-    port: u16,
-) -> Option<Opened> {
-    let tls = state.shared.tls.as_ref()?;
-    let longest = Duration::from_millis(state.shared.limits.handshake_time);
-    let opening = async {
-        let mut first = [0];
-        let begins = match before.first() {
-            Some(first) => *first,
-            // Who only looks whether somebody listens says nothing.
-            None if matches!(stream.peek(&mut first).await, Ok(1..)) => first[0],
-            None => return Ok(None),
-        };
-        if begins.is_ascii_uppercase() {
-            return Ok(Some(Err((stream, before))));
-        }
-        if begins != HANDSHAKE {
-            return Err(std::io::ErrorKind::InvalidData.into());
-        }
-        let agreed = tls.accept(Replay::new(before.into(), stream)).await;
-        agreed.map(|agreed| Some(Ok(agreed)))
     };
-    match timeout(longest, opening).await {
-        Ok(Ok(Some(Ok(agreed)))) => {
-            metrics::add(&state.metrics.handshakes, 1);
-            metrics::add(&state.metrics.resumed, u64::from(agreed.is_resumed));
-            peer.is_secure = true;
-            Some(Opened::Secure(agreed.client, agreed.is_http2))
-        }
-        Ok(Ok(Some(Err((stream, read))))) => {
-            peer.sent_to = Some(port);
-            Some(Opened::Plain(stream, read))
-        }
-        Ok(Ok(None)) => None,
-        Ok(Err(_)) => {
-            note(state, Refusal::Handshake, &peer.address);
-            None
-        }
-        Err(_) => {
-            note(state, Refusal::SlowHandshake, &peer.address);
-            None
-        }
+    if opened.is_http2 {
+        return Box::pin(http2::connection(state, opened.client, Bytes::new(), peer.into())).await;
     }
+    direct::connection(state, opened.client, peer.into(), opened.before).await;
 }
 
 /// Reads what a proxy says of a connection: whom it is from, where the proxy tells, and what was read after it.
