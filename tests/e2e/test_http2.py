@@ -148,6 +148,8 @@ def test_what_is_too_much_or_two_things_at_once_is_refused(
 
 def test_a_body_that_grows_too_large_is_refused(strict: Running) -> None:
     with connect(strict) as client:
+        # The windows are larger once the settings have been exchanged.
+        assert client.ping()
         number = client.ask("/", "POST", end=False)
         for _ in range(7):
             client.send(frame(DATA, 0, number, bytes(16_000)))
