@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-# Debian keeps servers where an ordinary user's PATH does not look.
-SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+# Debian keeps servers where an ordinary user's PATH does not look, and tools/need.sh what it builds.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+SEARCH_PATH = os.pathsep.join(
+    [os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(_CACHE / "hyperweb" / "bin")]
+)
 
 
 def require_program(name: str) -> Path:

@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Makes sure that programs are there: need.sh PROGRAM...
-# As root on a machine with apt-get it installs what is missing; otherwise it says what to install.
+# As root on a machine with apt-get it installs what is missing; otherwise it says what to install. What Debian does not
+# have is built into a folder of the cache, where tests look too.
 set -euo pipefail
+
+bin="${XDG_CACHE_HOME:-$HOME/.cache}/hyperweb/bin"
 
 package_of() {
     case "$1" in
+        go) echo golang-go ;;
         redis-server) echo redis-server ;;
         cc) echo build-essential ;;
         node | npm) echo npm ;;
@@ -13,12 +17,22 @@ package_of() {
     esac
 }
 
+is_there() {
+    # Debian keeps servers out of an ordinary user's PATH, and Go installs itself where nobody's is.
+    PATH="$PATH:/usr/sbin:/sbin:/usr/local/go/bin:$bin" command -v "$1" >/dev/null
+}
+
 packages=()
 unknown=()
+built=()
 for program in "$@"; do
-    # Debian keeps servers out of an ordinary user's PATH.
-    if PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null; then
+    if is_there "$program"; then
         continue
+    fi
+    if [[ "$program" == h2spec ]]; then
+        built+=("$program")
+        if is_there go; then continue; fi
+        program=go
     fi
     package="$(package_of "$program")"
     if [[ -n "$package" ]]; then packages+=("$package"); else unknown+=("$program"); fi
@@ -28,7 +42,19 @@ if ((${#unknown[@]})); then
     printf 'missing: %s (make setup says how to get it)\n' "${unknown[@]}" >&2
     exit 2
 fi
-((${#packages[@]})) || exit 0
+
+# Builds a program of Go from tools/PROGRAM, which says by hash of what.
+build() {
+    printf 'Building %s into %s\n' "$1" "$bin"
+    mkdir -p "$bin"
+    (cd "$(dirname "$0")/$1" && PATH="$PATH:/usr/local/go/bin" GOTOOLCHAIN=local GOFLAGS=-mod=readonly \
+        go build -o "$bin/$1" github.com/summerwind/h2spec/cmd/h2spec)
+}
+
+if ! ((${#packages[@]})); then
+    for program in "${built[@]}"; do build "$program"; done
+    exit 0
+fi
 
 if [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null; then
     printf 'Installing from Debian: %s\n' "${packages[*]}"
@@ -40,6 +66,7 @@ if [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null; then
         cat "$log" >&2
         exit 1
     fi
+    for program in "${built[@]}"; do build "$program"; done
 else
     printf 'missing: %s\n    sudo apt-get install %s\n' "${packages[*]}" "${packages[*]}" >&2
     exit 2

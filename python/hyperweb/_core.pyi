@@ -49,6 +49,7 @@ __all__ = [
     "read_log",
     "render_markdown",
     "rewrite_urls",
+    "self_signed",
     "source_mark",
     "transform_css",
     "transform_js",
@@ -536,6 +537,16 @@ class Edge:
     def addresses(self) -> list[str]:
         """Returns the addresses it listens on."""
 
+    def plain_addresses(self) -> list[str]:
+        """Returns the addresses it listens on beside TLS, without it."""
+
+    def reload_certificates(self) -> None:
+        """Reads the certificates anew. Connections keep what they began with.
+
+        Raises:
+            EdgeError: One cannot be used; all stay what they were.
+        """
+
     def set_upstreams(self, site: str, addresses: list[str]) -> None:
         """Sets the sockets of a site's workers."""
 
@@ -569,6 +580,13 @@ class Edge:
 
     def drain(self, seconds: float) -> bool:
         """Stops accepting, lets what was begun be sent, and stops. Returns whether all was sent in time."""
+
+def self_signed(hosts: list[str]) -> tuple[str, str]:
+    """Makes a certificate for host names and addresses that is valid for a year, and its key, both as PEM (RFC 7468).
+
+    Raises:
+        EdgeError: A host is none.
+    """
 
 def open_pack(path: str) -> Pack:
     """Opens a pack and checks all of it.

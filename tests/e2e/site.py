@@ -164,7 +164,10 @@ def hyperweb(*arguments: str | Path, check: bool = False) -> subprocess.Complete
 
 @contextlib.contextmanager
 def serving(root: Path, *options: str, wait_for: str = "/") -> Iterator[Running]:
-    """Serves a site until the block ends; then it must exit with 0 and leave no child."""
+    """Serves a site until the block ends; then it must exit with 0 and leave no child.
+
+    It is waited for until it answers the path `wait_for`, unless that is empty.
+    """
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "hyperweb", "serve", str(root), "--port", str(port), *options],
@@ -175,7 +178,8 @@ def serving(root: Path, *options: str, wait_for: str = "/") -> Iterator[Running]
     )
     server = Running(process, port)
     try:
-        wait_up(server, wait_for)
+        if wait_for:
+            wait_up(server, wait_for)
         yield server
         children = server.children()
         process.send_signal(signal.SIGTERM)

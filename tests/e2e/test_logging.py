@@ -177,7 +177,7 @@ def figures(text: str) -> dict[str, float]:
         if line.startswith("# TYPE "):
             described.add(line.split()[2])
         elif not line.startswith("# HELP "):
-            match = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[^"]*"\})? ([0-9.]+)', line)
+            match = re.fullmatch(r'([a-z][a-z0-9_]+)(\{[a-z]+="[^"]*"\})? ([0-9.]+)', line)
             assert match is not None, line
             assert described & {match[1], re.sub("_(bucket|sum|count)$", "", match[1])}, line
             found[match[1] + (match[2] or "")] = float(match[3])

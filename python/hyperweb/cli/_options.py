@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -14,7 +15,6 @@ from hyperweb.config._load import describe, variable_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from hyperweb.config import SiteConfig
 
@@ -35,6 +35,13 @@ def setting(name: str, *flags: str) -> Callable[[F], F]:
     options: dict[str, Any] = {"default": None, "help": f"{about} [{'; '.join(notes)}]"}
     options |= {"is_flag": True} if kind is bool else {"type": kind}
     return click.option(*spelled, parameter, **options)
+
+
+def certificate(cert: str | None, key: str | None) -> dict[str, Any]:
+    """Returns the setting that `--tls-cert` and `--tls-key` make; their paths are seen from here."""
+    if not (cert and key):
+        raise click.UsageError("--tls-cert and --tls-key belong together: give both")
+    return {"cert": str(Path(cert).absolute()), "key": str(Path(key).absolute())}
 
 
 def overrides(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 import rich_click as click
 
-from hyperweb.cli._options import setting
+from hyperweb.cli._options import certificate, setting
 from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSettings, ServeSettings
 
 
@@ -63,6 +64,19 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSet
     multiple=True,
     metavar="NETWORK",
     help="The address or network of a proxy that sends the PROXY protocol; each connection from there begins with it.",
+)
+@click.option("--tls-cert", metavar="FILE", help="Speak TLS with the certificate in this PEM file.")
+@click.option("--tls-key", metavar="FILE", help="The PEM file of its private key.")
+@setting("serve.tls_self_signed", "--tls")
+@setting("serve.tls_least")
+@setting("serve.http_port")
+@setting("serve.http")
+@click.option(
+    "--hsts",
+    type=click.IntRange(0, 63_072_000),
+    default=0,
+    show_default=True,
+    help="How long, in seconds, browsers that came over TLS are told to come by it alone.",
 )
 @click.option(
     "--compression/--no-compression",
@@ -124,6 +138,13 @@ def edge(
     failures: int,
     pause: float,
     proxies: tuple[str, ...],
+    tls_cert: str | None,
+    tls_key: str | None,
+    serve__tls_self_signed: bool | None,
+    serve__tls_least: str | None,
+    serve__http_port: int | None,
+    serve__http: str | None,
+    hsts: int,
     compression: bool,
     compress_private: bool,
     access_log: str,
@@ -152,6 +173,15 @@ def edge(
         raise click.UsageError("--health-path is a path: it begins with / and has no spaces")
     if not re.fullmatch(r"([!-~]{16,})?", admin_token):
         raise click.UsageError("--admin-token has 16 characters at least, and no spaces")
+    tls: dict[str, Any] = {
+        "host": host,
+        "hsts": hsts,
+        "tls": [certificate(tls_cert, tls_key)] if tls_cert or tls_key else [],
+        "tls_self_signed": bool(serve__tls_self_signed),
+        "tls_least": serve__tls_least or "1.2",
+        "http_port": serve__http_port or 0,
+        "http": serve__http or "redirect",
+    }
     front = Front(
         origins,
         listen=resolved(host, port),
@@ -170,13 +200,14 @@ def edge(
         stale=CacheSettings().stale if cache__stale is None else cache__stale,
         admin=serve__admin or "",
         proxies=proxies,
+        serve=msgspec.convert(tls, ServeSettings),
         compression=CompressionSettings(enabled=compression, private=compress_private),
         access=described(LogSettings(access=access_log, format=log_format, sample=log_sample)),
         token=admin_token,
         state=state / ".hyperweb",
     )
 
-    def started(addresses: list[str]) -> None:
-        click.echo(f"caching {' and '.join(origins)} at " + " ".join(f"http://{address}" for address in addresses))
+    def started(urls: list[str]) -> None:
+        click.echo(f"caching {' and '.join(origins)} at " + " ".join(urls))
 
     sys.exit(front.run(started))

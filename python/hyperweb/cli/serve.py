@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from hyperweb.cli._options import load_sites, overrides, setting
+from hyperweb.cli._options import certificate, load_sites, overrides, setting
 
 if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
@@ -24,12 +24,25 @@ if TYPE_CHECKING:
 @setting("serve.port")
 @setting("serve.workers")
 @setting("serve.edge_threads")
+@setting("serve.tls_self_signed", "--tls")
+@click.option("--tls-cert", metavar="FILE", help="With --prod: speak TLS with the certificate in this PEM file.")
+@click.option("--tls-key", metavar="FILE", help="The PEM file of its private key.")
+@setting("serve.http_port")
 @setting("serve.metrics")
 @setting("log.access", "--access-log")
 @setting("client.spa")
 @click.option("--direct", is_flag=True, help="With --prod: no edge, Granian faces the clients.")
 @click.option("--no-build", is_flag=True, help="With --prod: serve what is built, also when it is stale.")
-def serve(sites: tuple[Path, ...], *, prod: bool, direct: bool, no_build: bool, **given: Any) -> None:
+def serve(
+    sites: tuple[Path, ...],
+    *,
+    prod: bool,
+    direct: bool,
+    no_build: bool,
+    tls_cert: str | None,
+    tls_key: str | None,
+    **given: Any,
+) -> None:
     """Serve SITES (default: this folder).
 
     Without --prod this is the development server: pages are rendered from source on each request, the browser reloads
@@ -37,10 +50,12 @@ def serve(sites: tuple[Path, ...], *, prod: bool, direct: bool, no_build: bool, 
     """
     logging.basicConfig(level=os.environ.get("HYPERWEB_LOG", "INFO"), format="%(levelname)s %(name)s: %(message)s")
     chosen = overrides(given)
+    if tls_cert or tls_key:
+        chosen["serve.tls"] = [certificate(tls_cert, tls_key)]
     configs = load_sites(sites or (Path(),), chosen)
     if not prod:
-        if direct or no_build:
-            raise click.UsageError("--direct and --no-build are of --prod")
+        if direct or no_build or tls_cert:
+            raise click.UsageError("--direct, --no-build and --tls-cert are of --prod")
         if len(configs) != 1:
             raise click.UsageError("the development server serves one site at a time")
         from hyperweb.serve.dev import serve_dev
@@ -57,15 +72,17 @@ def serve(sites: tuple[Path, ...], *, prod: bool, direct: bool, no_build: bool, 
         _build(config, chosen, no_build=no_build)
     from hyperweb.serve._supervisor import Supervisor
 
-    def started(addresses: list[str]) -> None:
+    def started(urls: list[str]) -> None:
         names = ", ".join(config.name for config in configs)
-        click.echo(f"serving {names} at " + " ".join(f"http://{address}" for address in addresses))
+        click.echo(f"serving {names} at " + " ".join(urls))
 
     sys.exit(Supervisor(configs, chosen, direct=direct).run(started))
 
 
 def _check_direct(config: SiteConfig, given: dict[str, Any]) -> None:
     """Refuses options that only the edge could obey; settings of the site only lead to a warning."""
+    if config.settings.serve.tls or config.settings.serve.tls_self_signed:
+        raise click.UsageError("TLS is of the edge, and with --direct there is none; leave one of the two out")
     for name, flag, value in (
         ("serve__metrics", "--metrics", config.settings.serve.metrics),
         ("log__access", "--access-log", config.settings.log.access),

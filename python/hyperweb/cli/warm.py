@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -46,7 +47,7 @@ def warm(source: Path, site: Path, *, rate: float, name: str | None, most: int) 
     # Responses are kept for the host they were asked for by.
     usual = name or urlsplit(load_site(site).settings.base_url).netloc or server.addresses[0]
     host, _, port = server.addresses[0].rpartition(":")
-    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=_TIMEOUT)
+    connection = _connection(host.strip("[]"), int(port), is_secure=server.is_secure)
 
     def fetch(number: int) -> bool:
         named, path = wanted[number]
@@ -64,6 +65,16 @@ def warm(source: Path, site: Path, *, rate: float, name: str | None, most: int) 
     finally:
         connection.close()
     click.echo(f"{fetched} pages fetched, {failed} failed, {left} left")
+
+
+def _connection(host: str, port: int, *, is_secure: bool) -> http.client.HTTPConnection:
+    if not is_secure:
+        return http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+    # It is this machine's own server, by an address that its certificate hardly names.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=context)
 
 
 def _load(server: Running) -> float:

@@ -99,6 +99,20 @@ class CacheSettings(Section, frozen=True):
     ] = 86_400
 
 
+class CertificateSettings(Section, frozen=True):
+    """A certificate for HTTPS, with its key; the first is used for hosts that none is for."""
+
+    cert: Annotated[
+        str, said("The PEM file of the certificate, followed by those that lead to its issuer.", min_length=1)
+    ]
+    key: Annotated[str, said("The PEM file of its private key, not encrypted.", min_length=1)]
+    hosts: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(\*\.)?[0-9A-Za-z._-]+\Z")], ...],
+        said("The hosts it is used for, `*.example.org` for one label; empty is those that it names itself."),
+    ] = ()
+    ocsp: Annotated[str, said("A file with an OCSP response to staple, in DER; read anew when it changes.")] = ""
+
+
 class ServeSettings(Section, frozen=True):
     """How the site is served."""
 
@@ -117,6 +131,31 @@ class ServeSettings(Section, frozen=True):
     edge_threads: Annotated[
         int, said("Threads of the edge; 0 is one for each core.", unit="threads", ge=0, le=1024)
     ] = 0
+    tls: Annotated[
+        tuple[CertificateSettings, ...],
+        said("Certificates for HTTPS: with one, `serve.port` speaks TLS, with HTTP/2 and HTTP/1.1."),
+    ] = ()
+    tls_self_signed: Annotated[
+        bool, said("Speak TLS with a certificate made here, which no browser trusts: for development.")
+    ] = False
+    tls_least: Annotated[Literal["1.2", "1.3"], said("The least version of TLS that is spoken.")] = "1.2"
+    hsts: Annotated[
+        int,
+        said(
+            "How long browsers that came over TLS are told to come by it alone (`Strict-Transport-Security`); 0 does "
+            "not tell them. Never said with a certificate made here.",
+            unit="seconds",
+            ge=0,
+            le=63_072_000,
+        ),
+    ] = 31_536_000
+    http_port: Annotated[
+        int, said("With TLS: a port that speaks HTTP without it, such as 80; 0 is none.", ge=0, le=65535)
+    ] = 0
+    http: Annotated[
+        Literal["redirect", "serve"],
+        said("What is answered there: a redirect to HTTPS (308), or the same as over TLS."),
+    ] = "redirect"
     metrics: Annotated[bool, said("Count requests, hits, bytes and latency for `hyperweb stats`.")] = False
     proxies: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?\Z")], ...],
@@ -198,6 +237,7 @@ class LimitSettings(Section, frozen=True):
         said("The largest request line and header fields; 431 beyond.", unit="bytes", ge=1024, le=1_048_576),
     ] = 32_768
     fields: Annotated[int, said("The most header fields of a request; 431 beyond.", ge=8, le=128)] = 128
+    handshake_time: Annotated[float, said("How long a TLS handshake may take.", unit="seconds", gt=0, le=3600)] = 10.0
     head_time: Annotated[
         float, said("How long a request's head may take to come; 408 then.", unit="seconds", gt=0, le=3600)
     ] = 15.0
@@ -224,6 +264,23 @@ class LimitSettings(Section, frozen=True):
         said("Connections at a time of one address, or one network of IPv6 (/64); 0 is any number. 503 beyond.", ge=0),
     ] = 0
     requests: Annotated[int, said("Requests on one connection, which is closed then.", ge=1)] = 1_000_000
+    streams: Annotated[int, said("Requests at a time on one connection of HTTP/2.", ge=1, le=100_000)] = 1000
+    resets: Annotated[
+        int,
+        said(
+            "Requests that a connection of HTTP/2 may give up within ten seconds, and that its faults may end in all; "
+            "it is closed beyond.",
+            ge=1,
+        ),
+    ] = 400
+    control_frames: Annotated[
+        int,
+        said(
+            "Frames of HTTP/2 that ask for nothing (pings, settings, priorities, empty ones) on one connection within "
+            "ten seconds; it is closed beyond.",
+            ge=10,
+        ),
+    ] = 2000
     variants: Annotated[
         int, said("Variants of one address, by `Vary`, that are kept at a time; beyond, they are begun anew.", ge=1)
     ] = 200

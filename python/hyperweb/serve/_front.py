@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,12 +14,12 @@ from hyperweb.serve._address import resolved_pair
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._limits import raise_descriptors
 from hyperweb.serve._runtime import Runtime
+from hyperweb.serve._tls import described_tls, has_tls, hsts_seconds, reload_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
-    from hyperweb.config._settings import CompressionSettings
+    from hyperweb.config._settings import CompressionSettings, ServeSettings
 
 _NAME = "origin"
 
@@ -63,6 +64,7 @@ class Front:
         stale: How long what is stale is used where no origin answers, in seconds.
         admin: The address of the admin listener as `HOST:PORT`, or nothing for none.
         proxies: Addresses and networks of proxies that send the PROXY protocol.
+        serve: The settings of TLS, and the host to listen on beside it.
         compression: What is compressed.
         access: The access log, as the edge takes it, or None.
         token: What purges and the admin listener are asked with, or nothing.
@@ -83,6 +85,7 @@ class Front:
         stale: int,
         admin: str,
         proxies: Sequence[str],
+        serve: ServeSettings,
         compression: CompressionSettings,
         access: dict[str, object] | None,
         token: str,
@@ -91,8 +94,10 @@ class Front:
         self._origins = list(origins)
         self._state = state
         self._runtime = Runtime()
+        self._is_secure = has_tls(serve)
         self._described = {
             "listen": [listen],
+            **described_tls(serve, Path(), state),
             "threads": threads,
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(admin, "--admin") if admin else None,
@@ -104,14 +109,22 @@ class Front:
             "compression": compression,
             "access": access,
             "limits": limits,
-            "sites": [{"name": _NAME, "stale": stale * 1000, "version": _NAME, "origins": health.described()}],
+            "sites": [
+                {
+                    "name": _NAME,
+                    "stale": stale * 1000,
+                    "version": _NAME,
+                    "hsts": hsts_seconds(serve),
+                    "origins": health.described(),
+                }
+            ],
         }
 
     def run(self, started: Callable[[list[str]], None]) -> int:
         """Serves. Returns the exit code.
 
         Args:
-            started: Called with the addresses once it listens.
+            started: Called with its URLs once it listens.
 
         Raises:
             ServeError: It cannot listen, or an origin is none.
@@ -127,8 +140,13 @@ class Front:
             except _core.EdgeError as error:
                 raise ServeError(str(error)) from None
             addresses = edge.addresses()
-            self._runtime.announce(self._state, addresses)
-            started(addresses)
+            self._runtime.announce(self._state, addresses, is_secure=self._is_secure)
+            scheme = "http"
+            if self._is_secure:
+                scheme = "https"
+                signal.signal(signal.SIGHUP, lambda *_: reload_certificates(edge))
+            plain = [f"http://{one}" for one in edge.plain_addresses()]
+            started([f"{scheme}://{one}" for one in addresses] + plain)
             stop.wait()
             edge.drain(_DRAIN)
         finally:

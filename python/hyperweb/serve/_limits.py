@@ -12,6 +12,7 @@ from hyperweb.config._settings import LimitSettings
 from hyperweb.serve._errors import ServeError
 
 _MILLISECONDS = {
+    "handshake_time": "handshake_time",
     "head_time": "head_time",
     "body_time": "body_time",
     "idle_time": "idle_time",
@@ -27,6 +28,9 @@ _NUMBERS = {
     "address_connections": "address_connections",
     "requests": "requests",
     "variants": "variants",
+    "streams": "streams",
+    "resets": "resets",
+    "control_frames": "control_frames",
 }
 
 

@@ -23,11 +23,13 @@ class Running(msgspec.Struct, frozen=True):
         pid: The main process.
         admin: The path of its admin socket.
         addresses: The addresses it listens on.
+        is_secure: Whether they speak TLS.
     """
 
     pid: int
     admin: str
     addresses: list[str]
+    is_secure: bool = False
 
 
 class Runtime:
@@ -49,12 +51,12 @@ class Runtime:
         self._count += 1
         return self.folder / f"w{self._count}.sock"
 
-    def announce(self, state: Path, addresses: list[str]) -> None:
+    def announce(self, state: Path, addresses: list[str], *, is_secure: bool = False) -> None:
         """Notes in a site's state folder where its server is."""
         note = state / f"server.{os.getpid()}.json"
         try:
             state.mkdir(parents=True, exist_ok=True)
-            note.write_bytes(msgspec.json.encode(Running(os.getpid(), str(self.admin), addresses)))
+            note.write_bytes(msgspec.json.encode(Running(os.getpid(), str(self.admin), addresses, is_secure)))
         except OSError as error:
             # A site may well be served from where nothing can be written.
             _log.warning(

@@ -23,6 +23,7 @@ from hyperweb.serve._limits import edge_limits, raise_descriptors
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
 from hyperweb.serve._tiers import memory_limit, site_version, tiers
+from hyperweb.serve._tls import described_tls, has_tls, hsts_seconds, reload_certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,13 +57,14 @@ class Supervisor:
         self._packs: dict[str, tuple[int, int, int] | None] = {}
         self._tiers: dict[str, Any] = {}
         self._stopping = False
+        self._certificates_are_old = False
         self.addresses: list[str] = []
 
     def run(self, started: Callable[[list[str]], None]) -> int:
         """Serves. Returns the exit code.
 
         Args:
-            started: Called with the addresses once the server listens.
+            started: Called with the server's URLs once it listens.
 
         Raises:
             ServeError: It cannot start.
@@ -71,10 +73,10 @@ class Supervisor:
         raise_descriptors()
         try:
             self._listen()
-            started(self.addresses)
+            started(self.urls)
             for site in self.sites:
                 self._packs[site.name] = _stamp(site.pack)
-                self._runtime.announce(site.state, self.addresses)
+                self._runtime.announce(site.state, self.addresses, is_secure=has_tls(self._settings))
                 if self._needs_python(site):
                     self._start_pool(site)
             self._loop()
@@ -86,6 +88,10 @@ class Supervisor:
         def stop(number: int, frame: FrameType | None) -> None:
             del number, frame
             self._stopping = True
+
+        def renew(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            self._certificates_are_old = True
 
         def wake(number: int, frame: FrameType | None) -> None:
             del number, frame
@@ -99,6 +105,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         signal.signal(signal.SIGCHLD, wake)
+        if has_tls(self._settings):
+            signal.signal(signal.SIGHUP, renew)
 
     def _drain_wake(self) -> None:
         while True:
@@ -126,8 +134,11 @@ class Supervisor:
             self._port = free_port(settings.host, settings.port)
             self.addresses = [f"{bracketed(settings.host)}:{self._port}"]
             return
+        first = self.sites[0]
+        hosts = [host for site in self.sites for host in site.settings.hosts]
         described = {
             "listen": [resolved(settings.host, settings.port)],
+            **described_tls(settings, first.root, first.state, hosts),
             "threads": settings.edge_threads or cores(),
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(settings.admin, "`serve.admin`") if settings.admin else None,
@@ -146,6 +157,7 @@ class Supervisor:
                     "pack": str(site.pack),
                     "files": str(site.out),
                     "headers": security_headers(site.settings, "text/html"),
+                    "hsts": hsts_seconds(settings, security_headers(site.settings, "text/html")),
                     "stale": site.settings.cache.stale * 1000,
                     "version": site_version(site) if self._tiers else None,
                 }
@@ -157,6 +169,13 @@ class Supervisor:
         except _core.EdgeError as error:
             raise ServeError(str(error)) from None
         self.addresses = self._edge.addresses()
+
+    @property
+    def urls(self) -> list[str]:
+        """The URLs it is reached at."""
+        scheme = "https" if has_tls(self._settings) else "http"
+        plain = self._edge.plain_addresses() if self._edge is not None else []
+        return [f"{scheme}://{one}" for one in self.addresses] + [f"http://{one}" for one in plain]
 
     def _start_pool(self, site: SiteConfig) -> None:
         least = site.settings.serve.workers or cores()
@@ -201,6 +220,9 @@ class Supervisor:
         while not self._stopping:
             for key, _ in self._selector.select(_BEAT):
                 key.data()
+            if self._certificates_are_old and self._edge is not None:
+                self._certificates_are_old = False
+                reload_certificates(self._edge)
             now = time.monotonic()
             if now < beat:
                 continue

@@ -23,6 +23,7 @@ from hyperweb.serve._error_page import error_page
 from hyperweb.serve._handlers import handlers_error, load_handlers
 from hyperweb.serve._image import add_images
 from hyperweb.serve._path import is_hostile, refuse_path
+from hyperweb.serve._tls import local_names, self_signed
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
 from hyperweb.site._renderer import Renderer
@@ -289,21 +290,28 @@ def serve_dev(config: SiteConfig, overrides: Mapping[str, Any] | None = None) ->
     server = DevServer(config, overrides)
     with contextlib.suppress(HyperwebError):
         server.refresh()
-    return asyncio.run(_run(server, settings.host, port))
+    tls = None
+    if settings.tls_self_signed:
+        tls = self_signed(config.state / "tls", local_names(settings.host))
+    return asyncio.run(_run(server, settings.host, port, tls))
 
 
-async def _run(server: DevServer, host: str, port: int) -> int:
+async def _run(server: DevServer, host: str, port: int, tls: tuple[Path, Path] | None) -> int:
     from granian.constants import HTTPModes
     from granian.server.embed import Server
 
-    granian = Server(server, address=host, port=port, http=HTTPModes.http1, log_enabled=False)
+    cert, key = tls or (None, None)
+    granian = Server(
+        server, address=host, port=port, http=HTTPModes.http1, log_enabled=False, ssl_cert=cert, ssl_key=key
+    )
+    scheme = "https" if tls else "http"
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     watching = asyncio.create_task(_watch(server, stop))
     serving = asyncio.create_task(granian.serve())
-    click.echo(f"serving {server.config.name} for development at http://{host}:{port}")
+    click.echo(f"serving {server.config.name} for development at {scheme}://{host}:{port}")
     await stop.wait()
     # An open event stream would be waited for.
     server.changed("")

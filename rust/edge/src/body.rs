@@ -15,6 +15,7 @@ use crate::encoder::Encoder;
 use crate::incoming::Incoming;
 use crate::metrics;
 use crate::shared::ThreadState;
+use crate::streams::Open;
 
 /// Why a body ends early.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -176,8 +177,18 @@ impl Drop for Lease {
 pin_project_lite::pin_project! {
     /// A body that counts as in flight until it is sent or given up, so that a drain waits for it.
     pub(crate) struct Counted {
-        pub(crate) body: Body,
-        pub(crate) flight: Option<InFlight>,
+        body: Body,
+        flight: Option<InFlight>,
+        open: Open,
+    }
+}
+
+impl Counted {
+    pub(crate) fn new(body: Body, flight: Option<InFlight>, open: Open) -> Self {
+        if !http_body::Body::is_end_stream(&body) {
+            open.sends();
+        }
+        Self { body, flight, open }
     }
 }
 
@@ -204,8 +215,10 @@ impl http_body::Body for Counted {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.project();
         let polled = Pin::new(this.body).poll_frame(context);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-            this.flight.take();
+        match polled {
+            Poll::Ready(Some(Ok(_))) => this.open.waits(),
+            Poll::Ready(None | Some(Err(_))) => drop(this.flight.take()),
+            Poll::Pending => this.open.waits_not(),
         }
         polled
     }

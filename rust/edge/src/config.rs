@@ -15,8 +15,16 @@ pub(crate) const MOST_FIELDS: usize = 128;
 /// The edge's settings.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Config {
-    /// Addresses to listen on; port 0 takes any that is free.
+    /// Addresses to listen on, for TLS where that is set up; port 0 takes any that is free.
     pub listen: Vec<SocketAddr>,
+    /// Where TLS is set up: addresses that are listened on for HTTP without it.
+    #[serde(default)]
+    pub plain: Vec<SocketAddr>,
+    /// Whether who comes there is only sent to the first address with TLS.
+    #[serde(default)]
+    pub redirect: bool,
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
     /// Threads, each with a listener and a runtime of its own.
     pub threads: usize,
     /// The Unix socket for stats, purges and reloads.
@@ -52,6 +60,41 @@ pub struct Config {
     pub limits: Limits,
     /// The sites; the first answers hosts that none names.
     pub sites: Vec<SiteConfig>,
+}
+
+/// TLS.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TlsConfig {
+    /// The certificates; the first is used for names that none is for.
+    pub certificates: Vec<CertificateConfig>,
+    /// The least version that is spoken.
+    #[serde(default)]
+    pub least: TlsVersion,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum TlsVersion {
+    #[default]
+    #[serde(rename = "1.2")]
+    V12,
+    #[serde(rename = "1.3")]
+    V13,
+}
+
+/// Where a certificate is, and what for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct CertificateConfig {
+    /// The PEM file of the certificate, with those that lead to its issuer.
+    pub cert: PathBuf,
+    /// The PEM file of its private key.
+    pub key: PathBuf,
+    /// Host names it is used for; none is those it names itself.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// A file with an OCSP response to staple (RFC 6066, section 8), in DER.
+    #[serde(default)]
+    pub ocsp: Option<PathBuf>,
 }
 
 /// The access log.
@@ -96,6 +139,9 @@ pub struct SiteConfig {
     /// are but from memory.
     #[serde(default)]
     pub version: Option<String>,
+    /// For how long browsers are told to come by TLS alone (RFC 6797), in seconds; nought does not tell them.
+    #[serde(default)]
+    pub hsts: u64,
     /// Says that those who are asked are origins, which others run, and how it is known that they are well.
     #[serde(default)]
     pub origins: Option<Health>,
@@ -134,6 +180,8 @@ pub struct Limits {
     pub fields: usize,
     /// Bytes of a request's body.
     pub body_bytes: u64,
+    /// How long a TLS handshake may take.
+    pub handshake_time: u64,
     /// How long a head may take to arrive.
     pub head_time: u64,
     /// How long a client may send nothing of a body.
@@ -156,6 +204,12 @@ pub struct Limits {
     pub requests: u64,
     /// Variants of one address that are kept at a time.
     pub variants: u64,
+    /// Streams of a connection of HTTP/2 at a time.
+    pub streams: u32,
+    /// Streams of a connection that its client resets within ten seconds, and those that its faults do in all.
+    pub resets: u64,
+    /// Frames of a connection within ten seconds that ask for nothing.
+    pub control_frames: u64,
 }
 
 impl Default for Limits {
@@ -165,6 +219,7 @@ impl Default for Limits {
             head_bytes: 32 << 10,
             fields: MOST_FIELDS,
             body_bytes: 10 << 20,
+            handshake_time: 10_000,
             head_time: 15_000,
             body_time: 30_000,
             idle_time: 75_000,
@@ -176,6 +231,9 @@ impl Default for Limits {
             address_connections: 0,
             requests: 1_000_000,
             variants: 200,
+            streams: 1000,
+            resets: 400,
+            control_frames: 2000,
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use crate::body::RequestBody;
 use crate::framing::{Framing, Misframed};
 use crate::stream::{Address, Stream};
+use crate::timed::TooSlow;
 
 const MOST_FIELDS: usize = 128;
 /// A longer head of a response is refused.
@@ -51,6 +52,8 @@ pub(crate) enum Failed {
     NoBody,
     /// The client's body is larger than is taken.
     TooLarge,
+    /// The client's body did not come in time.
+    TooSlow,
 }
 
 impl From<std::io::Error> for Failed {
@@ -140,6 +143,8 @@ impl SentBody {
             let frame = frame.map_err(|error| {
                 if error.is::<LengthLimitError>() {
                     Failed::TooLarge
+                } else if error.is::<TooSlow>() {
+                    Failed::TooSlow
                 } else {
                     Failed::NoBody
                 }

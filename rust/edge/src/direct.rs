@@ -14,19 +14,21 @@ use http::Method;
 use http_body::Body as _;
 use hyperweb_pack::{Body, Variant};
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use crate::access::{Outcome, Told};
 use crate::answer::{Answer, Head};
+use crate::asked::Asked;
 use crate::body::InFlight;
+use crate::client::Client;
 use crate::clock;
 use crate::config::{Limits, MOST_FIELDS};
-use crate::fetch::{Asked, Fetched, fetch};
-use crate::http1::{self, gone, note, refuse};
+use crate::fetch::{Fetched, fetch};
+use crate::http1::{self, note, refuse};
 use crate::http2::{self, PREFACE};
 use crate::identity::{REQUEST_ID, identify};
 use crate::metrics::Source;
+use crate::peer::Peer;
 use crate::policy::request_may_use;
 use crate::refusal::Refusal;
 use crate::request::{self, Manners, Request, has_whole_line_ends, is_host, unparsed};
@@ -54,10 +56,10 @@ enum Next {
 }
 
 /// Serves one connection to its end; `before` is what was read of it.
-pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, peer: Arc<str>, before: &[u8]) {
-    let mut buffer = before.to_vec();
-    buffer.resize(before.len().max(FIRST_READ), 0);
+pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer: Arc<Peer>, before: Vec<u8>) {
     let (mut start, mut end) = (0, before.len());
+    let mut buffer = before;
+    buffer.resize(end.max(FIRST_READ), 0);
     let limits = state.shared.limits;
     let wait = sleep(Duration::from_millis(limits.head_time));
     tokio::pin!(wait);
@@ -100,12 +102,13 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
                     in_head = false;
                 }
                 Ok(Next::Http2) => {
-                    return http2::connection(state, stream, Bytes::copy_from_slice(bytes), peer).await;
+                    let read = Bytes::copy_from_slice(bytes);
+                    return Box::pin(http2::connection(state, stream, read, peer)).await;
                 }
-                Ok(Next::Refuse(refusal)) => return refuse(&state, stream, refusal, &peer).await,
+                Ok(Next::Refuse(refusal)) => return refuse(&state, stream, refusal, &peer.address).await,
                 Err(error) => {
                     if error.kind() == io::ErrorKind::TimedOut {
-                        note(&state, Refusal::SlowReader, &peer);
+                        note(&state, Refusal::SlowReader, &peer.address);
                     }
                     return;
                 }
@@ -114,7 +117,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
         buffer.copy_within(start..end, 0);
         (start, end) = (0, end - start);
         if end >= limits.head_bytes {
-            return refuse(&state, stream, Refusal::LargeHead, &peer).await;
+            return refuse(&state, stream, Refusal::LargeHead, &peer.address).await;
         }
         if end == buffer.len() {
             buffer.resize((buffer.len() * 2).min(limits.head_bytes), 0);
@@ -124,7 +127,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
             Ok(0) => return,
             Ok(count) => end += count,
             Err(error) if error.kind() == io::ErrorKind::TimedOut && in_head => {
-                return refuse(&state, stream, Refusal::SlowHead, &peer).await;
+                return refuse(&state, stream, Refusal::SlowHead, &peer.address).await;
             }
             Err(_) => return,
         }
@@ -136,7 +139,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: TcpStream, p
 /// This is the stream's own read and not `try_read`: after one that did not fill the space it knows that there is no
 /// more, and waits without asking the system again.
 async fn read(
-    stream: &mut TcpStream,
+    stream: &mut Client,
     space: &mut [u8],
     mut wait: std::pin::Pin<&mut Sleep>,
     since: &mut Instant,
@@ -167,9 +170,9 @@ async fn read(
 
 async fn respond(
     state: &Arc<ThreadState>,
-    stream: &TcpStream,
+    stream: &Client,
     bytes: &[u8],
-    peer: &str,
+    peer: &Peer,
     is_last: bool,
 ) -> io::Result<Next> {
     let limits = &state.shared.limits;
@@ -195,7 +198,7 @@ async fn respond(
         }
         Err(refusal) => Next::Refuse(refusal),
     };
-    let Some(plain) = Plain::read(&request) else {
+    let Some(plain) = Plain::read(&request).filter(|_| peer.sent_to.is_none()) else {
         return Ok(general());
     };
     let site = state.shared.sites.find(plain.host);
@@ -203,7 +206,7 @@ async fn respond(
         return Ok(general());
     };
     let started = state.begin();
-    let told = || told(&request, plain.host, peer);
+    let told = || told(&request, plain.host, &peer.address);
     let build = site.build.load();
     let mut found = build.answer(&target, &plain.head);
     // A response that could be sent before a drain began is the last of its connection.
@@ -212,7 +215,10 @@ async fn respond(
         if build.has_route(&target) {
             drop(build);
             if plain.is_simple
-                && let Some(hit) = state.shared.responses.hit(&site.name, plain.host, &target)
+                && let Some(hit) = state
+                    .shared
+                    .responses
+                    .hit(&site.name, plain.host, &target, peer.is_secure)
             {
                 let bytes = send_hit(state, stream, &hit, plain.head.accept_encoding, close).await?;
                 if let Some(started) = started {
@@ -252,13 +258,10 @@ async fn respond(
         return Ok(general());
     };
     let _flight = InFlight::new(Arc::clone(state));
-    let mut prefix = [0; 128];
-    let length = clock::with_date(|date| {
-        let connection: &[u8] = if close { b"\r\nconnection: close\r\n" } else { b"\r\n" };
-        fill(&mut prefix, &[line, b"date: ", date, connection])
-    });
-    let prefix = prefix.get(..length).unwrap_or(&[]);
-    write_all(stream, [prefix, sent], &state.shared.limits).await?;
+    let secured: &[u8] = if peer.is_secure { site.secured_line() } else { b"" };
+    let mut space = [0; 192];
+    let beginning = beginning(&mut space, line, secured, close);
+    write_all(stream, [beginning, sent], &state.shared.limits).await?;
     if let Some(started) = started {
         let outcome = Outcome {
             source: Source::Pack,
@@ -299,7 +302,7 @@ fn parts_of<'v>(found: &'v Answer<'_>, is_head: bool) -> Option<(u16, &'static [
 /// Sends a response from the cache as it was encoded when it was kept. Returns the bytes of the body.
 async fn send_hit(
     state: &Arc<ThreadState>,
-    stream: &TcpStream,
+    stream: &Client,
     hit: &Found,
     accept_encoding: Option<&str>,
     close: bool,
@@ -316,7 +319,7 @@ async fn send_hit(
 /// to anyone.
 async fn make(
     state: &Arc<ThreadState>,
-    stream: &TcpStream,
+    stream: &Client,
     site: &Arc<Site>,
     asked: Asked,
     close: bool,
@@ -324,12 +327,16 @@ async fn make(
 ) -> io::Result<Option<Outcome>> {
     let _flight = InFlight::new(Arc::clone(state));
     let is_head = asked.method == Method::HEAD;
-    let Fetched { response, source } = tokio::select! {
+    let is_secure = asked.is_secure;
+    let Fetched { mut response, source } = tokio::select! {
         biased;
         fetched = fetch(state, site, asked) => fetched,
         // Nobody would read what is made.
-        () = gone(stream) => return Err(io::ErrorKind::ConnectionAborted.into()),
+        () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
     };
+    if is_secure {
+        site.secured(response.headers_mut());
+    }
     let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
     let outcome = started.map(|started| Outcome {
         source,
@@ -398,6 +405,15 @@ fn is_either(name: &[u8], one: &[u8], other: &[u8]) -> bool {
 
 fn is_file(variant: &Variant<'_>) -> bool {
     matches!(variant.body(), Body::File { .. })
+}
+
+/// The beginning of a head: the status line, and the fields that change.
+fn beginning<'s>(space: &'s mut [u8; 192], line: &[u8], secured: &[u8], close: bool) -> &'s [u8] {
+    let length = clock::with_date(|date| {
+        let connection: &[u8] = if close { b"\r\nconnection: close\r\n" } else { b"\r\n" };
+        fill(space, &[line, b"date: ", date, connection, secured])
+    });
+    space.get(..length).unwrap_or(&[])
 }
 
 fn fill(space: &mut [u8], parts: &[&[u8]]) -> usize {

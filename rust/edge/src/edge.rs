@@ -10,6 +10,7 @@ use hyperweb_cache::{Coalescer, FlightLimits, Governor, SizeWatch, SizingConfig,
 use hyperweb_pack::{Unverified, diff};
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::watch;
 
 use crate::access::{AccessLog, Writer};
 use crate::admin;
@@ -25,8 +26,9 @@ use crate::responses::Responses;
 use crate::shared::{Shared, ThreadState};
 use crate::site::Sites;
 use crate::stream::Address;
-use crate::thread::{claim, listen, run};
+use crate::thread::{Entrance, claim, listen, run};
 use crate::tiers::Tiers;
+use crate::tls::Tls;
 
 /// How long after its start the edge begins to check the bodies of its packs.
 const CHECK_AFTER: Duration = Duration::from_millis(500);
@@ -50,6 +52,7 @@ pub struct Reloaded {
 pub struct Edge {
     core: Arc<Core>,
     addresses: Vec<SocketAddr>,
+    plain: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
     /// Writes what is left of the access log when it goes.
     writer: Mutex<Option<Writer>>,
@@ -95,20 +98,20 @@ impl Edge {
                 .iter()
                 .map(|text| Network::read(text))
                 .collect::<Result<_, _>>()?,
+            tls: config.tls.as_ref().map(Tls::new).transpose()?,
             measures: config.metrics,
             access,
             token: config.token.clone().filter(|token| !token.is_empty()),
             draining: AtomicBool::new(false),
+            drain: watch::Sender::new(false),
         });
         if let Some(tiers) = &shared.tiers {
             tiers.tell(&shared);
         }
         let watch = watch(&shared, reader, governor)?;
-        let addresses = config
-            .listen
-            .iter()
-            .map(|one| claim(*one))
-            .collect::<Result<Vec<_>, _>>()?;
+        let claim_all = |some: &[SocketAddr]| some.iter().map(|one| claim(*one)).collect::<Result<Vec<_>, _>>();
+        let (addresses, plain) = (claim_all(&config.listen)?, claim_all(&config.plain)?);
+        let entrances = entrances(config, &addresses, &plain);
         let states: Vec<_> = (0..threads)
             .map(|number| {
                 Arc::new(ThreadState {
@@ -125,10 +128,10 @@ impl Edge {
         });
         let mut running = Vec::new();
         for state in &core.states {
-            let listeners = addresses
+            let listeners = entrances
                 .iter()
-                .map(|one| listen(*one))
-                .collect::<Result<Vec<_>, _>>()?;
+                .map(|(address, entrance)| Ok((listen(*address)?, *entrance)))
+                .collect::<Result<Vec<_>, EdgeError>>()?;
             let state = Arc::clone(state);
             let name = format!("edge-{}", state.number);
             let spawned = std::thread::Builder::new()
@@ -141,10 +144,14 @@ impl Edge {
         }
         let admin = admin::start(&config.admin_socket, config.admin, &core)?;
         check::start(&core)?;
+        if let Some(tls) = &core.shared.tls {
+            tls.certificates.watch()?;
+        }
         core.check_in_background(unverified)?;
         Ok(Self {
             core,
             addresses,
+            plain,
             admin,
             writer: Mutex::new(writer),
             threads: Mutex::new(running),
@@ -155,6 +162,20 @@ impl Edge {
     /// The addresses it listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The addresses it listens on beside TLS, without it.
+    pub fn plain_addresses(&self) -> &[SocketAddr] {
+        &self.plain
+    }
+
+    /// Reads the certificates anew. Where one cannot be used, all stay what they were.
+    pub fn reload_certificates(&self) -> Result<(), EdgeError> {
+        self.core
+            .shared
+            .tls
+            .as_ref()
+            .map_or(Ok(()), |tls| tls.certificates.reload())
     }
 
     /// The address of the admin listener, where there is one.
@@ -210,6 +231,7 @@ impl Edge {
     /// Accepts nothing new, lets what was begun be sent, and stops. True where all was sent in time.
     pub fn drain(&self, longest: Duration) -> bool {
         self.core.shared.draining.store(true, Ordering::Release);
+        self.core.shared.drain.send_replace(true);
         let deadline = Instant::now() + longest;
         let mut threads = self.threads.lock();
         while threads.iter().any(|thread| !thread.is_finished()) {
@@ -250,6 +272,26 @@ fn watch(shared: &Arc<Shared>, reader: SystemReader, governor: Governor) -> Resu
         doing: "starting a thread",
         source,
     })
+}
+
+/// Where clients come in, and what is spoken there.
+fn entrances(config: &Config, addresses: &[SocketAddr], plain: &[SocketAddr]) -> Vec<(SocketAddr, Entrance)> {
+    let port = addresses.first().map_or(0, SocketAddr::port);
+    let main = |address: &SocketAddr| {
+        let entrance = if config.tls.is_some() {
+            Entrance::Tls(address.port())
+        } else {
+            Entrance::Plain
+        };
+        (*address, entrance)
+    };
+    let beside = if config.redirect && config.tls.is_some() {
+        Entrance::Redirect(port)
+    } else {
+        Entrance::Plain
+    };
+    let beside = plain.iter().map(|address| (*address, beside));
+    addresses.iter().map(main).chain(beside).collect()
 }
 
 impl Core {
@@ -311,6 +353,11 @@ impl Core {
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = Stats::sum(self.states.iter().map(|state| &state.metrics));
         let cache = self.shared.responses.stats();
+        stats.certificates = self
+            .shared
+            .tls
+            .as_ref()
+            .map_or_else(Vec::new, |tls| tls.certificates.stats());
         stats.log_dropped = self.shared.access.as_ref().map_or(0, |log| log.dropped());
         stats.cache_entries = cache.entries;
         stats.cache_bytes = cache.bytes;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::ErrorKind;
+use std::path::PathBuf;
 
 /// Why the edge cannot start, or not take a new build.
 #[derive(Debug)]
@@ -10,6 +11,12 @@ pub enum EdgeError {
     Config(String),
     /// It cannot listen on an address.
     Listen { address: String, source: std::io::Error },
+    /// A certificate or its key cannot be used.
+    Certificate {
+        file: PathBuf,
+        what: String,
+        hint: &'static str,
+    },
     /// A site's pack is refused.
     Pack(hyperweb_pack::PackError),
     /// A site's routes are refused.
@@ -42,6 +49,7 @@ impl fmt::Display for EdgeError {
                 };
                 write!(out, "cannot listen on {address}: {what}\n  hint: {hint}")
             }
+            Self::Certificate { file, what, hint } => write!(out, "{}: {what}\n  hint: {hint}", file.display()),
             Self::Pack(error) => error.fmt(out),
             Self::Router(error) => error.fmt(out),
             Self::NoSite(name) => write!(out, "no site is named {name}"),

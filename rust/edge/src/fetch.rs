@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::BytesMut;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, LOCATION, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyperweb_cache::{FillToken, Inserted, Joined, LeaderGuard};
 
+use crate::asked::{Asked, strip_connection};
 use crate::body::{Body, RequestBody};
 use crate::clock;
 use crate::connection::{Failed, SentBody};
-use crate::fields::write_fields;
 use crate::incoming::Incoming;
 use crate::metrics::Source;
 use crate::outgoing::{coded, dated, finished, passed_on, plain};
@@ -32,188 +32,10 @@ pub(crate) const MOST_WAIT: Duration = Duration::from_secs(30);
 /// How often a request looks and waits again, when what it waited for was made for another kind of client.
 const MOST_TURNS: usize = 3;
 
-/// Fields of one connection, never passed on (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 10] = [
-    CONNECTION,
-    TRANSFER_ENCODING,
-    http::header::TE,
-    http::header::TRAILER,
-    http::header::UPGRADE,
-    http::header::PROXY_AUTHENTICATE,
-    http::header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-authentication-info"),
-    HeaderName::from_static("proxy-connection"),
-];
-/// Fields only the edge may set: a client's own say nothing. Some programs believe them about the address that is asked
-/// for, which would let one client decide what others are answered from the cache.
-const FROM_THE_EDGE: [HeaderName; 8] = [
-    HeaderName::from_static("x-real-ip"),
-    http::header::FORWARDED,
-    HeaderName::from_static("x-host"),
-    HeaderName::from_static("x-original-host"),
-    HeaderName::from_static("x-original-url"),
-    HeaderName::from_static("x-rewrite-url"),
-    HeaderName::from_static("x-http-host-override"),
-    HeaderName::from_static("x-client-ip"),
-];
-const FORWARDED_PREFIX: &str = "x-forwarded-";
-/// Fields that make a request one of another method for some programs. A GET is answered as a GET.
-const OVERRIDES: [HeaderName; 3] = [
-    HeaderName::from_static("x-http-method"),
-    HeaderName::from_static("x-http-method-override"),
-    HeaderName::from_static("x-method-override"),
-];
-/// What makes a request one for less than the whole response.
-const CONDITIONS: [HeaderName; 6] = [
-    http::header::IF_NONE_MATCH,
-    http::header::IF_MODIFIED_SINCE,
-    http::header::IF_MATCH,
-    http::header::IF_UNMODIFIED_SINCE,
-    http::header::IF_RANGE,
-    http::header::RANGE,
-];
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
-/// A request on its way to a worker.
-pub(crate) struct Asked {
-    pub(crate) method: Method,
-    /// The path and query as the client wrote them.
-    pub(crate) target: String,
-    pub(crate) path: String,
-    pub(crate) host: String,
-    pub(crate) headers: HeaderMap,
-}
-
 /// A response, and where it came from.
 pub(crate) struct Fetched {
     pub(crate) response: Response<Body>,
     pub(crate) source: Source,
-}
-
-impl Asked {
-    /// Takes a client's request over, which has been [identified](crate::identity::identify): without what belongs to its connection, with what the worker is to know of it.
-    pub(crate) fn new(
-        method: Method,
-        mut headers: HeaderMap,
-        target: &crate::path::Target<'_>,
-        host: &str,
-        peer: &str,
-    ) -> Self {
-        strip_connection(&mut headers);
-        strip_claims(&mut headers, &method);
-        // What the client said of these is replaced; a value that cannot be one leaves none.
-        let mut set = |name: HeaderName, value: Option<HeaderValue>| match value {
-            Some(value) => drop(headers.insert(name, value)),
-            None => drop(headers.remove(name)),
-        };
-        let host_value = HeaderValue::from_str(host).ok();
-        set(FORWARDED_FOR, HeaderValue::from_str(peer).ok());
-        set(FORWARDED_PROTO, Some(HeaderValue::from_static("http")));
-        set(FORWARDED_HOST, host_value.clone());
-        set(http::header::HOST, host_value);
-        let target_text = target
-            .query
-            .map_or_else(|| target.raw.to_owned(), |query| format!("{}?{query}", target.raw));
-        Self {
-            method,
-            target: target_text,
-            path: target.path.clone().into_owned(),
-            host: host.to_ascii_lowercase(),
-            headers,
-        }
-    }
-
-    /// The head as it goes to a worker; `is_chunked` where a body follows of which nobody said how long it is.
-    pub(crate) fn head(&self, is_chunked: bool, is_origin: bool) -> Vec<u8> {
-        let mut head = Vec::with_capacity(1024);
-        for part in [self.method.as_str(), " ", &self.target, " HTTP/1.1\r\n"] {
-            head.extend_from_slice(part.as_bytes());
-        }
-        write_fields(&mut head, &self.headers);
-        if is_origin {
-            for part in ["surrogate-capability: ", policy::CAPABILITY, "\r\n"] {
-                head.extend_from_slice(part.as_bytes());
-            }
-        }
-        if is_chunked {
-            head.extend_from_slice(b"transfer-encoding: chunked\r\n");
-        }
-        head.extend_from_slice(b"\r\n");
-        head
-    }
-
-    /// The request for the whole response, also where this client wants only its head or a part, or has it: the others
-    /// may not. `stale` is what is asked about.
-    fn whole(&self, stale: Option<&Stored>) -> Self {
-        let mut headers = self.headers.clone();
-        for name in CONDITIONS {
-            headers.remove(name);
-        }
-        for (name, value) in stale.iter().flat_map(|stale| &stale.validators) {
-            headers.insert(name.clone(), value.clone());
-        }
-        Self {
-            method: Method::GET,
-            target: self.target.clone(),
-            path: self.path.clone(),
-            host: self.host.clone(),
-            headers,
-        }
-    }
-
-    fn question<'a>(&'a self, site: &'a Site) -> Question<'a> {
-        Question {
-            site: &site.name,
-            host: &self.host,
-            path: &self.path,
-            query: self.target.split_once('?').map(|(_, query)| query),
-            method: &self.method,
-            headers: &self.headers,
-        }
-    }
-}
-
-pub(crate) fn strip_connection(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        strip_named(headers);
-    }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
-/// Takes off what a client has no say in.
-fn strip_claims(headers: &mut HeaderMap, method: &Method) {
-    for name in &FROM_THE_EDGE {
-        headers.remove(name);
-    }
-    let forwarded = |name: &&HeaderName| name.as_str().starts_with(FORWARDED_PREFIX);
-    let named: Vec<HeaderName> = headers.keys().filter(forwarded).cloned().collect();
-    for name in &named {
-        headers.remove(name);
-    }
-    if policy::is_safe(method) {
-        for name in &OVERRIDES {
-            headers.remove(name);
-        }
-    }
-}
-
-/// Takes off the fields that `Connection` names.
-fn strip_named(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|text| text.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in &named {
-        headers.remove(name);
-    }
 }
 
 /// Passes a request on with its body, and the response back, keeping nothing.
@@ -245,13 +67,17 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
 /// Forgets what a request that may have changed something makes doubtful: what is at its own target, and at the places
 /// of the same host that the response names (RFC 9111, section 4.4).
 async fn invalidate(state: &ThreadState, site: &Site, asked: &Asked, response: &HeaderMap) {
-    let mut doubtful = vec![asked.question(site).key()];
+    // What was asked for without TLS is as doubtful as what was asked for with it.
+    let both = |path: &str, query: Option<&str>| {
+        [false, true].map(|is_secure| key(&site.name, &asked.host, path, query, is_secure))
+    };
+    let mut doubtful = both(&asked.path, asked.question(site).query).to_vec();
     for name in [LOCATION, CONTENT_LOCATION] {
         let text = response.get(name).and_then(|value| value.to_str().ok());
         if let Some(path_and_query) = text.and_then(|text| same_host(text, asked))
             && let Some(target) = site.target(path_and_query)
         {
-            doubtful.push(key(&site.name, &asked.host, &target.path, target.query));
+            doubtful.extend(both(&target.path, target.query));
         }
     }
     // From the lowest up, or memory could be filled again with what is below.
@@ -493,9 +319,7 @@ async fn make(
         }
     }
     let found = (policy::tags(&parts.headers), policy::varies_on(&parts.headers));
-    let mut kept = Response::from_parts(parts, Body::empty());
-    dated(kept.headers_mut());
-    let (parts, _) = finished(kept, site, "").into_parts();
+    let parts = kept_as(parts, asked, site);
     let stored = Stored::new(
         parts,
         body.freeze(),
@@ -516,6 +340,17 @@ async fn make(
         "fwd=miss"
     };
     Ok(from_worker(reply(&stored, asked, status), asked))
+}
+
+/// The head of a response as it is kept.
+fn kept_as(parts: http::response::Parts, asked: &Asked, site: &Site) -> http::response::Parts {
+    let mut kept = Response::from_parts(parts, Body::empty());
+    dated(kept.headers_mut());
+    let mut kept = finished(kept, site, "");
+    if asked.is_secure {
+        site.secured(kept.headers_mut());
+    }
+    kept.into_parts().0
 }
 
 /// Keeps a response that its maker said is still right, where it may stay, and answers with it.

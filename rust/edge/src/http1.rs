@@ -9,16 +9,16 @@ use http::Method;
 use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::access::{Outcome, Told};
 use crate::body::{InFlight, RequestBody};
+use crate::client::Client;
 use crate::fetch::Fetched;
 use crate::framing::Framing;
 use crate::identity::identify;
-use crate::log;
 use crate::metrics::Source;
+use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::request::{Manners, Noted, Request};
 use crate::service::respond;
@@ -36,14 +36,14 @@ const LINGER_BYTES: usize = 4 << 20;
 /// the connection goes on.
 pub(crate) async fn answer(
     state: &Arc<ThreadState>,
-    stream: TcpStream,
+    stream: Client,
     (mut request, manners): (Request, Manners),
     read: BytesMut,
-    peer: &Arc<str>,
-) -> Option<(TcpStream, BytesMut)> {
+    peer: &Arc<Peer>,
+) -> Option<(Client, BytesMut)> {
     let limits = state.shared.limits;
     if manners.framing.left().is_some_and(|length| length > limits.body_bytes) {
-        refuse(state, stream, Refusal::LargeBody, peer).await;
+        refuse(state, stream, Refusal::LargeBody, &peer.address).await;
         return None;
     }
     if tunnel::is_handshake(state, &request, &manners) {
@@ -76,7 +76,7 @@ pub(crate) async fn answer(
         biased;
         fetched = respond(state, peer, request, body) => fetched,
         // Nobody would read what is made.
-        () = gone(&stream) => return None,
+        () = stream.gone() => return None,
     };
     let Fetched { response, source } = fetched;
     let (is_over, failed) = {
@@ -86,7 +86,7 @@ pub(crate) async fn answer(
     let close = manners.close || !is_over || state.shared.draining.load(Ordering::Relaxed);
     if let Some(refusal) = failed {
         drop(response);
-        refuse(state, Arc::try_unwrap(stream).ok()?, refusal, peer).await;
+        refuse(state, Arc::try_unwrap(stream).ok()?, refusal, &peer.address).await;
         return None;
     }
     let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
@@ -104,7 +104,7 @@ pub(crate) async fn answer(
             took: started.elapsed(),
         };
         let version = if manners.is_old { "HTTP/1.0" } else { "HTTP/1.1" };
-        state.finish(&outcome, || noted.told(peer, version));
+        state.finish(&outcome, || noted.told(&peer.address, version));
     }
     drop(flight);
     let stream = Arc::try_unwrap(stream).ok()?;
@@ -119,7 +119,7 @@ pub(crate) async fn answer(
         }
         Err(error) => {
             if error.kind() == std::io::ErrorKind::TimedOut {
-                note(state, Refusal::SlowReader, peer);
+                note(state, Refusal::SlowReader, &peer.address);
             }
             None
         }
@@ -127,7 +127,7 @@ pub(crate) async fn answer(
 }
 
 /// Answers a client that it is refused, and why, and closes its connection.
-pub(crate) async fn refuse(state: &ThreadState, stream: TcpStream, refusal: Refusal, peer: &str) {
+pub(crate) async fn refuse(state: &ThreadState, stream: Client, refusal: Refusal, peer: &str) {
     note(state, refusal, peer);
     // The client may have gone, which is what it is told to do.
     let _ = write_all(&stream, [refusal.response().as_bytes()], &state.shared.limits).await;
@@ -136,7 +136,7 @@ pub(crate) async fn refuse(state: &ThreadState, stream: TcpStream, refusal: Refu
 
 /// Counts a refusal, and tells the log of it.
 pub(crate) fn note(state: &ThreadState, refusal: Refusal, peer: &str) {
-    state.metrics.refuse(refusal);
+    state.refuse(refusal, peer);
     if let Some(status) = refusal.status() {
         let outcome = Outcome {
             source: Source::Edge,
@@ -153,11 +153,10 @@ pub(crate) fn note(state: &ThreadState, refusal: Refusal, peer: &str) {
             ..Told::default()
         });
     }
-    log::refused(refusal, peer);
 }
 
 /// Says that nothing more comes, and waits a while for the client to see it.
-pub(crate) async fn linger(mut stream: TcpStream) {
+pub(crate) async fn linger(mut stream: Client) {
     if stream.shutdown().await.is_err() {
         return;
     }
@@ -172,11 +171,4 @@ pub(crate) async fn linger(mut stream: TcpStream) {
         }
     };
     let _ = timeout(LINGER, reading).await;
-}
-
-/// Waits until the client has closed the connection; for ever where it sends more first.
-pub(crate) async fn gone(stream: &TcpStream) {
-    if let Ok(1..) = stream.peek(&mut [0]).await {
-        std::future::pending::<()>().await;
-    }
 }

@@ -45,6 +45,15 @@ fn is_trace_parent(value: &[u8]) -> bool {
         && (rest.is_empty() || *version != b"00")
 }
 
+/// Sixteen bytes in Base64 for the handshake of a `WebSocket` (RFC 6455, section 4.1), which makes them hard to guess
+/// only for caches between, and there is none.
+pub(crate) fn nonce() -> String {
+    let mut made: String = request_id().chars().take(22).collect();
+    // The last of 22 digits has two bits.
+    made.replace_range(21.., "A");
+    made + "=="
+}
+
 /// A number for a request: time and count, made hard to guess by a random start.
 fn request_id() -> String {
     use std::hash::BuildHasher;

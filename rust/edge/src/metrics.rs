@@ -6,6 +6,7 @@ use std::time::Duration;
 use hyperweb_cache::tiers::TierStats;
 use serde::Serialize;
 
+use crate::certificates::CertificateStats;
 use crate::histogram::{Histogram, Latencies};
 use crate::refusal::{Refusal, Refused};
 
@@ -25,6 +26,11 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: AtomicU64,
     /// Tunnels of `WebSocket` that are open.
     pub(crate) tunnels: AtomicU64,
+    /// Connections of HTTP/2 that are open.
+    pub(crate) http2: AtomicU64,
+    /// TLS handshakes that came to their end, and those of them that resumed a session.
+    pub(crate) handshakes: AtomicU64,
+    pub(crate) resumed: AtomicU64,
 }
 
 /// Where a response came from.
@@ -144,6 +150,11 @@ pub struct Stats {
     /// Open connections, and those of them that speak `WebSocket`.
     pub connections: u64,
     pub websockets: u64,
+    /// Open connections that speak HTTP/2.
+    pub http2: u64,
+    /// TLS handshakes that came to their end, and those of them that resumed a session.
+    pub handshakes: u64,
+    pub handshakes_resumed: u64,
     /// Half of the requests took no longer, in microseconds, to an eighth.
     pub p50_us: u64,
     pub p99_us: u64,
@@ -163,6 +174,8 @@ pub struct Stats {
     pub log_dropped: u64,
     /// The origins, where there are any.
     pub origins: Vec<OriginStats>,
+    /// The certificates, where there is TLS.
+    pub certificates: Vec<CertificateStats>,
     /// What was refused, by its reason.
     pub refused: Refused,
     /// Requests of each thread.
@@ -182,6 +195,9 @@ impl Stats {
             stats.bytes += get(&thread.bytes);
             stats.connections += get(&thread.connections);
             stats.websockets += get(&thread.tunnels);
+            stats.http2 += get(&thread.http2);
+            stats.handshakes += get(&thread.handshakes);
+            stats.handshakes_resumed += get(&thread.resumed);
             for (sum, counter) in stats.statuses.iter_mut().zip(thread.statuses.iter().skip(1)) {
                 *sum += get(counter);
             }

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL, DATE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
+use crate::asked::{Asked, strip_connection};
 use crate::body::Body;
 use crate::clock;
 use crate::compression::{Compression, Wish, mark, vary};
 use crate::connection::Failed;
 use crate::encoder::Encoder;
-use crate::fetch::{Asked, strip_connection};
 use crate::framing::number;
 use crate::incoming::Incoming;
 use crate::responses::{cache_status, strip_internal};
@@ -36,6 +36,10 @@ pub(crate) fn passed_on(
         ),
         Err(Failed::Broken) => plain(StatusCode::BAD_GATEWAY, "Making this page failed.\n"),
         Err(Failed::TooLarge) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n"),
+        Err(Failed::TooSlow) => plain(
+            StatusCode::REQUEST_TIMEOUT,
+            "The request's body did not come in time.\n",
+        ),
         Err(Failed::NoBody) => plain(StatusCode::BAD_REQUEST, "The request's body did not come to its end.\n"),
     }
 }

@@ -44,6 +44,19 @@ pub(crate) fn text(stats: &Stats) -> String {
         ("sent_bytes_total", "counter", "Bytes of bodies sent.", stats.bytes),
         ("connections", "gauge", "Connections open.", stats.connections),
         ("websockets", "gauge", "WebSockets open.", stats.websockets),
+        ("http2_connections", "gauge", "Connections of HTTP/2 open.", stats.http2),
+        (
+            "tls_handshakes_total",
+            "counter",
+            "TLS handshakes that came to their end.",
+            stats.handshakes,
+        ),
+        (
+            "tls_resumed_total",
+            "counter",
+            "TLS handshakes that resumed a session.",
+            stats.handshakes_resumed,
+        ),
         (
             "outstanding_requests",
             "gauge",
@@ -93,6 +106,7 @@ pub(crate) fn text(stats: &Stats) -> String {
     for (reason, count) in stats.refused.iter() {
         out.sample("refused_total", &[("reason", reason)], count);
     }
+    certificates(&mut out, stats);
     tiers(&mut out, stats);
     origins(&mut out, stats);
     latencies(&mut out, stats);
@@ -138,6 +152,17 @@ fn tiers(out: &mut Text, stats: &Stats) {
         for tier in &stats.tiers {
             out.sample(name, &[("tier", &tier.name)], figure(tier));
         }
+    }
+}
+
+fn certificates(out: &mut Text, stats: &Stats) {
+    if stats.certificates.is_empty() {
+        return;
+    }
+    let name = "tls_certificate_expiry_timestamp_seconds";
+    out.family(name, "gauge", "When a certificate ends.");
+    for one in &stats.certificates {
+        out.sample(name, &[("names", &one.names.join(" "))], one.expires);
     }
 }
 

@@ -1,6 +1,10 @@
 //! What the edge refuses, and how it says so.
 
+use http::{Response, StatusCode};
 use serde::Serialize;
+
+use crate::body::Body;
+use crate::outgoing::plain;
 
 /// Why a request or a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +29,18 @@ pub(crate) enum Refusal {
     Connections,
     /// More connections of one address than are served at a time.
     AddressConnections,
+    /// A TLS handshake that came to nothing. What could be said of it TLS says.
+    Handshake,
+    SlowHandshake,
+    /// Of HTTP/2: streams that are begun and given up, frames that ask for nothing, and what its own layer ends a
+    /// connection for. What could be said of it is said by GOAWAY.
+    Resets,
+    ControlFrames,
+    Flood,
 }
 
 impl Refusal {
-    pub(crate) const COUNT: usize = Self::AddressConnections as usize + 1;
+    pub(crate) const COUNT: usize = Self::Flood as usize + 1;
 
     /// The status it is answered with, a sentence for the client, and what the log says of it.
     const fn facts(self) -> (&'static str, &'static str, &'static str) {
@@ -99,6 +111,15 @@ impl Refusal {
                 "Too many of this address are here at once.\n",
                 "was one connection more of its address than `limits.address_connections`",
             ),
+            Self::Handshake => ("", "", "did not finish a TLS handshake"),
+            Self::SlowHandshake => ("", "", "took longer for a TLS handshake than `limits.handshake_time`"),
+            Self::Resets => ("", "", "reset more streams of HTTP/2 than `limits.resets`"),
+            Self::ControlFrames => (
+                "",
+                "",
+                "sent more frames of HTTP/2 than `limits.control_frames` that ask for nothing",
+            ),
+            Self::Flood => ("", "", "sent more of HTTP/2 that costs it nothing than is borne"),
         }
     }
 
@@ -119,6 +140,11 @@ impl Refusal {
             Self::Expectation => "expectation",
             Self::Connections => "connections",
             Self::AddressConnections => "address_connections",
+            Self::Handshake => "handshake",
+            Self::SlowHandshake => "slow_handshake",
+            Self::Resets => "resets",
+            Self::ControlFrames => "control_frames",
+            Self::Flood => "flood",
         }
     }
 
@@ -137,11 +163,22 @@ impl Refusal {
         Self::Expectation,
         Self::Connections,
         Self::AddressConnections,
+        Self::Handshake,
+        Self::SlowHandshake,
+        Self::Resets,
+        Self::ControlFrames,
+        Self::Flood,
     ];
 
     /// The status as a number; none where nothing is said.
     pub(crate) fn status(self) -> Option<u16> {
         self.facts().0.split(' ').next()?.parse().ok()
+    }
+
+    /// The answer to a request of HTTP/2, whose connection goes on.
+    pub(crate) fn answer(self) -> Response<Body> {
+        let status = self.status().and_then(|status| StatusCode::from_u16(status).ok());
+        plain(status.unwrap_or(StatusCode::BAD_REQUEST), self.facts().1)
     }
 
     /// What the log says of it.

@@ -6,21 +6,24 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Gives first what was read before, then what comes.
-pub(crate) struct Replay {
+pub(crate) struct Replay<S> {
     before: Bytes,
-    stream: TcpStream,
+    stream: S,
 }
 
-impl Replay {
-    pub(crate) const fn new(before: Bytes, stream: TcpStream) -> Self {
+impl<S> Replay<S> {
+    pub(crate) const fn new(before: Bytes, stream: S) -> Self {
         Self { before, stream }
+    }
+
+    pub(crate) const fn get_ref(&self) -> &S {
+        &self.stream
     }
 }
 
-impl AsyncRead for Replay {
+impl<S: AsyncRead + Unpin> AsyncRead for Replay<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.before.is_empty() {
@@ -33,7 +36,7 @@ impl AsyncRead for Replay {
     }
 }
 
-impl AsyncWrite for Replay {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Replay<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

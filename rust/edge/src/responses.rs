@@ -35,6 +35,8 @@ const INTERNAL: [&str; 5] = [
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     pub site: &'a str,
+    /// Whether it is asked for over TLS.
+    pub is_secure: bool,
     pub host: &'a str,
     /// The decoded path.
     pub path: &'a str,
@@ -46,7 +48,7 @@ pub struct Question<'a> {
 impl Question<'_> {
     /// The key of all responses it can have (RFC 9111, section 2).
     pub(crate) fn key(&self) -> Vec<u8> {
-        key(self.site, self.host, self.path, self.query)
+        key(self.site, self.host, self.path, self.query, self.is_secure)
     }
 }
 
@@ -54,7 +56,7 @@ impl Question<'_> {
 pub fn key_of(site: &str, url: &str) -> Option<Vec<u8>> {
     let (host, text) = parts_of(url)?;
     let target = crate::path::target(text)?;
-    Some(key(site, &host.to_ascii_lowercase(), &target.path, target.query))
+    Some(key(site, &host.to_ascii_lowercase(), &target.path, target.query, false))
 }
 
 /// How a response that was kept may be used.
@@ -315,13 +317,13 @@ impl Responses {
 
     /// Finds what answers a GET of the whole without conditions, where that is all there is to say: it is fresh, a 200, and
     /// depends on no request field.
-    pub(crate) fn hit(&self, site: &str, host: &str, target: &Target<'_>) -> Option<Found> {
+    pub(crate) fn hit(&self, site: &str, host: &str, target: &Target<'_>, is_secure: bool) -> Option<Found> {
         if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return None;
         }
         let now = clock::now();
         let reader = self.cache.pin();
-        let entry = reader.get(&key(site, host, &target.path, target.query), now)?;
+        let entry = reader.get(&key(site, host, &target.path, target.query, is_secure), now)?;
         Found::new(&entry, now).filter(|found| found.usable == Usable::Fresh && found.stored.status == StatusCode::OK)
     }
 
@@ -450,6 +452,7 @@ mod tests {
     fn ask<'a>(path: &'a str, headers: &'a HeaderMap) -> Question<'a> {
         Question {
             site: "s",
+            is_secure: false,
             host: "h",
             path,
             query: None,

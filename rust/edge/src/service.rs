@@ -3,44 +3,61 @@
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HOST, LOCATION};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use hyper::ext::Protocol;
 use tokio::io::AsyncSeekExt;
 
 use crate::access::{Outcome, Told};
 use crate::answer::{Answer, Head, Reply, ReplyBody, reply};
+use crate::asked::Asked;
 use crate::body::{Body, Counted, InFlight, RequestBody};
-use crate::fetch::{Asked, Fetched, fetch, pass};
+use crate::config::Limits;
+use crate::fetch::{Fetched, fetch, pass};
 use crate::identity::identify;
 use crate::metrics::Source;
 use crate::outgoing::{dated, plain};
 use crate::path::Target;
+use crate::peer::Peer;
 use crate::policy::request_may_use;
 use crate::purge::{Purge, is_allowed};
+use crate::redirect::redirect;
+use crate::refusal::Refusal;
 use crate::request::{Noted, Request, is_host};
 use crate::shared::{Shared, ThreadState};
 use crate::site::{Build, Site};
+use crate::streams::Open;
+use crate::timed::Timed;
+use crate::tunnel;
 
 /// Answers one request of HTTP/2.
 pub(crate) async fn serve(
     state: Arc<ThreadState>,
-    peer: Arc<str>,
+    peer: Arc<Peer>,
+    open: Open,
     request: http::Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
+    if tunnel::is_extended(&request) {
+        return Ok(tunnel::over_http2(&state, &peer, open, request).await);
+    }
     let flight = InFlight::new(Arc::clone(&state));
     let started = state.begin();
     let mut noted = None;
-    let Fetched { mut response, source } = match taken_over(request, state.shared.limits.body_bytes) {
+    let Fetched { mut response, source } = match taken_over(&state, &peer, request) {
         Ok((mut request, body)) => {
             identify(&mut request.headers);
             noted = started.map(|_| Noted::of(&request));
             respond(&state, &peer, request, body).await
         }
-        Err(response) => edge(*response),
+        Err(refusal) => {
+            state.refuse(refusal, &peer.address);
+            edge(refusal.answer())
+        }
     };
     dated(response.headers_mut());
     if let Some(started) = started {
@@ -52,51 +69,70 @@ pub(crate) async fn serve(
         };
         state.finish(&outcome, || {
             let nothing = Told {
-                peer: &peer,
+                peer: &peer.address,
                 ..Told::default()
             };
-            noted.as_ref().map_or(nothing, |noted| noted.told(&peer, "HTTP/2.0"))
+            noted
+                .as_ref()
+                .map_or(nothing, |noted| noted.told(&peer.address, "HTTP/2.0"))
         });
     }
-    Ok(response.map(|body| Counted {
-        body,
-        flight: Some(flight),
-    }))
+    Ok(response.map(|body| Counted::new(body, Some(flight), open)))
 }
 
-/// A request of HTTP/2 as one of any version (RFC 9113, section 8.3.1), or what it is answered at once.
+/// A request of HTTP/2 as one of any version (RFC 9113, section 8.3.1), or why it is refused.
 fn taken_over(
+    state: &Arc<ThreadState>,
+    peer: &Arc<Peer>,
     request: http::Request<Incoming>,
-    limit: u64,
-) -> Result<(Request, Option<RequestBody>), Box<Response<Body>>> {
+) -> Result<(Request, Option<RequestBody>), Refusal> {
+    let limits = &state.shared.limits;
     let (parts, body) = request.into_parts();
-    let refused = |status, text| Err(Box::new(plain(status, text)));
-    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
-        return refused(StatusCode::NOT_IMPLEMENTED, "This method is not served.\n");
-    }
-    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
-    let field = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
-    let Some(host) = authority.or(field).filter(|host| is_host(host)) else {
-        return refused(StatusCode::BAD_REQUEST, "The request names no host.\n");
-    };
+    let head = head_of(parts, limits)?;
     let length = http_body::Body::size_hint(&body).lower();
-    if length > limit {
-        return refused(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n");
+    if length > limits.body_bytes {
+        return Err(Refusal::LargeBody);
     }
     let body = (!http_body::Body::is_end_stream(&body)).then(|| {
-        let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-        BodyExt::boxed_unsync(body)
+        let most = usize::try_from(limits.body_bytes).unwrap_or(usize::MAX);
+        let body = BodyExt::boxed_unsync(Limited::new(body, most));
+        let (state, peer) = (Arc::clone(state), Arc::clone(peer));
+        let tell = move || state.refuse(Refusal::SlowBody, &peer.address);
+        BodyExt::boxed_unsync(Timed::new(body, Duration::from_millis(limits.body_time), tell))
     });
-    let request = Request {
-        target: parts
-            .uri
-            .path_and_query()
-            .map_or_else(|| "/".to_owned(), ToString::to_string),
+    Ok((head, body))
+}
+
+/// The head of a request of HTTP/2, of which hyper has checked that each part may be there.
+pub(crate) fn head_of(parts: http::request::Parts, limits: &Limits) -> Result<Request, Refusal> {
+    let is_tunnel = parts.extensions.get::<Protocol>().is_some();
+    if parts.method == Method::TRACE || parts.method == Method::CONNECT && !is_tunnel {
+        return Err(Refusal::Method);
+    }
+    if parts.headers.len() > limits.fields {
+        return Err(Refusal::ManyFields);
+    }
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let mut fields = parts.headers.get_all(HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (None, _) => None,
+        (Some(one), None) => Some(one.to_str().map_err(|_| Refusal::Malformed)?),
+        _ => return Err(Refusal::Malformed),
+    };
+    // Two names are those of two requests to servers in a row.
+    let is_one = !matches!((authority, field), (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other));
+    let host = authority.or(field).filter(|host| is_one && is_host(host));
+    let host = host.ok_or(Refusal::Malformed)?;
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    if target.len() > limits.target_bytes {
+        return Err(Refusal::LongTarget);
+    }
+    Ok(Request {
+        target: target.to_owned(),
         host: host.to_owned(),
         method: parts.method,
         headers: parts.headers,
-    };
-    Ok((request, body))
+    })
 }
 
 const fn edge(response: Response<Body>) -> Fetched {
@@ -106,10 +142,29 @@ const fn edge(response: Response<Body>) -> Fetched {
     }
 }
 
-/// Finds what answers a request.
+/// Answers a request of any version, as it came.
 pub(crate) async fn respond(
     state: &Arc<ThreadState>,
-    peer: &str,
+    peer: &Peer,
+    request: Request,
+    body: Option<RequestBody>,
+) -> Fetched {
+    if let Some(port) = peer.sent_to {
+        return edge(redirect(&request, port));
+    }
+    let site = Arc::clone(state.shared.sites.find(&request.host));
+    let mut fetched = found(state, &site, peer, request, body).await;
+    if peer.is_secure {
+        site.secured(fetched.response.headers_mut());
+    }
+    fetched
+}
+
+/// Finds what answers a request.
+async fn found(
+    state: &Arc<ThreadState>,
+    site: &Arc<Site>,
+    peer: &Peer,
     mut request: Request,
     body: Option<RequestBody>,
 ) -> Fetched {
@@ -118,7 +173,6 @@ pub(crate) async fn respond(
     {
         return edge(purge(&state.shared, &request, token).await);
     }
-    let site = state.shared.sites.find(&request.host);
     let Some(target) = site.target(&request.target) else {
         return edge(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
     };

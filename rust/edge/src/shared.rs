@@ -5,17 +5,21 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use hyperweb_cache::Coalescer;
+use tokio::sync::watch;
 
 use crate::access::{AccessLog, Outcome, Told};
 use crate::admission::Admission;
 use crate::config::Limits;
+use crate::log;
 use crate::metrics::Metrics;
 use crate::network::Network;
 use crate::purge::{Purge, parts_of};
+use crate::refusal::Refusal;
 use crate::responses::Responses;
 use crate::site::Sites;
 use crate::store::{Stored, key};
 use crate::tiers::Tiers;
+use crate::tls::Tls;
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -28,15 +32,25 @@ pub(crate) struct Shared {
     pub(crate) admission: Admission,
     /// Whose connections begin with a header of the PROXY protocol.
     pub(crate) proxies: Vec<Network>,
+    /// TLS, where it is set up.
+    pub(crate) tls: Option<Tls>,
     pub(crate) measures: bool,
     pub(crate) access: Option<Arc<AccessLog>>,
     /// What a purge by the method PURGE, and the admin listener, have to be asked with.
     pub(crate) token: Option<String>,
     /// Set once, when no further request is to be begun.
     pub(crate) draining: AtomicBool,
+    /// The same for who waits for it.
+    pub(crate) drain: watch::Sender<bool>,
 }
 
 impl ThreadState {
+    /// Counts a refusal, and tells the operator of it.
+    pub(crate) fn refuse(&self, refusal: Refusal, peer: &str) {
+        self.metrics.refuse(refusal);
+        log::refused(refusal, peer);
+    }
+
     /// When a request came, where that matters to anyone.
     pub(crate) fn begin(&self) -> Option<Instant> {
         (self.shared.measures || self.shared.access.is_some()).then(Instant::now)
@@ -62,7 +76,8 @@ impl Shared {
             let (host, text) = parts_of(url)?;
             let site = self.sites.find(host);
             let target = site.target(text)?;
-            Some(key(&site.name, &host.to_ascii_lowercase(), &target.path, target.query))
+            let host = host.to_ascii_lowercase();
+            Some(key(&site.name, &host, &target.path, target.query, false))
         };
         if let Some(tiers) = &self.tiers {
             tiers.purge(purge, self.sites.iter().map(|site| &*site.name), find);

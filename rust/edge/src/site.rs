@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use hyperweb_pack::{Pack, Unverified};
 use hyperweb_router::Router;
 
@@ -30,6 +31,8 @@ pub(crate) struct Site {
     version: ArcSwapOption<String>,
     /// How long what is stale is used where nobody can be asked, in milliseconds.
     pub(crate) stale: u64,
+    /// What browsers are told of TLS (RFC 6797): the value of the field, and the field as HTTP/1.1 has it.
+    hsts: Option<(http::HeaderValue, &'static [u8])>,
 }
 
 /// A build of a site.
@@ -120,6 +123,7 @@ impl Site {
             build: ArcSwap::from_pointee(Build::new(pack)?),
             stale: config.stale,
             version: ArcSwapOption::from_pointee(config.version.clone()),
+            hsts: hsts(config.hsts),
             upstream: Upstream::new(threads, config.origins.clone()),
         };
         Ok((site, bodies))
@@ -128,6 +132,20 @@ impl Site {
     /// Whether all of it is made by others: there is no build of it here.
     pub(crate) fn is_origin(&self) -> bool {
         self.pack_file.is_none()
+    }
+
+    /// Says in a response that goes over TLS that browsers are to come so always (RFC 6797, section 7.2).
+    pub(crate) fn secured(&self, headers: &mut http::HeaderMap) {
+        if let Some((value, _)) = &self.hsts {
+            headers
+                .entry(STRICT_TRANSPORT_SECURITY)
+                .or_insert_with(|| value.clone());
+        }
+    }
+
+    /// The same as a line of HTTP/1.1, or nothing.
+    pub(crate) fn secured_line(&self) -> &'static [u8] {
+        self.hsts.as_ref().map_or(b"", |(_, line)| line)
     }
 
     /// Takes a request target apart. An origin may give what is encoded in a path a meaning of its own, so it is asked for
@@ -160,6 +178,16 @@ impl Site {
         let old = self.build.swap(Arc::clone(&new));
         Ok((old, new))
     }
+}
+
+fn hsts(seconds: u64) -> Option<(http::HeaderValue, &'static [u8])> {
+    if seconds == 0 {
+        return None;
+    }
+    let text = format!("max-age={seconds}");
+    let line = format!("strict-transport-security: {text}\r\n").into_bytes();
+    // A site is opened once.
+    Some((http::HeaderValue::from_static(text.leak()), line.leak()))
 }
 
 /// All sites, found by host.

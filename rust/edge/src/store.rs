@@ -301,13 +301,17 @@ pub(crate) struct Variants {
 /// The key of a request: what every response depends on (RFC 9111, section 2).
 ///
 /// The parts end with a zero byte, which none of them holds: a decoded path may well hold a question mark. Keys of one
-/// path begin alike, whatever the query and the host, so that a path is purged by its start.
-pub(crate) fn key(site: &str, host: &str, path: &str, query: Option<&str>) -> Vec<u8> {
+/// path begin alike, whatever the query and the host, so that a path is purged by its start. That it was asked for over
+/// TLS stands last, so that a purge of an address finds both.
+pub(crate) fn key(site: &str, host: &str, path: &str, query: Option<&str>, is_secure: bool) -> Vec<u8> {
     let query = query.unwrap_or("");
-    let mut key = Vec::with_capacity(site.len() + host.len() + path.len() + query.len() + 4);
+    let mut key = Vec::with_capacity(site.len() + host.len() + path.len() + query.len() + 6);
     for part in [site, path, query, host] {
         key.extend_from_slice(part.as_bytes());
         key.push(0);
+    }
+    if is_secure {
+        key.extend_from_slice(b"s\0");
     }
     key
 }

@@ -5,15 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::direct::connection;
+use crate::direct;
 use crate::error::EdgeError;
+use crate::handshake::{Opened, shake};
 use crate::http1::note;
+use crate::http2;
 use crate::metrics;
+use crate::peer::Peer;
 use crate::proxy::{self, Header};
 use crate::refusal::Refusal;
 use crate::shared::ThreadState;
@@ -21,6 +25,16 @@ use crate::shared::ThreadState;
 const BACKLOG: i32 = 4096;
 /// How often a thread that is to stop looks whether all is sent.
 const DRAIN_BEAT: Duration = Duration::from_millis(10);
+
+/// What is spoken where clients come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    Plain,
+    /// TLS, on this port.
+    Tls(u16),
+    /// HTTP, by which clients are sent to this port with TLS.
+    Redirect(u16),
+}
 
 /// Listens on an address that other threads listen on too.
 pub(crate) fn listen(address: SocketAddr) -> Result<StdListener, EdgeError> {
@@ -64,15 +78,15 @@ pub(crate) fn claim(address: SocketAddr) -> Result<SocketAddr, EdgeError> {
 }
 
 /// Serves on a thread until it is to stop, and then until all that was begun is sent.
-pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<StdListener>) {
+pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<(StdListener, Entrance)>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
     runtime.block_on(async {
         let mut accepting = Vec::new();
-        for listener in listeners {
+        for (listener, entrance) in listeners {
             if let Ok(listener) = TcpListener::from_std(listener) {
-                accepting.push(tokio::spawn(accept(Arc::clone(state), listener)));
+                accepting.push(tokio::spawn(accept(Arc::clone(state), listener, entrance)));
             }
         }
         while !state.shared.draining.load(Ordering::Acquire) {
@@ -83,24 +97,25 @@ pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<StdListener>) {
         }
         // Connections that were accepted and have sent nothing yet get the chance to.
         tokio::time::sleep(DRAIN_BEAT).await;
-        while state.metrics.in_flight.load(Ordering::Acquire) > 0 {
+        let (in_flight, http2) = (&state.metrics.in_flight, &state.metrics.http2);
+        while in_flight.load(Ordering::Acquire) > 0 || http2.load(Ordering::Acquire) > 0 {
             tokio::time::sleep(DRAIN_BEAT).await;
         }
     });
 }
 
-async fn accept(state: Arc<ThreadState>, listener: TcpListener) {
+async fn accept(state: Arc<ThreadState>, listener: TcpListener, entrance: Entrance) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
                 if let Err(refusal) = state.shared.admission.enter(&state.shared.limits) {
-                    turn_away(&state, &stream, refusal, peer.ip());
+                    turn_away(&state, &stream, refusal, peer.ip(), entrance);
                     continue;
                 }
                 // Without it a response could wait for an acknowledgement; it is served all the same.
                 let _ = stream.set_nodelay(true);
                 let open = Open::new(Arc::clone(&state));
-                tokio::spawn(welcome(open, stream, peer.ip()));
+                tokio::spawn(welcome(open, stream, peer.ip(), entrance));
             }
             // Out of descriptors or memory: a pause lets some come back.
             Err(_) => tokio::time::sleep(DRAIN_BEAT).await,
@@ -109,7 +124,7 @@ async fn accept(state: Arc<ThreadState>, listener: TcpListener) {
 }
 
 /// Finds out whom a connection is from, and serves it.
-async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr) {
+async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr, entrance: Entrance) {
     let state = Arc::clone(&open.state);
     let shared = &state.shared;
     let is_proxy = shared.proxies.iter().any(|network| network.contains(address));
@@ -126,12 +141,31 @@ async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr) {
     };
     if let Some(client) = client {
         if let Err(refusal) = shared.admission.admit(client, &shared.limits) {
-            return turn_away(&state, &stream, refusal, client);
+            return turn_away(&state, &stream, refusal, client, entrance);
         }
         open.client = Some(client);
     }
-    let peer: Arc<str> = client.unwrap_or(address).to_canonical().to_string().into();
-    connection(state, stream, peer, &before).await;
+    let mut peer = Peer {
+        address: client.unwrap_or(address).to_canonical().to_string().into(),
+        is_secure: false,
+        sent_to: None,
+    };
+    // What is seldom has its memory where it is needed, and not in every connection.
+    let opened = match entrance {
+        Entrance::Plain => Opened::plain(stream, before),
+        Entrance::Redirect(port) => {
+            peer.sent_to = Some(port);
+            Opened::plain(stream, before)
+        }
+        Entrance::Tls(port) => match Box::pin(shake(&state, stream, before, &mut peer, port)).await {
+            Some(opened) => opened,
+            None => return,
+        },
+    };
+    if opened.is_http2 {
+        return Box::pin(http2::connection(state, opened.client, Bytes::new(), peer.into())).await;
+    }
+    direct::connection(state, opened.client, peer.into(), opened.before).await;
 }
 
 /// Reads what a proxy says of a connection: whom it is from, where the proxy tells, and what was read after it.
@@ -150,8 +184,12 @@ async fn introduction(stream: &mut TcpStream) -> Option<(Option<IpAddr>, Vec<u8>
     }
 }
 
-fn turn_away(state: &ThreadState, stream: &TcpStream, refusal: Refusal, address: IpAddr) {
+fn turn_away(state: &ThreadState, stream: &TcpStream, refusal: Refusal, address: IpAddr, entrance: Entrance) {
     note(state, refusal, &address.to_string());
+    if matches!(entrance, Entrance::Tls(_)) {
+        // It could not read what is not TLS.
+        return;
+    }
     // There is room for it in a new connection; who sends much may see a reset in its place.
     let _ = stream.try_write(refusal.response().as_bytes());
 }

@@ -339,9 +339,11 @@ mod tests {
 
     #[test]
     fn a_key_is_known_again() {
-        let primary = crate::store::key("site", "host", "/path", Some("query"));
-        assert_eq!(primary_of(&key(&primary, "version")), primary);
-        assert_eq!(primary_of(&key(&primary, "")), primary);
+        for is_secure in [false, true] {
+            let primary = crate::store::key("site", "host", "/path", Some("query"), is_secure);
+            assert_eq!(primary_of(&key(&primary, "version")), primary);
+            assert_eq!(primary_of(&key(&primary, "")), primary);
+        }
         assert_eq!(primary_of(b"damaged"), b"");
     }
 }

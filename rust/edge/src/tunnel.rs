@@ -6,27 +6,34 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
+use hyper::ext::Protocol;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
-use tokio::net::TcpStream;
 
 use crate::access::Outcome;
-use crate::body::{Body, InFlight};
+use crate::asked::{Asked, strip_connection};
+use crate::body::{Body, Counted, InFlight, Lease};
+use crate::client::Client;
 use crate::clock;
 use crate::connection::{Begun, Connection};
-use crate::fetch::{Asked, strip_connection};
 use crate::fields::{write_fields, write_status};
 use crate::framing::Framing;
 use crate::http1::linger;
+use crate::identity::{identify, nonce};
 use crate::metrics::{self, Source};
-use crate::outgoing::passed_on;
+use crate::outgoing::{passed_on, plain};
+use crate::peer::Peer;
 use crate::policy;
+use crate::refusal::Refusal;
 use crate::request::{Manners, Noted, Request};
 use crate::responses::strip_internal;
+use crate::service::head_of;
 use crate::shared::ThreadState;
 use crate::site::Site;
+use crate::streams::Open;
 use crate::upstream;
 use crate::write::{End, write_all, write_response};
 
@@ -61,13 +68,7 @@ pub(crate) fn is_handshake(state: &ThreadState, request: &Request, manners: &Man
 }
 
 /// Passes a handshake on, and what follows, until either side ends; `read` is what came after it.
-pub(crate) async fn serve(
-    state: &Arc<ThreadState>,
-    mut client: TcpStream,
-    request: Request,
-    read: BytesMut,
-    peer: &Arc<str>,
-) {
+pub(crate) async fn serve(state: &Arc<ThreadState>, mut client: Client, request: Request, read: BytesMut, peer: &Peer) {
     let started = Instant::now();
     let noted = state.begin().map(|_| Noted::of(&request));
     let (status, bytes) = pass(state, &mut client, request, read, peer).await;
@@ -78,61 +79,173 @@ pub(crate) async fn serve(
             bytes,
             took: started.elapsed(),
         };
-        state.finish(&outcome, || noted.told(peer, "HTTP/1.1"));
+        state.finish(&outcome, || noted.told(&peer.address, "HTTP/1.1"));
     }
     linger(client).await;
 }
 
-/// Returns the status, and the bytes that went to the client.
-async fn pass(
-    state: &Arc<ThreadState>,
-    client: &mut TcpStream,
-    request: Request,
-    read: BytesMut,
-    peer: &str,
-) -> (StatusCode, u64) {
-    let limits = state.shared.limits;
-    let flight = InFlight::new(Arc::clone(state));
+/// A tunnel that a worker or origin has opened.
+struct Tunnel {
+    /// What it answered, without what is of its connection.
+    headers: HeaderMap,
+    origin: Connection,
+    lease: Lease,
+}
+
+/// Hands a handshake on; what is answered in place of a tunnel, where there is none.
+async fn open(state: &Arc<ThreadState>, request: Request, peer: &Peer) -> Result<Tunnel, Response<Body>> {
     let site = state.shared.sites.find(&request.host);
     let Some(target) = site.target(&request.target) else {
-        return (StatusCode::BAD_REQUEST, 0);
+        return Err(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
     };
     let asked = Asked::new(request.method, request.headers, &target, &request.host, peer);
     let opened = site
         .upstream
-        .open(state.number, &limits, &handshake(&asked, site))
+        .open(state.number, &state.shared.limits, &handshake(&asked, site))
         .await;
-    let (begun, mut origin, (worker, lease)) = match opened {
-        Ok(opened) => opened,
-        Err(failed) => return send(state, client, passed_on(Err(failed), site, state.coder(&asked), "")).await,
-    };
+    let (begun, origin, (worker, lease)) =
+        opened.map_err(|failed| passed_on(Err(failed), site, state.coder(&asked), ""))?;
     if begun.status != StatusCode::SWITCHING_PROTOCOLS || !accepts(&begun.headers) {
         let begun = Begun {
             is_reusable: false,
             ..begun
         };
         let response = upstream::response(begun, origin, worker, state.number, lease);
-        return send(state, client, passed_on(Ok(response), site, state.coder(&asked), "")).await;
+        return Err(passed_on(Ok(response), site, state.coder(&asked), ""));
     }
     let mut headers = begun.headers;
     strip_connection(&mut headers);
     strip_internal(&mut headers);
+    Ok(Tunnel { headers, origin, lease })
+}
+
+/// Returns the status, and the bytes that went to the client.
+async fn pass(
+    state: &Arc<ThreadState>,
+    client: &mut Client,
+    request: Request,
+    read: BytesMut,
+    peer: &Peer,
+) -> (StatusCode, u64) {
+    let flight = InFlight::new(Arc::clone(state));
+    let mut tunnel = match open(state, request, peer).await {
+        Ok(tunnel) => tunnel,
+        Err(response) => return send(state, client, response).await,
+    };
+    let status = StatusCode::SWITCHING_PROTOCOLS;
     let mut head = Vec::with_capacity(512);
-    write_status(&mut head, begun.status);
-    write_fields(&mut head, &headers);
+    write_status(&mut head, status);
+    write_fields(&mut head, &tunnel.headers);
     head.extend_from_slice(UPGRADED);
-    let first = origin.read().split();
-    let is_begun = write_all(client, [&head, &first], &limits).await.is_ok() && origin.write_all(&read).await.is_ok();
+    let first = tunnel.origin.read().split();
+    let is_begun = write_all(client, [&head, &first], &state.shared.limits).await.is_ok()
+        && tunnel.origin.write_all(&read).await.is_ok();
     // A drain waits for responses; this one is over, and its end is not known.
     drop(flight);
     if !is_begun {
-        return (begun.status, 0);
+        return (status, 0);
     }
-    metrics::add(&state.metrics.tunnels, 1);
-    let sent = both_ways(state, client, &mut origin).await;
-    metrics::sub(&state.metrics.tunnels, 1);
-    drop(lease);
-    (begun.status, first.len() as u64 + sent)
+    let sent = both_ways(state, client, &mut tunnel.origin).await;
+    drop(tunnel.lease);
+    (status, first.len() as u64 + sent)
+}
+
+/// Whether a request of HTTP/2 is for a stream of another protocol (RFC 8441, section 4).
+pub(crate) fn is_extended(request: &http::Request<hyper::body::Incoming>) -> bool {
+    request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_some()
+}
+
+/// Passes a `WebSocket` on that goes over a stream of HTTP/2 (RFC 8441, section 5), until either side ends it.
+pub(crate) async fn over_http2(
+    state: &Arc<ThreadState>,
+    peer: &Arc<Peer>,
+    stream: Open,
+    mut request: http::Request<hyper::body::Incoming>,
+) -> Response<Counted> {
+    let started = state.begin().map(|_| Instant::now());
+    let flight = InFlight::new(Arc::clone(state));
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (request, noted) = match extended(state, request) {
+        Ok(request) => {
+            let noted = started.map(|started| (started, Noted::of(&request)));
+            (request, noted)
+        }
+        Err(refusal) => {
+            state.refuse(refusal, &peer.address);
+            return refusal.answer().map(|body| Counted::new(body, Some(flight), stream));
+        }
+    };
+    let finish = |state: &ThreadState, noted: Option<(Instant, Noted)>, status: StatusCode, bytes: u64, peer: &Peer| {
+        if let Some((started, noted)) = noted {
+            let outcome = Outcome {
+                source: Source::Worker,
+                status: status.as_u16(),
+                bytes,
+                took: started.elapsed(),
+            };
+            state.finish(&outcome, || noted.told(&peer.address, "HTTP/2.0"));
+        }
+    };
+    let Tunnel {
+        mut headers,
+        mut origin,
+        lease,
+    } = match open(state, request, peer).await {
+        Ok(tunnel) => tunnel,
+        Err(response) => {
+            let bytes = response.body().size_hint().exact().unwrap_or(0);
+            finish(state, noted, response.status(), bytes, peer);
+            return response.map(|body| Counted::new(body, Some(flight), stream));
+        }
+    };
+    // What a handshake of HTTP/1.1 is checked by has no place here (section 5).
+    headers.remove(SEC_WEBSOCKET_ACCEPT);
+    let (task_state, task_peer) = (Arc::clone(state), Arc::clone(peer));
+    // The stream is counted until the tunnel ends, and the response until it is said that there is one.
+    let (stream, said) = stream.shared();
+    tokio::spawn(async move {
+        let mut sent = 0;
+        if let Ok(upgraded) = upgrade.await {
+            let mut client = TokioIo::new(upgraded);
+            let first = origin.read().split();
+            if client.write_all(&first).await.is_ok() {
+                sent = first.len() as u64 + both_ways(&task_state, &mut client, &mut origin).await;
+            }
+            // It may be closed already.
+            let _ = client.shutdown().await;
+        }
+        drop((lease, stream));
+        finish(&task_state, noted, StatusCode::OK, sent, &task_peer);
+    });
+    let mut response = Response::new(Counted::new(Body::empty(), Some(flight), said));
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The handshake of HTTP/1.1 that a stream of HTTP/2 stands for.
+fn extended(state: &ThreadState, request: http::Request<hyper::body::Incoming>) -> Result<Request, Refusal> {
+    let (parts, _) = request.into_parts();
+    let is_websocket = parts
+        .extensions
+        .get::<Protocol>()
+        .is_some_and(|protocol| protocol.as_str() == "websocket");
+    let mut request = head_of(parts, &state.shared.limits)?;
+    let is_known = request
+        .headers
+        .get(SEC_WEBSOCKET_VERSION)
+        .is_some_and(|version| version == "13");
+    let site = state.shared.sites.find(&request.host);
+    let is_made = site
+        .target(&request.target)
+        .is_some_and(|target| site.build.load().has_route(&target));
+    if !is_websocket || !is_known || !is_made {
+        return Err(Refusal::Method);
+    }
+    request.method = Method::GET;
+    identify(&mut request.headers);
+    let key = HeaderValue::from_str(&nonce()).map_err(|_| Refusal::Malformed)?;
+    request.headers.insert(SEC_WEBSOCKET_KEY, key);
+    Ok(request)
 }
 
 /// The head of the handshake as it goes to a worker or origin.
@@ -149,7 +262,7 @@ fn accepts(headers: &HeaderMap) -> bool {
 
 /// Sends what is answered in place of an upgrade, and ends the connection with it: what follows may be meant for the other
 /// protocol, and is no request.
-async fn send(state: &ThreadState, client: &TcpStream, response: Response<Body>) -> (StatusCode, u64) {
+async fn send(state: &ThreadState, client: &Client, response: Response<Body>) -> (StatusCode, u64) {
     let (status, bytes) = (response.status(), response.body().size_hint().exact().unwrap_or(0));
     let end = End {
         is_head: false,
@@ -163,10 +276,15 @@ async fn send(state: &ThreadState, client: &TcpStream, response: Response<Body>)
 
 /// Passes bytes on in both directions until both have ended, nothing passed for too long, or the edge is to stop. Returns
 /// how many went to the client.
-async fn both_ways(state: &ThreadState, client: &mut TcpStream, origin: &mut Connection) -> u64 {
+async fn both_ways(
+    state: &ThreadState,
+    client: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    origin: &mut Connection,
+) -> u64 {
+    metrics::add(&state.metrics.tunnels, 1);
     let longest = state.shared.limits.tunnel_time;
     let last = AtomicU64::new(clock::now());
-    let (client_reader, client_writer) = client.split();
+    let (client_reader, client_writer) = split(client);
     let (origin_reader, origin_writer) = split(origin.stream());
     let sent = AtomicU64::new(0);
     let received = AtomicU64::new(0);
@@ -185,6 +303,7 @@ async fn both_ways(state: &ThreadState, client: &mut TcpStream, origin: &mut Con
         _ = async { tokio::join!(up, down) } => {}
         () = watch => {}
     }
+    metrics::sub(&state.metrics.tunnels, 1);
     sent.load(Ordering::Relaxed)
 }
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::body::BodyError;
+use crate::client::Client;
 use crate::framing::{Framing, Piece};
 use crate::refusal::Refusal;
 
@@ -42,7 +42,7 @@ impl Rest {
 
 /// A body that comes over a connection.
 pub(crate) struct Upload {
-    stream: Arc<TcpStream>,
+    stream: Arc<Client>,
     rest: Arc<Mutex<Rest>>,
     /// Whether the client waits to be told that its body is wanted (RFC 9110, section 10.1.1).
     awaits_continue: bool,
@@ -55,7 +55,7 @@ pub(crate) struct Upload {
 impl Upload {
     /// A body of at most `allowed` bytes, whose client may send nothing for so long.
     pub(crate) fn new(
-        stream: Arc<TcpStream>,
+        stream: Arc<Client>,
         rest: Arc<Mutex<Rest>>,
         awaits_continue: bool,
         allowed: u64,
@@ -78,15 +78,8 @@ impl Upload {
 
     /// Reads what there is. The lock is never held over a wait: who holds it is this task.
     fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.stream.poll_read_ready(context))?;
-            let mut rest = self.rest.lock();
-            rest.read.reserve(READ);
-            match self.stream.try_read_buf(&mut rest.read) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                other => return Poll::Ready(other),
-            }
-        }
+        let mut rest = self.rest.lock();
+        self.stream.poll_read_buf(context, &mut rest.read, READ)
     }
 }
 
@@ -117,7 +110,7 @@ impl http_body::Body for Upload {
             }
             if std::mem::take(&mut self.awaits_continue) {
                 // Nothing was written since the last response was taken, so there is room for it.
-                let _ = self.stream.try_write(b"HTTP/1.1 100 Continue\r\n\r\n");
+                self.stream.write_now(context, b"HTTP/1.1 100 Continue\r\n\r\n");
             }
             match self.poll_more(context) {
                 Poll::Pending => {

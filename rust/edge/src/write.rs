@@ -11,9 +11,10 @@ use http::header::{CONTENT_LENGTH, DATE};
 use http::{Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::body::{Body, BodyError};
+use crate::client::Client;
 use crate::clock;
 use crate::config::Limits;
 use crate::fields::{write_fields, write_status};
@@ -32,7 +33,7 @@ pub(crate) struct End {
 /// Writes a whole response to a request of HTTP/1.1, and returns whether the connection is to be closed then. An error
 /// means that its end was not written, and the connection is of no more use.
 pub(crate) async fn write_response(
-    stream: &TcpStream,
+    stream: &Client,
     response: Response<Body>,
     end: End,
     limits: &Limits,
@@ -105,30 +106,46 @@ fn broken(error: BodyError) -> io::Error {
 
 /// Writes all of some parts, at best with one call. A client that takes nothing for too long is given up.
 pub(crate) async fn write_all<const N: usize>(
-    stream: &TcpStream,
+    stream: &Client,
     mut parts: [&[u8]; N],
     limits: &Limits,
 ) -> io::Result<()> {
+    let longest = Duration::from_millis(limits.write_time);
     let mut left: usize = parts.iter().map(|part| part.len()).sum();
     while left > 0 {
         let slices = parts.map(IoSlice::new);
-        match stream.try_write_vectored(&slices) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => {
+        let written = match stream {
+            Client::Plain(stream) => match stream.try_write_vectored(&slices) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    in_time(longest, stream.writable()).await?;
+                    continue;
+                }
+                written => written,
+            },
+            Client::Secure(secure) => {
+                in_time(longest, poll_fn(|context| secure.poll_write_parts(context, &slices))).await
+            }
+        };
+        match written? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            count => {
                 left -= count;
                 if left > 0 {
                     advance(&mut parts, count);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(Duration::from_millis(limits.write_time), stream.writable())
-                    .await
-                    .map_err(|_| io::ErrorKind::TimedOut)??;
-            }
-            Err(error) => return Err(error),
         }
     }
+    if let Client::Secure(secure) = stream {
+        in_time(longest, poll_fn(|context| secure.poll_flush(context))).await?;
+    }
     Ok(())
+}
+
+async fn in_time<T>(longest: Duration, writing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(longest, writing)
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Takes off what was written.

@@ -39,6 +39,15 @@ impl Edge {
         self.inner.addresses().iter().map(ToString::to_string).collect()
     }
 
+    fn plain_addresses(&self) -> Vec<String> {
+        self.inner.plain_addresses().iter().map(ToString::to_string).collect()
+    }
+
+    fn reload_certificates(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.inner.reload_certificates())
+            .map_err(|error| edge_error(&error))
+    }
+
     fn set_upstreams(&self, site: &str, addresses: Vec<String>) -> PyResult<()> {
         self.inner
             .set_upstreams(site, &addresses)
@@ -84,6 +93,14 @@ impl Edge {
     }
 }
 
+/// A certificate for development, and its key.
+#[pyfunction]
+fn self_signed(py: Python<'_>, hosts: Vec<String>) -> PyResult<(String, String)> {
+    py.detach(|| edge::self_signed(&hosts))
+        .map_err(|error| edge_error(&error))
+}
+
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(self_signed, module)?)?;
     module.add_class::<Edge>()
 }

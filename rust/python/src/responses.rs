@@ -98,6 +98,7 @@ fn question<'a>(
     Question {
         // A worker serves one site.
         site: "",
+        is_secure: false,
         host,
         path,
         query: Some(query),
