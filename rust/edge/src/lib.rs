@@ -29,6 +29,7 @@ mod error;
 mod fetch;
 mod fields;
 mod form;
+mod found;
 mod frames;
 mod framing;
 mod guard;
