@@ -263,6 +263,14 @@ class LimitSettings(Section, frozen=True):
         int,
         said("Connections at a time of one address, or one network of IPv6 (/64); 0 is any number. 503 beyond.", ge=0),
     ] = 0
+    outstanding: Annotated[
+        int,
+        said(
+            "Requests of a site at a time that workers or origins have, or that wait for one; 0 is any number. Beyond, "
+            "what is stale is used, or 503.",
+            ge=0,
+        ),
+    ] = 10_000
     requests: Annotated[int, said("Requests on one connection, which is closed then.", ge=1)] = 1_000_000
     streams: Annotated[int, said("Requests at a time on one connection of HTTP/2.", ge=1, le=100_000)] = 1000
     resets: Annotated[

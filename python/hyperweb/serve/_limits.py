@@ -26,6 +26,7 @@ _NUMBERS = {
     "fields": "fields",
     "connections": "connections",
     "address_connections": "address_connections",
+    "outstanding": "outstanding",
     "requests": "requests",
     "variants": "variants",
     "streams": "streams",

@@ -101,6 +101,12 @@ impl Asked {
         }
     }
 
+    /// Whom it is from.
+    pub(crate) fn peer(&self) -> &str {
+        let field = self.headers.get(FORWARDED_FOR);
+        field.and_then(|value| value.to_str().ok()).unwrap_or("-")
+    }
+
     /// The head as it goes to a worker; `is_chunked` where a body follows of which nobody said how long it is.
     pub(crate) fn head(&self, is_chunked: bool, is_origin: bool) -> Vec<u8> {
         let mut head = Vec::with_capacity(1024);

@@ -200,6 +200,8 @@ pub struct Limits {
     pub connections: u64,
     /// Connections at a time of one address.
     pub address_connections: u64,
+    /// Requests of a site at a time that workers or origins have, or that wait for one.
+    pub outstanding: u64,
     /// Requests of one connection, after which it is closed.
     pub requests: u64,
     /// Variants of one address that are kept at a time.
@@ -229,6 +231,7 @@ impl Default for Limits {
             no_worker_time: 5000,
             connections: 20_000,
             address_connections: 0,
+            outstanding: 10_000,
             requests: 1_000_000,
             variants: 200,
             streams: 1000,

@@ -44,6 +44,8 @@ pub(crate) struct Begun {
 pub(crate) enum Failed {
     /// There is no worker, and none came in time.
     NoWorker,
+    /// More requests wait for workers than may.
+    Overloaded,
     /// The worker went away, or answered nonsense.
     Broken,
     /// The worker took too long to begin.

@@ -18,6 +18,7 @@ use crate::incoming::Incoming;
 use crate::metrics::Source;
 use crate::outgoing::{coded, dated, finished, passed_on, plain};
 use crate::policy::{self, Receipt};
+use crate::refusal::Refusal;
 use crate::responses::{LARGEST, Question};
 use crate::shared::ThreadState;
 use crate::site::Site;
@@ -30,6 +31,8 @@ const HIT_FOR_MISS: u64 = 5000;
 /// How long one waits for another's response before asking for itself.
 pub(crate) const MOST_WAIT: Duration = Duration::from_secs(30);
 
+/// Why a flight failed that was not begun.
+const OVERLOADED: &str = "there is too much to do";
 /// How often a request looks and waits again, when what it waited for was made for another kind of client.
 const MOST_TURNS: usize = 3;
 
@@ -52,7 +55,7 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
         again: body.is_none() && policy::is_idempotent(&asked.method),
         body,
     };
-    let sent = site.upstream.send(state.number, &state.shared.limits, sent).await;
+    let sent = forward(state, site, asked, sent).await;
     if let Ok(response) = &sent
         && !policy::is_safe(&asked.method)
         && (response.status().is_success() || response.status().is_redirection())
@@ -171,7 +174,11 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
                 }
                 // It was made for other values of the fields it depends on; the key with this request's own is known now.
                 Joined::Value(_) => continue,
-                Joined::Failed(_) => Err(Failed::Broken),
+                Joined::Failed(why) => Err(if &*why == OVERLOADED {
+                    Failed::Overloaded
+                } else {
+                    Failed::Broken
+                }),
                 Joined::Uncacheable | Joined::TimedOut => {
                     make(state, site, &asked, Place::new(&primary, &key), None, old).await
                 }
@@ -216,7 +223,23 @@ async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<Respons
         body: None,
         again: true,
     };
-    site.upstream.send(state.number, &state.shared.limits, sent).await
+    forward(state, site, asked, sent).await
+}
+
+/// Gives a request to who is to answer it, unless they have more than they can do: what is kept is answered all the same,
+/// and what is stale is used.
+async fn forward(
+    state: &ThreadState,
+    site: &Site,
+    asked: &Asked,
+    sent: Sent<'_>,
+) -> Result<Response<Incoming>, Failed> {
+    let limits = &state.shared.limits;
+    if limits.outstanding > 0 && site.upstream.outstanding() >= limits.outstanding {
+        state.refuse(Refusal::Overload, asked.peer());
+        return Err(Failed::Overloaded);
+    }
+    site.upstream.send(state.number, limits, sent).await
 }
 
 /// Who waits for a response.
@@ -253,7 +276,11 @@ async fn make(
         Ok(answered) => answered,
         Err(failed) => {
             if let Some(guard) = guard {
-                guard.fail("no worker answered");
+                guard.fail(if failed == Failed::Overloaded {
+                    OVERLOADED
+                } else {
+                    "no worker answered"
+                });
             }
             return Err(failed);
         }

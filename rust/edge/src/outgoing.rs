@@ -13,6 +13,7 @@ use crate::connection::Failed;
 use crate::encoder::Encoder;
 use crate::framing::number;
 use crate::incoming::Incoming;
+use crate::refusal::Refusal;
 use crate::responses::{cache_status, strip_internal};
 use crate::shared::ThreadState;
 use crate::site::Site;
@@ -34,6 +35,7 @@ pub(crate) fn passed_on(
             StatusCode::SERVICE_UNAVAILABLE,
             "Nobody is here to make this page yet.\n",
         ),
+        Err(Failed::Overloaded) => Refusal::Overload.answer(),
         Err(Failed::Broken) => plain(StatusCode::BAD_GATEWAY, "Making this page failed.\n"),
         Err(Failed::TooLarge) => plain(StatusCode::PAYLOAD_TOO_LARGE, "The request's body is too large.\n"),
         Err(Failed::TooSlow) => plain(

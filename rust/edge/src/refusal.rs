@@ -37,10 +37,12 @@ pub(crate) enum Refusal {
     Resets,
     ControlFrames,
     Flood,
+    /// A request for Python or an origin, where they have more than they can do.
+    Overload,
 }
 
 impl Refusal {
-    pub(crate) const COUNT: usize = Self::Flood as usize + 1;
+    pub(crate) const COUNT: usize = Self::Overload as usize + 1;
 
     /// The status it is answered with, a sentence for the client, and what the log says of it.
     const fn facts(self) -> (&'static str, &'static str, &'static str) {
@@ -120,6 +122,11 @@ impl Refusal {
                 "sent more frames of HTTP/2 than `limits.control_frames` that ask for nothing",
             ),
             Self::Flood => ("", "", "sent more of HTTP/2 that costs it nothing than is borne"),
+            Self::Overload => (
+                "503 Service Unavailable",
+                "Too many wait for a page at once.\n",
+                "asked for one page more than `limits.outstanding` that had to be made",
+            ),
         }
     }
 
@@ -145,6 +152,7 @@ impl Refusal {
             Self::Resets => "resets",
             Self::ControlFrames => "control_frames",
             Self::Flood => "flood",
+            Self::Overload => "overload",
         }
     }
 
@@ -168,6 +176,7 @@ impl Refusal {
         Self::Resets,
         Self::ControlFrames,
         Self::Flood,
+        Self::Overload,
     ];
 
     /// The status as a number; none where nothing is said.

@@ -197,7 +197,8 @@ impl Upstream {
                         Failed::TooLate => self.failed(&worker),
                         // One request may make it hang up; that must not keep it from answering the others.
                         Failed::Broken => drop(worker.failures.fetch_add(1, Ordering::Relaxed)),
-                        Failed::NoWorker | Failed::NoBody | Failed::TooLarge | Failed::TooSlow => {}
+                        Failed::NoWorker | Failed::Overloaded | Failed::NoBody | Failed::TooLarge | Failed::TooSlow => {
+                        }
                     }
                     let gives_up = !sent.again || failed != Failed::Broken || tried.len() >= MOST_TRIES;
                     last = failed;

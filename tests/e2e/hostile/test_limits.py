@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -191,3 +193,38 @@ def test_limits_that_are_none_are_named(tmp_path: Path) -> None:
     assert "`--limit heads=1` is no limit" in told("heads=1")
     assert "the names: target, head," in told("head")
     assert "`$.head`" in told("head=5")
+
+
+def test_what_is_kept_is_answered_when_there_is_too_much_to_do(tmp_path: Path) -> None:
+    let_go = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if asked.target.startswith("/slow"):
+            let_go.wait(20)
+        age = 1 if asked.target == "/stale" else 300
+        return Answer(headers={"Cache-Control": f"max-age={age}"}, body=asked.target.encode())
+
+    limits = ("--limit", "outstanding=3", "--threads", "1", "--metrics")
+    with origin(answer) as behind, edge(tmp_path, *limits, origins=(behind.url,)) as front:
+        assert front.get("/kept")[0] == front.get("/stale")[0] == 200
+        time.sleep(1.1)
+        with ThreadPoolExecutor(8) as pool:
+            slow = [pool.submit(front.get, f"/slow{number}") for number in range(3)]
+            # As many as wait for one of them cost no more than one.
+            slow += [pool.submit(front.get, "/slow0") for _ in range(3)]
+            for _ in range(200):
+                if sum(one.target.startswith("/slow") for one in behind.asked) == 3:
+                    break
+                time.sleep(0.02)
+            status, headers, _ = front.get("/new")
+            assert (status, headers["retry-after"]) == (503, "2")
+            assert front.get("/new", method="POST", body=b"x")[0] == 503
+            assert front.get("/kept")[1]["cache-status"].startswith("hyperweb; hit")
+            status, headers, body = front.get("/stale")
+            assert (status, body) == (200, b"/stale")
+            assert "detail=gone" in headers["cache-status"]
+            let_go.set()
+            assert {found.result()[0] for found in slow} == {200}
+        assert front.get("/new")[0] == 200
+        assert refused(tmp_path)["overload"] == 3
+    assert "more than `limits.outstanding` that had to be made" in (tmp_path / "edge.log").read_text()
