@@ -140,14 +140,14 @@ soak:
 	@tools/need.sh rustc
 	cargo run --release --manifest-path benches/cache/Cargo.toml -- soak $(SECONDS)
 
-# All unsafe code of the cache but what calls LMDB, run by an interpreter that knows what it may not do. It needs the
-# nightly compiler with its component miri, and about an hour.
+# The tests that run the cache's unsafe code, but what calls LMDB, in an interpreter that finds undefined behaviour. It
+# needs the nightly compiler with its component miri, and some minutes.
 .PHONY: miri
 miri:
 	@rustup component list --toolchain nightly 2>/dev/null | grep -q 'miri.*installed' || { \
 		echo "Miri is missing: rustup toolchain install nightly --component miri" >&2; exit 1; }
 	PROPTEST_CASES=2 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p hyperweb-cache \
-		--no-default-features --lib --test cache --test pool --test coalescer
+		--no-default-features --test cache --test pool
 
 .PHONY: wheel
 wheel: setup

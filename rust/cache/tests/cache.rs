@@ -97,7 +97,7 @@ fn the_limit_holds_and_what_is_hot_stays() {
     for key in 0..20 {
         put(&cache, &format!("hot{key}"), key, &options(1 << 40, 0, &[]), 0);
     }
-    for round in 0..3000 {
+    for round in 0..if cfg!(miri) { 600 } else { 3000 } {
         for key in 0..20 {
             value(&cache, &format!("hot{key}"), 0);
         }
@@ -345,6 +345,7 @@ fn what_goes_for_want_of_room_is_shown_once_and_whole() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it needs very many entries")]
 fn a_smaller_limit_is_come_to_step_by_step() {
     let cache: Cache<u64> = Cache::new(Config {
         limit_bytes: 1 << 30,

@@ -109,7 +109,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "long, and nothing in it is unsafe")]
     fn the_last_that_went_are_known_and_those_before_are_not() {
         for capacity in [5, 100, 5000] {
             let mut ghosts = Ghosts::new();

@@ -129,7 +129,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "long, and nothing in it is unsafe")]
     fn counts_are_kept_through_growth_and_fade() {
         let mut sketch = Sketch::new();
         sketch.make_room(16, 5_000_000);
@@ -147,7 +146,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(miri, ignore = "long, and nothing in it is unsafe")]
     fn a_full_sketch_counts_few_keys_too_high() {
         for capacity in [1000, 100_000] {
             let mut sketch = Sketch::new();
