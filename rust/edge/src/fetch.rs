@@ -276,11 +276,7 @@ async fn make(
         Ok(answered) => answered,
         Err(failed) => {
             if let Some(guard) = guard {
-                guard.fail(if failed == Failed::Overloaded {
-                    OVERLOADED
-                } else {
-                    "no worker answered"
-                });
+                guard.fail(without_answer(failed));
             }
             return Err(failed);
         }
@@ -368,6 +364,15 @@ async fn make(
         "fwd=miss"
     };
     Ok(from_worker(reply(&stored, asked, status), asked))
+}
+
+/// What those who wait are told when no worker answered.
+fn without_answer(failed: Failed) -> &'static str {
+    if failed == Failed::Overloaded {
+        OVERLOADED
+    } else {
+        "no worker answered"
+    }
 }
 
 /// The head of a response as it is kept.
