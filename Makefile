@@ -49,6 +49,9 @@ help:
 	@echo "make docs      build and check the documentation, strictly"
 	@echo "make reference write the data of the reference pages anew from the code"
 	@echo "make bench     compare with nginx, Granian, Bun and a bare epoll loop; time builds"
+	@echo "make soak      ten minutes of a cache under load while processes are killed"
+	@echo "make miri      the cache's unsafe code in an interpreter that finds undefined behaviour"
+	@echo "make fuzz      a minute of each fuzz target (SECONDS=... TARGETS=...)"
 	@echo "make wheel     build the wheel and try it where there is no Rust"
 	@echo "make licenses  write THIRD_PARTY_LICENSES.md"
 	@echo "make lock      write requirements.lock anew from pyproject.toml"
@@ -148,6 +151,12 @@ miri:
 		echo "Miri is missing: rustup toolchain install nightly --component miri" >&2; exit 1; }
 	PROPTEST_CASES=2 MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test -p hyperweb-cache \
 		--no-default-features --test cache --test pool
+
+# Each target of fuzz/ for so many seconds. It needs the nightly compiler, and has cargo-fuzz installed into the cache.
+.PHONY: fuzz
+fuzz: SECONDS ?= 60
+fuzz:
+	tools/fuzz.sh $(SECONDS) $(TARGETS)
 
 .PHONY: wheel
 wheel: setup

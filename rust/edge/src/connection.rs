@@ -196,7 +196,7 @@ async fn read_head(
 }
 
 /// Takes the head of a response off what was read, once all of it is there.
-fn parse(read: &mut BytesMut, answers_head: bool) -> Result<Option<Begun>, Failed> {
+pub(crate) fn parse(read: &mut BytesMut, answers_head: bool) -> Result<Option<Begun>, Failed> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, read, &mut fields);

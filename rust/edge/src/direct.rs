@@ -376,7 +376,7 @@ fn told<'a>(request: &httparse::Request<'_, 'a>, host: &'a str, peer: &'a str) -
 }
 
 /// Why a head that was parsed is refused all the same, whatever it asks for.
-fn refused(request: &httparse::Request<'_, '_>, head: &[u8], limits: &Limits) -> Option<Refusal> {
+pub(crate) fn refused(request: &httparse::Request<'_, '_>, head: &[u8], limits: &Limits) -> Option<Refusal> {
     if !has_whole_line_ends(head) {
         return Some(Refusal::Malformed);
     }

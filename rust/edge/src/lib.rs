@@ -32,6 +32,8 @@ mod form;
 mod found;
 mod frames;
 mod framing;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod handshake;
 mod head;

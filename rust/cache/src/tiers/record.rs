@@ -316,7 +316,8 @@ impl<'a> RecordView<'a> {
 
     /// Compares the checksum.
     pub(crate) fn check(&self) -> Result<(), Damage> {
-        if u64_at(self.bytes, 4) == xxh3_64(&self.bytes[CHECKED_FROM..]) {
+        // A fuzzer is to come to what lies behind it.
+        if cfg!(fuzzing) || u64_at(self.bytes, 4) == xxh3_64(&self.bytes[CHECKED_FROM..]) {
             Ok(())
         } else {
             Err(Damage::WrongChecksum)

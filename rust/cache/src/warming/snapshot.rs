@@ -113,7 +113,8 @@ impl Snapshot {
         if number(&mut rest)? != VERSION {
             return Err(SnapshotError::Format("its version is not known here"));
         }
-        if xxh3_64(before) != u64::from_le_bytes(*sum) {
+        // A fuzzer is to come to what lies behind it.
+        if !cfg!(fuzzing) && xxh3_64(before) != u64::from_le_bytes(*sum) {
             return Err(SnapshotError::Checksum);
         }
         let count = number(&mut rest)? as usize;
