@@ -17,7 +17,7 @@ export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARG
 
 command -v cargo-fuzz >/dev/null || cargo install --locked --root "$cache" cargo-fuzz@0.13.1
 # Most of what is fuzzed has no unsafe code; what has runs under Miri too.
-cargo +nightly fuzz build --fuzz-dir fuzz --sanitizer none
+cargo +nightly fuzz build --fuzz-dir fuzz --features fuzzer --sanitizer none
 programs="$CARGO_TARGET_DIR/x86_64-unknown-linux-gnu/release"
 
 if (($# == 0)); then

@@ -1,9 +1,3 @@
-#![cfg_attr(fuzzing, no_main)]
+#![no_main]
 
-#[cfg(fuzzing)]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| hyperweb_fuzz::frames(data));
-
-#[cfg(not(fuzzing))]
-fn main() {
-    hyperweb_fuzz::replay(hyperweb_fuzz::frames);
-}
