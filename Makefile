@@ -136,6 +136,12 @@ bench: release
 	$(BIN)/python -m benches.minify
 	$(BIN)/python -m pytest --codspeed benches
 
+# A thousand random edits of a site, each incremental build compared with a clean one; EDITS=... for another number.
+.PHONY: edits
+edits: EDITS ?= 1000
+edits: $(STAMPS)/core-dev
+	$(BIN)/python -m benches.edits --edits $(EDITS)
+
 # Ten minutes of several processes under load, with purges, changing limits, and one killed now and then.
 .PHONY: soak
 soak: SECONDS ?= 600

@@ -138,6 +138,21 @@ class Sources:
             SourceErrors: Files that cannot be used: unreadable, links out of the site, no regular files.
         """
 
+    def watch(self, skipped: list[str]) -> bool:
+        """Lets the kernel tell what changes from now on, but in the folders `skipped`. Returns whether it does."""
+
+    def wait(self, seconds: float) -> bool:
+        """Waits until a file changed, at most so long. Returns whether one did; without a watch one may always have."""
+
+    def look(self) -> tuple[bool, dict[str, str | None]]:
+        """Looks at what changed since the last look, and at everything where that is not known.
+
+        Returns whether it is everything, and the hash of each file by its path, None where it is gone.
+
+        Raises:
+            SourceErrors: As for `scan`.
+        """
+
     @property
     def changed(self) -> bool:
         """Whether the last scan found anything but what was known before it."""

@@ -103,7 +103,13 @@ def test_a_build_explains_itself(site: Path) -> None:
     assert "which pages are in the section `posts`" in said
     post.write_text(post.read_text("utf-8") + "More.", "utf-8")
     assert "/posts/b/ was taken over" in explained("/posts/b/")
-    reached = {"/": ["title", "url"], "/posts/a/": ["all of it"], "/posts/b/": ["url"]}
+    listed = "that it is in the list, and where"
+    reached = {
+        "/": [listed, "title", "url"],
+        "/posts/a/": ["all of it"],
+        "/posts/b/": ["url"],
+        "/tags/x/": [listed],
+    }
     for path in ("content/posts/a.md", str(post)):
         report = json.loads(hyperweb("build", site, "--json", "--explain", path).stdout)["sites"][0]
         assert report["explained"]["touches"] == reached

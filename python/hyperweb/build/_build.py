@@ -10,7 +10,8 @@ from hyperweb.build._errors import BuildError, BuildErrors
 from hyperweb.build._head import Head, load_head
 from hyperweb.build._lock import only_build
 from hyperweb.build._report import BuildReport
-from hyperweb.config import settings_hash
+from hyperweb.plugins._generated import write_generated
+from hyperweb.plugins._load import Plugins, hash_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,9 @@ def _build(
     explain: str | None,
     progress: Callable[[str, int, int], None],
 ) -> None:
-    settings = settings_hash(config.settings)
+    plugins = Plugins(config.root, config.settings.build.plugins)
+    settings = hash_with(config, plugins)
+    write_generated(config.root, config.state, plugins)
     head = Head() if clean else load_head(config.state)
     sources = _core.Sources(str(config.root), str(config.state / "sources"), max_file=config.settings.build.max_file)
     try:
@@ -71,11 +74,13 @@ def _build(
         from hyperweb.site._documents import site_error
 
         raise BuildErrors([site_error(error, config.root) for error in found.errors]) from None
-    previous = None if clean else _open(config)
+    previous = None if clean else open_last(config)
     if previous is not None and (head.pack != previous.id or head.settings != settings):
         # Another version of hyperweb, other settings, or a dist from elsewhere: nothing of it is taken over.
         previous = None
-    if previous is not None and not (sources.changed or sources.redated or strict) and config.public.is_dir():
+    # Where a build was killed while it put files in place, they may be those of other sources.
+    whole = config.public.is_dir() and not (config.out / ".publishing").exists()
+    if previous is not None and not (sources.changed or sources.redated or strict) and whole:
         # Files that were touched within a second, but not changed, need not be read again the next time.
         sources.save()
         report.unchanged = True
@@ -94,12 +99,14 @@ def _build(
             settings_hash=settings,
             sources=sources,
             files=files,
+            redated=frozenset(sources.redated),
             previous=previous,
             remembers=not clean and head.settings == settings,
             strict=strict,
             explain=explain,
             progress=progress,
             report=report,
+            plugins=plugins,
         )
     )
 
@@ -127,7 +134,8 @@ def _explain_unchanged(config: SiteConfig, report: BuildReport, path: str) -> No
     from hyperweb.build._explain import explain
     from hyperweb.build._graph import load_graph
 
-    report.explained = explain(path, config.root, load_graph(config.state), made=(), changed=())
+    graph = load_graph(config.state)
+    report.explained = explain(path, config.root, graph, made=(), changed=(), last=graph)
 
 
 def _make_folders(config: SiteConfig) -> None:
@@ -140,7 +148,7 @@ def _make_folders(config: SiteConfig) -> None:
             ) from None
 
 
-def _open(config: SiteConfig) -> _core.Pack | None:
+def open_last(config: SiteConfig) -> _core.Pack | None:
     """Opens the last pack; one that is damaged or not there only means that everything is made."""
     try:
         return _core.open_pack(str(config.pack))

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hyperweb.build._touches import PARTS, touches
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from hyperweb.build._graph import Graph
 
-_PARTS = {"page": "text", "summary": "summary", "toc": "headings", "prev": "older neighbour", "next": "newer neighbour"}
 _LISTS = {
     "pages": "which pages there are, and their order",
     "tags": "which tags there are",
@@ -65,7 +66,7 @@ class Explanation(msgspec.Struct):
 
 
 def explain(
-    path: str, root: Path, graph: Graph, *, made: Collection[str], changed: Iterable[str] | None
+    path: str, root: Path, graph: Graph, *, made: Collection[str], changed: Collection[str] | None, last: Graph
 ) -> Explanation:
     """Returns what the graph of a finished build knows of `path`.
 
@@ -75,28 +76,23 @@ def explain(
         graph: The graph.
         made: The URLs that were made in this build.
         changed: The dependencies that changed; None where everything was made, whatever had changed.
+        last: The graph of the build before: a response is made anew for what it was made from then.
     """
     for url in (path, f"{path}/"):
         if url in graph.nodes:
-            return _of_response(url, graph, made=url in made, changed=changed)
+            why = _why(url, last, changed) if url in made else []
+            return Explanation(url, made=url in made, why=why, reads=[said(name) for name in sorted(graph.reads(url))])
     source = _relative(path, root)
-    touches = {}
-    for url in sorted(graph.nodes):
-        parts = [part for name in graph.reads(url) if (part := _part_of(name, source)) is not None]
-        if parts:
-            touches[url] = sorted(parts)
-    return Explanation(source, touches=touches)
+    return Explanation(source, touches=touches(source, graph))
 
 
-def _of_response(url: str, graph: Graph, *, made: bool, changed: Iterable[str] | None) -> Explanation:
-    reads = sorted(graph.reads(url))
-    why = []
-    if made and changed is None:
-        why = ["nothing could be taken over: it is the first build, `--clean`, or settings or hyperweb itself changed"]
-    elif made:
-        why = [said(name) for name in sorted(set(reads).intersection(changed or ()))]
-        why = why or ["it is new, or what it is made from is other than the last time"]
-    return Explanation(url, made=made, why=why, reads=[said(name) for name in reads])
+def _why(url: str, last: Graph, changed: Collection[str] | None) -> list[str]:
+    if changed is None:
+        return ["nothing could be taken over: it is the first build, `--clean`, or settings or hyperweb itself changed"]
+    if url not in last.nodes:
+        return ["it is new"]
+    why = [said(name) for name in sorted(set(last.reads(url)).intersection(changed))]
+    return why or ["the last build's pack has no such response"]
 
 
 def said(dependency: str) -> str:
@@ -107,33 +103,13 @@ def said(dependency: str) -> str:
         return f"the {field} of {path}"
     if kind == "image":
         return f"the picture {name.partition(':')[2]}"
-    if kind in _PARTS:
-        return f"the {_PARTS[kind]} of {name}"
+    if kind in PARTS:
+        return f"the {PARTS[kind]} of {name}"
     if kind == "template":
         return name if name.startswith("pages/") else f"templates/{name}"
     if kind in _NAMED:
         return _NAMED[kind].format(name)
     return _LISTS.get(kind, name)
-
-
-def _part_of(dependency: str, source: str) -> str | None:
-    """Returns what of a source a dependency stands for, or None where it is about another."""
-    kind, _, name = dependency.partition(":")
-    if kind == "fact":
-        field, _, path = name.partition(":")
-        return field if path == source else None
-    if kind == "template":
-        return "all of it" if source in {name, f"templates/{name}"} else None
-    if kind == "data":
-        stem = source.removeprefix("data/").rpartition(".")[0].rpartition("/")[2]
-        return "all of it" if source.startswith("data/") and stem == name else None
-    if kind == "image":
-        return "its variants" if name.partition(":")[2] == source else None
-    if kind == "asset":
-        return "its address" if source == f"assets/{name}" else None
-    if kind == "file":
-        return "all of it" if name == source else None
-    return _PARTS.get(kind) if name == source else None
 
 
 def _relative(path: str, root: Path) -> str:

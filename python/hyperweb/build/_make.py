@@ -25,8 +25,11 @@ from hyperweb.build._routes import Routes, site_routes
 from hyperweb.build._sizes import Made
 from hyperweb.config import SiteConfig
 from hyperweb.config._headers import security_headers
+from hyperweb.plugins._load import Plugins
 from hyperweb.site import SiteError
 from hyperweb.site._documents import site_error
+from hyperweb.site._node import Node
+from hyperweb.site._record import recording
 from hyperweb.site._renderer import Renderer, is_transformed
 from hyperweb.site._templates import PAGES
 
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hyperweb.errors import HyperwebError
-    from hyperweb.site._node import Node
-
 # Bodies parsed ahead of rendering: bounds what a build of a large site holds in memory at a time.
 _BATCH = 512
 # The dependencies, beside templates, whose whole text goes into a response.
@@ -59,6 +60,10 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         explain: What the report explains.
         progress: Told how far the build is.
         report: Where what was done is counted.
+        plugins: The site's plugins.
+        redated: The files that were saved again at another time since the last build.
+        renderer: The site that can be rendered, where that has read its files already.
+        graph: What the last build knew, where that is at hand.
     """
 
     config: SiteConfig
@@ -71,10 +76,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     explain: str | None
     progress: Callable[[str, int, int], None]
     report: BuildReport
+    plugins: Plugins
+    redated: frozenset[str]
+    renderer: Renderer | None = None
+    graph: Graph | None = None
 
 
-def make_site(task: Task) -> None:
-    """Does a build.
+def make_site(task: Task) -> Graph:
+    """Does a build. Returns what it knows, for the next.
 
     Raises:
         BuildErrors: Something is wrong with the site; the last good `dist/` is as it was.
@@ -82,7 +91,7 @@ def make_site(task: Task) -> None:
     # What is read at the start lives until the build ends: looking for garbage among it would find nothing.
     gc.disable()
     try:
-        _Making(task).run()
+        return _Making(task).run()
     finally:
         gc.unfreeze()
         gc.enable()
@@ -97,7 +106,6 @@ class _Making:
         self.config = task.config
         self.settings = task.config.settings
         self.times = task.sources.times
-        self.redated = set(task.sources.redated)
         self.errors: list[HyperwebError] = []
         # None stands for what was taken over, which reads what it read.
         self.reads: dict[str, list[str] | None] = {}
@@ -105,11 +113,17 @@ class _Making:
         self.made: dict[str, Made] = {}
         # When the response that is made was handed to the writer, which may let wait.
         self.handed = 0.0
+        # What plugins bring, by URL: which plugin, and the bytes; and what that was made from.
+        self.emitted: dict[str, tuple[str, bytes]] = {}
+        self.emit_reads: list[str] = []
+        self._fields: dict[tuple[str, str], list[tuple[str, str]]] = {}
 
-    def run(self) -> None:
+    def run(self) -> Graph:
         config, task = self.config, self.task
-        graph = load_graph(config.state) if task.remembers else Graph()
+        graph = task.graph if task.graph is not None else load_graph(config.state) if task.remembers else Graph()
         threads = self.settings.build.concurrency or len(os.sched_getaffinity(0))
+        if task.renderer is not None:
+            return self._run(task.renderer, graph, threads)
         renderer = Renderer(
             config,
             fingerprint=True,
@@ -117,11 +131,21 @@ class _Making:
             drafts=self.settings.build.drafts,
             memory=graph.memory,
             threads=threads,
+            state=config.state,
+            plugins=task.plugins,
         )
-        renderer.update(task.files)
-        self.errors += renderer.errors
+        try:
+            renderer.update(task.files)
+            self.errors += renderer.errors
+            return self._run(renderer, graph, threads)
+        finally:
+            renderer.close()
+
+    def _run(self, renderer: Renderer, graph: Graph, threads: int) -> Graph:
+        config, task = self.config, self.task
         gc.freeze()
         gc.enable()
+        self._ask_plugins(renderer)
         routes = site_routes(config, renderer, self.errors)
         self._check_links(renderer, routes.patterns)
         if self.errors:
@@ -131,6 +155,7 @@ class _Making:
             written = self._make_all(renderer, routes, last, threads)
         except _core.SourceError as error:
             raise BuildErrors([site_error(error, config.root)]) from None
+        renderer.flush()
         made = make_graph(last, self.reads, renderer.values)
         made.memory = renderer.memory
         made.made = {url: one for url in self.reads if (one := self.made.get(url) or graph.made.get(url)) is not None}
@@ -147,11 +172,12 @@ class _Making:
             ) from None
         if task.explain is not None:
             anew = {url for url, reads in self.reads.items() if reads is not None}
-            task.report.explained = explain(task.explain, config.root, made, made=anew, changed=self.changed)
+            task.report.explained = explain(task.explain, config.root, made, made=anew, changed=self.changed, last=last)
         task.report.pack_bytes = written.pack_bytes
         task.report.source_bytes = written.source_bytes
         task.report.files_written = written.files_written
         task.report.files_removed = written.files_removed
+        return made
 
     def _make_all(self, renderer: Renderer, routes: Routes, graph: Graph, threads: int) -> _core.Written:
         self.writer = _core.SiteWriter(
@@ -180,8 +206,23 @@ class _Making:
         finally:
             del self.writer
 
+    def _ask_plugins(self, renderer: Renderer) -> None:
+        """Takes the responses that plugins bring."""
+        if self.errors or not self.task.plugins.of("emit"):
+            return
+        try:
+            with recording() as reads:
+                self.emitted = self.task.plugins.emit(renderer.site)
+        except SiteError as error:
+            self.errors.append(error)
+            return
+        self.emit_reads = ["settings", *reads]
+        for url in self.emitted.keys() & renderer.nodes.keys():
+            reason = f"the plugin `{self.emitted[url][0]}`: `emit` gave {url}, which {renderer.nodes[url].source} has"
+            self.errors.append(SiteError(reason, file=self.task.plugins.file(self.emitted[url][0]), hint="rename one"))
+
     def _check_links(self, renderer: Renderer, patterns: list[str]) -> None:
-        for found in dead_links(renderer, patterns):
+        for found in dead_links(renderer, [*patterns, *self.emitted]):
             self._warn(found)
 
     def _write(self, renderer: Renderer, graph: Graph) -> None:
@@ -192,7 +233,7 @@ class _Making:
         if graph.nodes:
             self.changed = [graph.names[number] for number in changed]
         # Those whose files were saved again without a change that matters to them: only their date is new.
-        same_date = graph.unaffected({n for n, name in enumerate(graph.names) if _file_of(name) in self.redated})
+        same_date = graph.unaffected({n for n, name in enumerate(graph.names) if _file_of(name) in self.task.redated})
         work = [node for node in nodes if not (node.url in kept and self.writer.has(node.url))]
         fresh = {node.url for node in work}
         total = len(work)
@@ -229,6 +270,17 @@ class _Making:
             done += 1
             if done % 50 == 0 or done == total:
                 self.task.progress("render", done, total)
+        for url in sorted(self.emitted):
+            self._emit(url, *self.emitted[url])
+
+    def _emit(self, url: str, plugin: str, body: bytes) -> None:
+        """Writes a response that a plugin brings."""
+        kind = _core.media_type(url) or "text/html; charset=utf-8"
+        node = Node(url=url, kind="file", source=self.task.plugins.file(plugin))
+        self.reads[url] = self.emit_reads
+        self._add(node, body, kind, finish=finish_of(kind) if self.settings.build.minify else "none")
+        self.made[url] = Made(len(body), 0.0)
+        self.task.report.assets += 1
 
     def _variants(self, renderer: Renderer, graph: Graph, pictures: Pictures) -> None:
         """Writes the variants of all pictures that pages show; only now it is known which these are."""
@@ -243,7 +295,7 @@ class _Making:
         for url in sorted(wanted):
             variant = wanted[url]
             if url in there:
-                dated = self._modified(graph.reads(url)) if variant.source in self.redated else None
+                dated = self._modified(graph.reads(url)) if variant.source in self.task.redated else None
                 self.writer.reuse(url, modified=dated)
                 self.reads[url] = None
                 continue
@@ -279,6 +331,7 @@ class _Making:
             return len(body)
         if node.kind == "asset":
             body, kind = renderer.assets.make(node.target)
+            body = self.task.plugins.transform(node.url, kind, body)
             self.reads[node.url] = [
                 "settings",
                 *(f"asset:{name}" for name in renderer.assets.sources(node.target)),
@@ -307,7 +360,7 @@ class _Making:
         self.task.report.rendered += 1
         self.reads[node.url] = list(rendered.reads)
         kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
-        body = rendered.text.encode()
+        body = self.task.plugins.transform(node.url, kind, rendered.text.encode())
         self._add(
             node,
             body,
@@ -320,7 +373,7 @@ class _Making:
         if self._has_content(node):
             self.writer.add(
                 content_url(node.url),
-                page_content(rendered.text, renderer.build_id()),
+                page_content(body.decode(), renderer.build_id()),
                 source=self._shown(node),
                 status=200,
                 content_type="application/json",
@@ -365,7 +418,11 @@ class _Making:
         )
 
     def _headers(self, caching: str, kind: str) -> list[tuple[str, str]]:
-        return [("cache-control", caching), *security_headers(self.settings, kind)]
+        known = self._fields.get((caching, kind))
+        if known is None:
+            known = [("cache-control", caching), *security_headers(self.settings, kind)]
+            self._fields[caching, kind] = known
+        return known
 
     def _modified(self, reads: Iterable[str]) -> int:
         """Returns when the newest of the files a response is made from was changed, as seconds since 1970."""

@@ -19,8 +19,8 @@ from hyperweb.check._orphans import orphans, twins
 from hyperweb.check._pages import CheckedPage, check_pages, is_page
 from hyperweb.check._places import findings
 from hyperweb.check._report import CheckReport
-from hyperweb.config import settings_hash
 from hyperweb.images._images import variant_node
+from hyperweb.plugins._load import site_hash
 from hyperweb.site._renderer import Renderer
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def check_site(
     settings = config.settings.check
     threads = config.settings.build.concurrency or len(os.sched_getaffinity(0))
     nodes = [renderer.nodes[url] for url in sorted(renderer.nodes) if is_page(renderer.nodes[url])]
-    kept = KeptPages(config.state, settings_hash(config.settings), graph)
+    kept = KeptPages(config.state, site_hash(config), graph)
     found = {node.url: kept.find(node) for node in nodes}
     unknown = [node for node in nodes if found[node.url] is None]
     for page in check_pages(renderer, unknown, threads=threads, progress=progress):

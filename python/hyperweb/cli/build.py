@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from hyperweb.cli._options import encode, load_sites, only_json, overrides, sett
 
 if TYPE_CHECKING:
     from hyperweb.build import BuildReport
+
+# How long one site is waited for before the next one's turn, in seconds, all together.
+_TURN = 0.5
 
 
 @click.command()
@@ -68,7 +71,7 @@ def build(
             _show(made)
     if as_json:
         click.echo(encode({"sites": reports}))
-    if failed:
+    if failed and not watch:
         sys.exit(1)
     if watch:
         _watch(sites or (Path(),), strict=strict, given=overrides(given))
@@ -87,21 +90,22 @@ def _show(made: BuildReport) -> None:
 
 
 def _watch(sites: tuple[Path, ...], *, strict: bool, given: dict[str, Any]) -> None:
-    from watchfiles import watch
-
-    from hyperweb.build import build_site
+    from hyperweb.build._watch import Watched
     from hyperweb.errors import HyperwebError
 
-    configs = load_sites(sites, given)
-    outs = tuple(str(folder) for config in configs for folder in (config.out, config.state))
-    roots = [config.root for config in configs]
-    for _ in watch(*roots, watch_filter=lambda _, path: not path.startswith(outs), debounce=100, step=20):
-        for config in load_sites(sites, given):
-            started = time.perf_counter()
-            try:
-                report = build_site(config, strict=strict)
-            except HyperwebError as error:
-                click.echo(f"error: {error}", err=True)
-                continue
-            if not report.unchanged:
-                click.echo(f"{report.text()} [{(time.perf_counter() - started) * 1000:.0f} ms]")
+    watched = [Watched(config, strict=strict, overrides=given) for config in load_sites(sites, given)]
+    click.echo("watching for changes; Ctrl+C ends it")
+    begun = False
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            for site in watched:
+                if begun and not site.wait(_TURN / len(watched)):
+                    continue
+                try:
+                    made = site.build()
+                except HyperwebError as error:
+                    click.echo(f"error: {error}", err=True)
+                    continue
+                if made is not None:
+                    _show(made)
+            begun = True

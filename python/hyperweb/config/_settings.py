@@ -45,6 +45,10 @@ class BuildSettings(Section, frozen=True):
         ),
     ] = ()
     drafts: Annotated[bool, said("Build pages marked as drafts too.")] = False
+    plugins: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*\Z")], ...],
+        said("Plugins, in the order they are called: `NAME` is `plugins/NAME.py`, or a module that is installed."),
+    ] = ()
     compression: Annotated[
         Literal["fast", "best"],
         said("How hard pages are compressed. Assets, which are kept for ever by browsers, always get the best."),

@@ -112,8 +112,10 @@ def add_page(app: App, renderer: Callable[[], Renderer], node: Node) -> None:
 
     async def render_page(request: Request) -> Response:
         variables = {**request.path_params, "request": request}
-        text = renderer().render(node, **variables).text
-        return Response(text, content_type="text/html; charset=utf-8")
+        engine = renderer()
+        text = engine.render(node, **variables).text
+        kind = "text/html; charset=utf-8"
+        return Response(engine.plugins.transform(node.url, kind, text.encode()), content_type=kind)
 
     if node.render == "cached":
         app.add_page(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hyperweb import _core
 from hyperweb.build._head import load_head
-from hyperweb.config import settings_hash
+from hyperweb.plugins._load import site_hash
 
 if TYPE_CHECKING:
     from hyperweb.config import SiteConfig
@@ -19,7 +19,7 @@ def is_current(config: SiteConfig) -> bool:
         pack = _core.pack_id(str(config.pack))
     except _core.PackError:
         return False
-    if head.pack != pack or head.settings != settings_hash(config.settings):
+    if head.pack != pack or head.settings != site_hash(config):
         return False
     state = str(config.state / "sources")
     return _core.Sources(str(config.root), state, max_file=config.settings.build.max_file).is_current()

@@ -25,7 +25,7 @@ from hyperweb.serve._image import add_images
 from hyperweb.serve._path import is_hostile, refuse_path
 from hyperweb.serve._tls import local_names, self_signed
 from hyperweb.site import SiteError
-from hyperweb.site._documents import site_error
+from hyperweb.site._engine import Engine
 from hyperweb.site._renderer import Renderer
 from hyperweb.web.app import App
 from hyperweb.web.response import Response
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from hyperweb.config import SiteConfig
+    from hyperweb.plugins._load import Plugins
     from hyperweb.site._node import Node
     from hyperweb.web.failure import RequestInfo
     from hyperweb.web.rsgi import Proto, Scope
@@ -43,6 +44,10 @@ logging.getLogger("watchfiles").setLevel(logging.WARNING)
 _SCRIPT = '<script type="module" src="/_hyperweb/reload.js"></script>'
 _NEVER = [("cache-control", "no-store"), ("x-content-type-options", "nosniff")]
 _HTML = [("content-type", "text/html; charset=utf-8"), *_NEVER]
+
+
+def _make_renderer(config: SiteConfig, plugins: Plugins) -> Renderer:
+    return Renderer(config, fingerprint=False, minify=False, drafts=True, development=True, plugins=plugins)
 
 
 class _SharedTemplates(Templates):
@@ -57,22 +62,23 @@ class DevServer:
     """An RSGI application that serves a site from its sources. Each request sees the files as they are."""
 
     def __init__(self, config: SiteConfig, overrides: Mapping[str, Any] | None = None) -> None:
-        self.config = config
-        self._overrides = overrides
+        self._engine = Engine(config, "dev-sources", _make_renderer, overrides)
         self.session = secrets.token_hex(8)
         self._watchers: set[asyncio.Queue[str]] = set()
         self._ending: set[asyncio.Task[None]] = set()
-        self._renderer = self._make_renderer()
-        self._sources = _core.Sources(
-            str(config.root), str(config.state / "dev-sources"), max_file=config.settings.build.max_file
-        )
-        self._files: dict[str, str] | None = None
         self._app = App()
         self._app_error: HyperwebError | None = None
-        self._config_error: HyperwebError | None = None
         # The site's Python and its pages of run time: when they change, the application is made anew.
         self._app_made_of: object = None
-        self._scan_errors: list[SiteError] = []
+
+    @property
+    def config(self) -> SiteConfig:
+        """The site, with the settings that site.toml has now."""
+        return self._engine.config
+
+    @property
+    def _renderer(self) -> Renderer:
+        return self._engine.renderer
 
     def __rsgi__(self, scope: Scope, proto: Proto) -> Awaitable[None]:
         """Answers a request."""
@@ -85,35 +91,14 @@ class DevServer:
 
     def refresh(self) -> None:
         """Reads what changed since the last request."""
-        try:
-            found = self._sources.scan()
-        except _core.SourceErrors as error:
-            self._scan_errors = [site_error(one, self.config.root) for one in error.errors]
+        if not self._engine.refresh():
             return
-        self._scan_errors = []
-        before = self._files
-        if found == before:
-            return
-        self._files = found
-        if before is not None and before.get("site.toml") != found.get("site.toml"):
-            from hyperweb.config import load_site
-
-            # A mistake in the settings is shown until it is mended; meanwhile the old ones are used.
-            self._config_error = None
-            try:
-                self.config = load_site(self.config.root, self._overrides)
-                self._renderer = self._make_renderer()
-            except HyperwebError as error:
-                self._config_error = error
-        self._renderer.update(found)
-        python = [(path, value) for path, value in found.items() if path.endswith(".py") or path == "site.toml"]
+        files = self._engine.files
+        python = [(path, value) for path, value in files.items() if path.endswith(".py") or path == "site.toml"]
         pages = [(node.url, node.source, node.render, node.ttl) for node in self._runtime_pages()]
         if self._app_made_of != (python, pages):
             self._app_made_of = (python, pages)
             self._load_app()
-
-    def _make_renderer(self) -> Renderer:
-        return Renderer(self.config, fingerprint=False, minify=False, drafts=True, development=True)
 
     def _runtime_pages(self) -> list[Node]:
         return [node for node in self._renderer.nodes.values() if node.kind == "page" and node.render != "static"]
@@ -159,9 +144,7 @@ class DevServer:
             return
         try:
             self.refresh()
-            errors: list[HyperwebError] = [*self._scan_errors, *self._renderer.errors]
-            if self._config_error is not None:
-                errors.insert(0, self._config_error)
+            errors = self._engine.errors
             if self._app_error is not None:
                 errors.append(self._app_error)
             if errors:
@@ -177,7 +160,7 @@ class DevServer:
     async def _handler(self, scope: Scope, proto: Any) -> None:
         router = _core.Router(list(self._app.patterns))
         if router.find(scope.path) is None and "/404.html" in self._renderer.nodes:
-            text = self._render(self._renderer.nodes["/404.html"])
+            text = self._render(self._renderer.nodes["/404.html"], "text/html; charset=utf-8")
             proto.response_bytes(404, _HTML, text)
             return
         await self._app.startup()
@@ -192,12 +175,15 @@ class DevServer:
             return True
         if node is None and scope.path.startswith("/api/content/"):
             return self._content(scope.path.removeprefix("/api/content"), proto)
-        if node is None or node.render != "static":
+        if node is None:
+            return self._emitted(scope.path, proto)
+        if node.render != "static":
             return False
         if node.kind == "alias":
             proto.response_empty(308, [("location", node.target), *_NEVER])
         elif node.kind == "asset":
             body, kind = self._renderer.assets.make(node.target)
+            body = self._renderer.plugins.transform(node.url, kind, body)
             proto.response_bytes(200, [("content-type", kind), *_NEVER], body)
         elif node.kind == "file":
             kind = _core.media_type(node.url) or "application/octet-stream"
@@ -206,7 +192,17 @@ class DevServer:
         else:
             kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
             status = 404 if node.url == "/404.html" else 200
-            proto.response_bytes(status, [("content-type", kind), *_NEVER], self._render(node))
+            proto.response_bytes(status, [("content-type", kind), *_NEVER], self._render(node, kind))
+        return True
+
+    def _emitted(self, path: str, proto: Any) -> bool:
+        """Answers with what a plugin brings."""
+        plugins = self._renderer.plugins
+        found = plugins.emit(self._renderer.site).get(path) if plugins else None
+        if found is None:
+            return False
+        kind = _core.media_type(path) or "text/html; charset=utf-8"
+        proto.response_bytes(200, [("content-type", kind), *_NEVER], found[1])
         return True
 
     async def _variant(self, path: str, proto: Any) -> bool:
@@ -227,12 +223,16 @@ class DevServer:
         node = self._renderer.nodes.get(path)
         if node is None or node.kind != "page" or node.render != "static":
             return False
-        body = page_content(self._renderer.render(node).text, self._renderer.build_id())
+        text = self._renderer.render(node).text.encode()
+        text = self._renderer.plugins.transform(node.url, "text/html; charset=utf-8", text)
+        body = page_content(text.decode(), self._renderer.build_id())
         proto.response_bytes(200, [("content-type", "application/json"), *_NEVER], body)
         return True
 
-    def _render(self, node: Node) -> bytes:
+    def _render(self, node: Node, kind: str) -> bytes:
         text = self._renderer.render(node).text
+        if self._renderer.plugins:
+            text = self._renderer.plugins.transform(node.url, kind, text.encode()).decode()
         return with_reload(text).encode() if node.url.endswith(("/", ".html")) else text.encode()
 
     def _show(self, proto: Any, errors: list[Any]) -> None:

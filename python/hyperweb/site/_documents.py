@@ -6,12 +6,14 @@ import hashlib
 import html as html_module
 import posixpath
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
 
-from hyperweb import _core
+from hyperweb import __version__, _core
+from hyperweb.plugins._plugin import Document
+from hyperweb.site._bodies import Bodies, Parsed, Place
 from hyperweb.site._errors import SiteError
 from hyperweb.site._front_matter import line_of_key, read_front_matter
 from hyperweb.site._page import Heading, PageBody, PageMeta
@@ -21,12 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from hyperweb.plugins._load import Plugins
 
 # An image as the Markdown renderer writes it: its URL, text and title.
 _IMAGE = re.compile(r'<img src="([^"]*)" alt="([^"]*)"(?: title="([^"]*)")? loading="lazy" decoding="async">')
-# Parsed at a time, and parsed bodies that are held: they bound what a build of a large site holds in memory.
-_BATCH = 1024
-_MOST_BODIES = 2048
+# Parsed at a time, and characters of parsed bodies that are held: they bound what a build of a large site holds in
+# memory.
+_BATCH = 512
+_MOST_HELD = 32 << 20
+
+
+# What of a page decides which pages and lists there are, and their order.
+_SHAPE = ("url", "date", "tags", "draft", "template", "section", "order", "render", "ttl", "aliases")
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -46,6 +54,7 @@ class Kept(msgspec.Struct):
         page: The hash of its body, before its references are led anywhere.
         summary: The hash of its summary.
         toc: The hash of its headings.
+        body: Where its body is kept.
     """
 
     hash: str
@@ -54,6 +63,19 @@ class Kept(msgspec.Struct):
     page: bytes
     summary: bytes
     toc: bytes
+    body: Place | None = None
+
+
+class Text(NamedTuple):
+    """A document that was read: its front matter, and what was made of its Markdown."""
+
+    path: str
+    front: dict[str, Any]
+    html: str
+    summary: str
+    words: int
+    toc: list[tuple[int, str, str]]
+    references: list[tuple[str, int]]
 
 
 class Documents:
@@ -65,52 +87,145 @@ class Documents:
         threads: Threads that parse.
         max_file: The largest file that is read, in bytes.
         marked: Whether what stands in a body says which line it comes from.
+        state: The folder where bodies are kept for the next build, if they are.
+        plugins: The site's plugins.
     """
 
-    def __init__(self, root: Path, kept: dict[str, Kept], *, threads: int, max_file: int, marked: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        kept: dict[str, Kept],
+        *,
+        threads: int,
+        max_file: int,
+        marked: bool = False,
+        state: Path | None = None,
+        plugins: Plugins | None = None,
+    ) -> None:
+        self._plugins = plugins if plugins is not None and plugins.of("parse") else None
         self._root = root
         self._threads = threads
         self._max_file = max_file
         self._marked = marked
         self.kept = kept
-        self._parsed: dict[str, _core.Document] = {}
+        self._parsed: dict[str, Parsed] = {}
+        self._held = 0
+        used = sum(one.body.length for one in kept.values() if one.body is not None)
+        self._bodies = Bodies(state, used) if state is not None else None
+
+    def flush(self) -> None:
+        """Writes the bodies that are kept for the next build."""
+        if self._bodies is not None:
+            self._bodies.flush()
+
+    def close(self) -> None:
+        """Writes them, and closes their file."""
+        if self._bodies is not None:
+            self._bodies.close()
 
     def update(self, files: Mapping[str, str]) -> list[SiteError]:
         """Reads what changed among `files` (path → hash) and forgets what is gone. Returns what is wrong with them."""
         for path in [path for path in self.kept if path not in files]:
             del self.kept[path]
-            self._parsed.pop(path, None)
+            self._forget(path)
         changed = [path for path, found in files.items() if path not in self.kept or self.kept[path].hash != found]
-        errors = []
+        errors: list[SiteError] = []
         for path in changed:
             self.kept.pop(path, None)
-            self._parsed.pop(path, None)
+            self._forget(path)
         for path, document in self._parse_some(changed):
             try:
                 if isinstance(document, SiteError):
                     raise document
-                meta, references = _meta(path, document, self._root)
+                kept, parsed = _read(path, files[path], self._changed(path, document), self._root)
             except SiteError as error:
                 errors.append(error)
                 continue
-            if len(self._parsed) < _MOST_BODIES:
-                self._parsed[path] = document
-            self.kept[path] = Kept(
-                files[path],
-                meta,
-                references,
-                page=_hash(document.html.encode()),
-                summary=_hash(document.summary.encode()),
-                toc=_hash(msgspec.msgpack.encode(document.toc)),
-            )
+            if self._bodies is not None:
+                kept.body = self._bodies.add(parsed)
+            if self._held < _MOST_HELD:
+                self._hold(path, parsed)
+            self.kept[path] = kept
         return errors
 
+    def read_some(self, files: Mapping[str, str]) -> dict[str, PageMeta] | None:
+        """Reads documents (path → hash) that changed, if nothing but their texts did.
+
+        Returns what is known of each now; None, with nothing done, where something is other that the rest of the site
+        is made of: an address, a date, a tag.
+
+        Raises:
+            SiteError: A document is wrong; nothing was done.
+        """
+        made = {}
+        for path, document in self._parse_some(list(files)):
+            if isinstance(document, SiteError):
+                raise document
+            made[path] = _read(path, files[path], self._changed(path, document), self._root)
+        for path, (kept, _) in made.items():
+            before = self.kept[path].meta
+            if any(getattr(before, name) != getattr(kept.meta, name) for name in _SHAPE):
+                return None
+        for path, (kept, parsed) in made.items():
+            if self._bodies is not None:
+                kept.body = self._bodies.add(parsed)
+            self._forget(path)
+            self._hold(path, parsed)
+            self.kept[path] = kept
+        return {path: kept.meta for path, (kept, _) in made.items()}
+
     def prepare(self, paths: Iterable[str]) -> None:
-        """Parses, all cores at work, the bodies that will be asked for."""
-        missing = [path for path in paths if path in self.kept and path not in self._parsed]
-        for path, document in self._parse(missing):
+        """Brings in, all cores at work where they are to be parsed, the bodies that will be asked for."""
+        missing = []
+        for path in paths:
+            if path in self.kept and path not in self._parsed:
+                known = self._kept_body(path)
+                if known is None:
+                    missing.append(path)
+                else:
+                    self._hold(path, known)
+        for path, document in self._parse_some(missing):
             if not isinstance(document, SiteError):
-                self._parsed[path] = document
+                self._hold(path, self._keep_body(path, document))
+
+    def _kept_body(self, path: str) -> Parsed | None:
+        kept = self.kept[path]
+        if self._bodies is None or kept.body is None:
+            return None
+        return self._bodies.read(kept.body, path, kept.hash, __version__)
+
+    def _keep_body(self, path: str, document: _core.Document) -> Parsed:
+        kept = self.kept[path]
+        parsed = _parsed(path, kept.hash, self._changed(path, document))
+        if self._bodies is not None:
+            kept.body = self._bodies.add(parsed)
+        return parsed
+
+    def _changed(self, path: str, document: _core.Document) -> Text:
+        """Returns a document as plugins leave it."""
+        found = Text(
+            path,
+            msgspec.json.decode(document.front_matter),
+            document.html,
+            document.summary,
+            document.words,
+            document.toc,
+            document.references,
+        )
+        if self._plugins is not None:
+            given = Document(path, found.front, found.html, found.summary, found.words)
+            self._plugins.parse(given)
+            found = Text(path, given.front, given.html, given.summary, given.words, found.toc, found.references)
+        return found
+
+    def _hold(self, path: str, parsed: Parsed) -> None:
+        self._parsed[path] = parsed
+        self._held += len(parsed.html)
+
+    def _forget(self, path: str) -> None:
+        known = self._parsed.pop(path, None)
+        if known is not None:
+            self._held -= len(known.html)
 
     def body(
         self,
@@ -129,10 +244,10 @@ class Documents:
             SiteError: A reference leads nowhere.
         """
         if path not in self._parsed:
-            for _, parsed in self._parse([path]):
-                if isinstance(parsed, SiteError):
-                    raise parsed
-                self._parsed[path] = parsed
+            self.prepare([path])
+        if path not in self._parsed:
+            # It was changed since it was looked at, and cannot be read any more.
+            raise next(one for _, one in self._parse([path]) if isinstance(one, SiteError))
         document = self._parsed[path]
         changes = {}
         for reference in self.kept[path].references:
@@ -148,8 +263,9 @@ class Documents:
 
     def forget_bodies(self) -> None:
         """Lets go of the parsed bodies where they are many: a build of a large site keeps what it needs at a time."""
-        if len(self._parsed) > _MOST_BODIES:
+        if self._held > _MOST_HELD:
             self._parsed.clear()
+            self._held = 0
 
     def _parse_some(self, paths: list[str]) -> Iterator[tuple[str, _core.Document | SiteError]]:
         for at in range(0, len(paths), _BATCH):
@@ -195,15 +311,39 @@ def site_error(error: _core.SourceError, root: Path) -> SiteError:
     return SiteError(error.message, file=file, line=error.line, hint=error.hint, frame=error.frame)
 
 
-def _meta(path: str, document: _core.Document, root: Path) -> tuple[PageMeta, tuple[Reference, ...]]:
-    found: dict[str, Any] = msgspec.json.decode(document.front_matter)
-    text = (root / path).read_text(encoding="utf-8") if found else ""
-    front, extra = read_front_matter(found, file=f"{root.name}/{path}", text=text)
+def _parsed(path: str, digest: str, text: Text) -> Parsed:
+    return Parsed(path, digest, __version__, text.html, text.summary, text.toc)
+
+
+def _read(path: str, digest: str, text: Text, root: Path) -> tuple[Kept, Parsed]:
+    kept = Kept(
+        digest,
+        _meta(text, root),
+        tuple(Reference(url, line) for url, line in text.references),
+        page=_hash(text.html.encode()),
+        summary=_hash(text.summary.encode()),
+        toc=_hash(msgspec.msgpack.encode(text.toc)),
+    )
+    return kept, _parsed(path, digest, text)
+
+
+def _meta(document: Text, root: Path) -> PageMeta:
+    file = f"{root.name}/{document.path}"
+    try:
+        return _page_meta(document, file=file, text="")
+    except SiteError:
+        # Only now is the text needed: for the line on which the error stands.
+        return _page_meta(document, file=file, text=(root / document.path).read_text(encoding="utf-8"))
+
+
+def _page_meta(document: Text, *, file: str, text: str) -> PageMeta:
+    path = document.path
+    front, extra = read_front_matter(document.front, file=file, text=text)
     for tag in front.tags:
         if not slugify(tag):
             raise SiteError(
                 f"front matter: the tag `{tag}` has no letter and no digit",
-                file=f"{root.name}/{path}",
+                file=file,
                 line=line_of_key(text, "tags"),
                 hint="its page would have no address; name it otherwise",
             )
@@ -211,7 +351,7 @@ def _meta(path: str, document: _core.Document, root: Path) -> tuple[PageMeta, tu
     section = inner.partition("/")[0] if "/" in inner else ""
     stem = inner.rpartition("/")[2].rpartition(".")[0]
     title = front.title or next((heading[2] for heading in document.toc), None) or stem.replace("-", " ").capitalize()
-    meta = PageMeta(
+    return PageMeta(
         path=path,
         url=content_url(inner, front.slug),
         title=title,
@@ -229,7 +369,6 @@ def _meta(path: str, document: _core.Document, root: Path) -> tuple[PageMeta, tu
         words=document.words,
         extra=extra,
     )
-    return meta, tuple(Reference(url, line) for url, line in document.references)
 
 
 def is_relative(url: str) -> bool:

@@ -194,6 +194,12 @@ class Page:
             record_all(self._read)
         return self._body
 
+    def replace(self, meta: PageMeta) -> None:
+        """Takes what is known of the page now; its body is made anew when it is asked for."""
+        self._meta = meta
+        self._body = None
+        self._read = set()
+
     def link(self, older: Page | None, newer: Page | None) -> None:
         """Sets the neighbours in the section."""
         self._neighbours = (older, newer)

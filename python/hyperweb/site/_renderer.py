@@ -15,6 +15,7 @@ from hyperweb.images._facts import ImageFacts
 from hyperweb.images._images import Images, is_raster
 from hyperweb.images._picture import first_is_eager
 from hyperweb.images._signed import signed_url
+from hyperweb.plugins._load import Plugins, hash_with
 from hyperweb.site._assets import CLIENT, FOLDER, SCRIPTS, STYLES, Assets, Imports, missing
 from hyperweb.site._data import read_data
 from hyperweb.site._documents import Documents, Kept, Reference, beside, is_relative, site_error
@@ -31,7 +32,8 @@ from hyperweb.site._urls import encoded, encoded_reference, slugify
 from hyperweb.site._values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from hyperweb.config import SiteConfig
 
@@ -68,6 +70,8 @@ class Renderer:
         development: Whether what templates have for development only is rendered.
         marked: Whether the tags of pages say which line of which source they come from.
         memory: What an earlier run kept.
+        state: The folder where rendered Markdown is kept for the next run, if it is.
+        plugins: The site's plugins, where they are loaded already.
     """
 
     def __init__(
@@ -81,13 +85,22 @@ class Renderer:
         marked: bool = False,
         memory: Memory | None = None,
         threads: int = 0,
+        state: Path | None = None,
+        plugins: Plugins | None = None,
     ) -> None:
         self.config = config
+        self.plugins = Plugins(config.root, config.settings.build.plugins) if plugins is None else plugins
         self.memory = memory or Memory()
         settings = config.settings
         self._drafts = drafts
         self._documents = Documents(
-            config.root, self.memory.documents, threads=threads, max_file=settings.build.max_file, marked=marked
+            config.root,
+            self.memory.documents,
+            threads=threads,
+            max_file=settings.build.max_file,
+            marked=marked,
+            state=state,
+            plugins=self.plugins,
         )
         self.targets = _core.Targets(list(settings.build.targets))
         self.assets = Assets(
@@ -99,7 +112,8 @@ class Renderer:
         self.nodes: dict[str, Node] = {}
         self.errors: list[SiteError] = []
         self.site = Site(settings, [], {})
-        self.values = Values(settings, files={}, site=self.site, pages={}, documents={}, assets=self.assets)
+        self._settings_hash = hash_with(config, self.plugins)
+        self.values = Values(self._settings_hash, files={}, site=self.site, pages={}, documents={}, assets=self.assets)
         self._pages: dict[str, Page] = {}
 
     def update(self, files: dict[str, str]) -> None:
@@ -131,7 +145,7 @@ class Renderer:
         self.environment.globals["site"] = self.site
         self.nodes = {}
         self.values = Values(
-            self.config.settings,
+            self._settings_hash,
             files=files,
             site=self.site,
             pages=self._pages,
@@ -152,6 +166,33 @@ class Renderer:
                 )
         self.errors += self._file_clashes()
         self.errors += self._tag_clashes()
+
+    def update_some(self, changed: Mapping[str, str | None]) -> bool:
+        """Takes files that changed (path → hash, None where one is gone), where little depends on them.
+
+        That is so for the texts of documents and for templates. Returns whether that was so; if not, nothing was done.
+        """
+        if self.errors or not all(self._is_light(path, found) for path, found in changed.items()):
+            return False
+        documents = {path: found for path, found in changed.items() if path.startswith("content/") and found}
+        try:
+            fresh = self._documents.read_some(documents)
+        except SiteError:
+            return False
+        if fresh is None:
+            return False
+        for path, meta in fresh.items():
+            self._pages[path].replace(meta)
+        self.environment.forget(templates=len(documents) < len(changed))
+        self.files |= {path: found for path, found in changed.items() if found is not None}
+        self.values = self.values.without(changed, self.files)
+        return True
+
+    def _is_light(self, path: str, found: str | None) -> bool:
+        """Whether a file is there before and after, and no other thing of the site than its text is made of it."""
+        if found is None or path not in self.files:
+            return False
+        return path.startswith("templates/") or (path in self._pages and path.endswith(".md"))
 
     def _tag_clashes(self) -> Iterator[SiteError]:
         for page, tag, other in self.site.clashes:
@@ -192,6 +233,14 @@ class Renderer:
         """Parses, all cores at work, the documents whose bodies will be needed."""
         self._documents.prepare(paths)
 
+    def flush(self) -> None:
+        """Writes what is kept for the next run."""
+        self._documents.flush()
+
+    def close(self) -> None:
+        """Writes what is kept for the next run, and can render no more."""
+        self._documents.close()
+
     def forget_bodies(self) -> None:
         """Lets go of the documents' parsed bodies, where they are many."""
         self._documents.forget_bodies()
@@ -211,7 +260,10 @@ class Renderer:
         with recording() as reads:
             record("settings")
             record(f"file:{node.source}")
-            text = self.template(node.template, page=node.page, **node.variables, **more)
+            variables = {**node.variables, **more}
+            if self.plugins and node.page is not None:
+                self.plugins.render(node.page, variables)
+            text = self.template(node.template, page=node.page, **variables)
         return Rendered(text, settled(reads, node.source))
 
     def template(self, name: str, /, **variables: Any) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from hyperweb.config import settings_hash
 from hyperweb.site._data import FORMATS
 from hyperweb.site._errors import SiteError
 from hyperweb.site._templates import PAGES
@@ -15,7 +15,6 @@ from hyperweb.site._templates import PAGES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hyperweb.config import Settings
     from hyperweb.site._assets import Assets
     from hyperweb.site._documents import Kept
     from hyperweb.site._page import Page
@@ -28,13 +27,21 @@ _PARTS = frozenset({"page", "summary", "toc"})
 class Values:
     """Answers what stands behind a dependency now. One instance is valid for one state of the sources.
 
+    Args:
+        settings: The hash of the settings and plugins.
+        files: The hashes of the site's files, by path.
+        site: The site.
+        pages: Its pages, by path.
+        documents: What is known of its documents, by path.
+        assets: Its assets.
+
     Attributes:
         known: The answers given so far.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        settings: str,
         *,
         files: Mapping[str, str],
         site: Site,
@@ -47,7 +54,7 @@ class Values:
         self._pages = pages
         self._documents = documents
         self._assets = assets
-        self.known: dict[str, str] = {"settings": settings_hash(settings)}
+        self.known: dict[str, str] = {"settings": settings}
         self._data = {
             path.rpartition("/")[2].rpartition(".")[0]: found
             for path, found in files.items()
@@ -59,6 +66,23 @@ class Values:
         if known is None:
             known = self.known[dependency] = self._find(dependency)
         return known
+
+    def without(self, changed: Iterable[str], files: Mapping[str, str]) -> Values:
+        """Returns the values for sources of which the texts of some documents and templates changed.
+
+        Args:
+            changed: The files that changed.
+            files: The hashes of all files now.
+        """
+        made = copy.copy(self)
+        ends = tuple(f":{path.removeprefix('templates/')}" for path in changed)
+        made.known = {
+            name: value
+            for name, value in self.known.items()
+            if not name.endswith(ends) and not name.startswith("facts:")
+        }
+        made._files = files  # noqa: SLF001 - of its own class
+        return made
 
     def all(self, dependencies: Iterable[str]) -> dict[str, str]:
         """Returns the hashes behind `dependencies`."""

@@ -8,7 +8,7 @@ use libdeflater::{CompressionLvl, Compressor};
 /// How hard to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Brotli 5, gzip 6, Zstandard 5: for pages, which change.
+    /// Brotli 5, gzip 4, Zstandard 3: for pages, which change.
     Fast,
     /// Brotli 11, gzip 12, Zstandard 19: for what is kept for ever.
     Best,
@@ -63,8 +63,9 @@ pub fn compress(body: &[u8], content_type: &str, level: Level) -> Compressed {
 
 fn brotli(body: &[u8], level: Level) -> Option<Vec<u8>> {
     let quality = if level == Level::Best { 11 } else { 5 };
-    // The window need not be larger than the body (RFC 7932, section 9.1), and a smaller one is quicker to set up.
-    let window = (usize::BITS - body.len().leading_zeros() + 1).clamp(16, 22);
+    // The window need not be larger than the body (RFC 7932, section 9.1). With one of 16 bits the encoder takes a hash
+    // table of 32 MiB, which is emptied for each body.
+    let window = (usize::BITS - body.len().leading_zeros() + 1).clamp(17, 22);
     let mut writer = brotli::CompressorWriter::new(Vec::with_capacity(body.len() / 3), 4096, quality, window);
     writer.write_all(body).ok()?;
     writer.flush().ok()?;
@@ -73,7 +74,7 @@ fn brotli(body: &[u8], level: Level) -> Option<Vec<u8>> {
 
 fn gzip(body: &[u8], level: Level) -> Option<Vec<u8>> {
     thread_local! {
-        static FAST: RefCell<Compressor> = RefCell::new(Compressor::new(CompressionLvl::new(6).unwrap_or_default()));
+        static FAST: RefCell<Compressor> = RefCell::new(Compressor::new(CompressionLvl::new(4).unwrap_or_default()));
         static BEST: RefCell<Compressor> = RefCell::new(Compressor::new(CompressionLvl::best()));
     }
     let compressor = if level == Level::Best { &BEST } else { &FAST };
@@ -88,7 +89,7 @@ fn gzip(body: &[u8], level: Level) -> Option<Vec<u8>> {
 
 fn zstd(body: &[u8], level: Level) -> Option<Vec<u8>> {
     thread_local! {
-        static FAST: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(zstd::bulk::Compressor::new(5).ok());
+        static FAST: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(zstd::bulk::Compressor::new(3).ok());
         static BEST: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(zstd::bulk::Compressor::new(19).ok());
     }
     let compressor = if level == Level::Best { &BEST } else { &FAST };

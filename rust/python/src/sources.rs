@@ -1,11 +1,12 @@
 //! The scan of a site's source files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use hyperweb_build::scan;
+use hyperweb_build::scan::{self, Changes};
 use pyo3::prelude::*;
-use pyo3::types::PyModule;
+use pyo3::types::{IntoPyDict, PyDict, PyModule};
 
 use crate::errors::source_errors;
 
@@ -13,6 +14,7 @@ use crate::errors::source_errors;
 #[pyclass(module = "hyperweb._core")]
 struct Sources {
     inner: scan::Sources,
+    skipped: Vec<PathBuf>,
 }
 
 #[pymethods]
@@ -22,6 +24,7 @@ impl Sources {
     fn new(root: &str, state: &str, max_file: u64) -> Self {
         Self {
             inner: scan::Sources::new(Path::new(root), Path::new(state), max_file),
+            skipped: Vec::new(),
         }
     }
 
@@ -29,6 +32,26 @@ impl Sources {
     fn scan(&mut self, py: Python<'_>, fresh: bool) -> PyResult<BTreeMap<String, String>> {
         py.detach(|| self.inner.scan(fresh))
             .map_err(|found| source_errors(py, found))
+    }
+
+    fn watch(&mut self, py: Python<'_>, skipped: Vec<String>) -> bool {
+        self.skipped = skipped.into_iter().map(Into::into).collect();
+        py.detach(|| self.inner.watch(&self.skipped))
+    }
+
+    fn wait(&self, py: Python<'_>, seconds: f64) -> bool {
+        let timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        py.detach(|| self.inner.wait(timeout))
+    }
+
+    fn look<'py>(&mut self, py: Python<'py>) -> PyResult<(bool, Bound<'py, PyDict>)> {
+        let found = py
+            .detach(|| self.inner.look(&self.skipped))
+            .map_err(|found| source_errors(py, found))?;
+        Ok(match found {
+            Changes::Some(changed) => (false, changed.into_py_dict(py)?),
+            Changes::All(files) => (true, files.into_py_dict(py)?),
+        })
     }
 
     #[getter]

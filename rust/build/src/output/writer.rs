@@ -1,6 +1,6 @@
 //! Takes responses in order, finishes them on several threads, and writes them out in the same order.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::output::finish::{Body, Finish};
 use crate::output::public::{Public, public_path};
 use crate::output::redate::redated;
 
-/// Responses that wait to be written, for each thread: what bounds the memory.
-const AHEAD: usize = 16;
+/// Responses on their way, for each thread that finishes them: what bounds the memory.
+const AHEAD: usize = 32;
 
 /// One response of the site.
 #[derive(Debug, Clone)]
@@ -49,37 +49,42 @@ pub struct Written {
     pub id: [u8; 16],
 }
 
-enum Pending {
+/// What is to be written, in this order.
+enum Order {
     /// A response that a thread works on, by its number.
     Made(usize),
-    /// A response of the previous pack, and when its sources were last changed where that is another time now.
-    Kept(String, Option<u64>),
-    /// A file that stays a file.
-    Large {
-        output: Output,
-        source: PathBuf,
-        size: u64,
-        hash: [u8; 32],
+    /// A response of the previous pack, and when its sources were last changed where that is another time now. With
+    /// `public` its plain file is kept too.
+    Kept {
+        path: String,
+        public: bool,
+        modified: Option<u64>,
     },
+    /// A file that stays a file.
+    Large(Box<Large>),
+}
+
+struct Large {
+    output: Output,
+    source: PathBuf,
+    size: u64,
+    hash: [u8; 32],
 }
 
 type Done = (usize, Output, Body);
 
-/// Writes one build.
+/// Writes one build: responses go in one after the other, are finished by several threads, and written by another in
+/// the order they came in.
 pub struct SiteWriter {
-    pack: PackWriter,
     previous: Option<Pack>,
-    public: Public,
     large_file: u64,
-    jobs: Option<SyncSender<(usize, Output)>>,
-    done: Receiver<Done>,
+    jobs: SyncSender<(usize, Output)>,
+    orders: Sender<Order>,
+    /// Holds one for each response on its way.
+    tickets: SyncSender<()>,
     threads: Vec<JoinHandle<()>>,
-    pending: VecDeque<Pending>,
-    ready: HashMap<usize, (Output, Body)>,
+    writer: Option<JoinHandle<Result<Writing, SourceError>>>,
     next: usize,
-    most_ahead: usize,
-    no_public: HashSet<String>,
-    source_bytes: u64,
 }
 
 impl SiteWriter {
@@ -100,24 +105,27 @@ impl SiteWriter {
         let threads = threads.max(1);
         let (jobs, work) = sync_channel(threads * AHEAD);
         let (results, done) = channel();
+        let (tickets, returned) = sync_channel(threads * AHEAD * 2);
+        let (orders, ordered) = channel();
         let work = Arc::new(Mutex::new(work));
-        let threads: Vec<_> = (0..threads)
+        let threads = (0..threads)
             .map(|_| worker(Arc::clone(&work), targets, results.clone()))
             .collect();
-        Ok(Self {
+        let writing = Writing {
             pack,
-            previous,
+            previous: previous.clone(),
             public,
-            large_file,
-            jobs: Some(jobs),
-            done,
-            most_ahead: threads.len() * AHEAD,
-            threads,
-            pending: VecDeque::new(),
-            ready: HashMap::new(),
-            next: 0,
-            no_public: HashSet::new(),
             source_bytes: 0,
+        };
+        Ok(Self {
+            previous,
+            large_file,
+            jobs,
+            orders,
+            tickets,
+            threads,
+            writer: Some(std::thread::spawn(move || writing.run(&ordered, &done, &returned))),
+            next: 0,
         })
     }
 
@@ -135,13 +143,10 @@ impl SiteWriter {
     pub fn add(&mut self, output: Output) -> Result<(), SourceError> {
         let number = self.next;
         self.next += 1;
-        self.pending.push_back(Pending::Made(number));
-        if let Some(jobs) = &self.jobs
-            && jobs.send((number, output)).is_err()
-        {
-            return Err(SourceError::new("the threads that compress have stopped"));
-        }
-        self.write_ready(self.most_ahead)
+        let sent = self.tickets.send(()).is_ok()
+            && self.orders.send(Order::Made(number)).is_ok()
+            && self.jobs.send((number, output)).is_ok();
+        if sent { Ok(()) } else { Err(self.trouble()) }
     }
 
     /// Adds a file as it is; a large one stays a file.
@@ -160,13 +165,12 @@ impl SiteWriter {
             return self.add(output);
         }
         let (size, hash) = hash_file(source).map_err(cannot)?;
-        self.pending.push_back(Pending::Large {
+        self.order(Order::Large(Box::new(Large {
             output,
             source: source.to_owned(),
             size,
             hash,
-        });
-        self.write_ready(self.most_ahead)
+        })))
     }
 
     /// Takes a response over from the previous pack, dated anew where `modified` says when its sources were last
@@ -175,11 +179,8 @@ impl SiteWriter {
     /// # Errors
     /// An earlier response cannot be written.
     pub fn reuse(&mut self, path: &str, public: bool, modified: Option<u64>) -> Result<(), SourceError> {
-        if !public {
-            self.no_public.insert(path.to_owned());
-        }
-        self.pending.push_back(Pending::Kept(path.to_owned(), modified));
-        self.write_ready(self.most_ahead)
+        let path = path.to_owned();
+        self.order(Order::Kept { path, public, modified })
     }
 
     /// Writes what is left and puts all of it in place: the plain files first, and last the pack.
@@ -187,11 +188,89 @@ impl SiteWriter {
     /// # Errors
     /// Something cannot be written; what was there before is as it was.
     pub fn finish(mut self, router: Vec<u8>, manifest: Vec<u8>, meta: Vec<u8>) -> Result<Written, SourceError> {
-        self.write_ready(0)?;
-        self.jobs = None;
+        let Self { jobs, orders, .. } = &mut self;
+        // The threads end when nothing more can come.
+        *jobs = sync_channel(0).0;
+        *orders = channel().0;
+        let writing = join(self.writer.take())?;
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
+        writing.finish(router, manifest, meta)
+    }
+
+    fn order(&mut self, order: Order) -> Result<(), SourceError> {
+        if self.orders.send(order).is_ok() {
+            return Ok(());
+        }
+        Err(self.trouble())
+    }
+
+    /// Why nothing is written any more.
+    fn trouble(&mut self) -> SourceError {
+        match join(self.writer.take()) {
+            Err(error) => error,
+            Ok(_) => stopped(),
+        }
+    }
+}
+
+impl Drop for SiteWriter {
+    fn drop(&mut self) {
+        // What is aside is cleared away by the thread that wrote it, and is to be gone when this is.
+        self.orders = channel().0;
+        let _ = join(self.writer.take());
+    }
+}
+
+fn join(thread: Option<JoinHandle<Result<Writing, SourceError>>>) -> Result<Writing, SourceError> {
+    thread.map_or_else(
+        || Err(stopped()),
+        |thread| thread.join().unwrap_or_else(|_| Err(stopped())),
+    )
+}
+
+fn stopped() -> SourceError {
+    SourceError::new("the threads that write the site have stopped")
+}
+
+/// What the thread that writes has at hand.
+struct Writing {
+    pack: PackWriter,
+    previous: Option<Pack>,
+    public: Public,
+    source_bytes: u64,
+}
+
+impl Writing {
+    fn run(
+        mut self,
+        orders: &Receiver<Order>,
+        done: &Receiver<Done>,
+        tickets: &Receiver<()>,
+    ) -> Result<Self, SourceError> {
+        let mut ready: HashMap<usize, (Output, Body)> = HashMap::new();
+        for order in orders {
+            match order {
+                Order::Made(number) => {
+                    let (output, body) = loop {
+                        if let Some(found) = ready.remove(&number) {
+                            break found;
+                        }
+                        let (finished, output, body) = done.recv().map_err(|_| stopped())?;
+                        ready.insert(finished, (output, body));
+                    };
+                    self.write(&output, &body)?;
+                    let _ = tickets.recv();
+                }
+                Order::Kept { path, public, modified } => self.write_kept(&path, public, modified)?,
+                Order::Large(large) => self.write_large(&large)?,
+            }
+        }
+        Ok(self)
+    }
+
+    fn finish(mut self, router: Vec<u8>, manifest: Vec<u8>, meta: Vec<u8>) -> Result<Written, SourceError> {
         self.pack.set_router(router);
         self.pack.set_manifest(manifest);
         self.pack.set_meta(meta);
@@ -202,10 +281,15 @@ impl SiteWriter {
                 self.public.keep_large(hash);
             }
         }
+        let before = self.previous.as_ref();
+        let before = before.map(|pack| pack.iter().filter_map(|entry| public_path(entry.path())));
         self.public
-            .publish()
+            .publish(before)
             .map_err(|(path, error)| not_written(&path, &error))?;
         let summary = sealed.publish().map_err(|error| packed(&error))?;
+        self.public
+            .published()
+            .map_err(|(path, error)| not_written(&path, &error))?;
         Ok(Written {
             pack_bytes: summary.bytes,
             source_bytes: self.source_bytes,
@@ -213,48 +297,6 @@ impl SiteWriter {
             files_removed: self.public.removed,
             id: summary.id,
         })
-    }
-
-    /// Writes, in order, what is finished, until no more than `ahead` are left waiting.
-    fn write_ready(&mut self, ahead: usize) -> Result<(), SourceError> {
-        while let Some(first) = self.pending.pop_front() {
-            match first {
-                Pending::Made(number) => {
-                    if let Some((output, body)) = self.take(number, self.pending.len() >= ahead)? {
-                        self.write(&output, &body)?;
-                    } else {
-                        self.pending.push_front(Pending::Made(number));
-                        return Ok(());
-                    }
-                }
-                Pending::Kept(path, modified) => self.write_kept(&path, modified)?,
-                Pending::Large {
-                    output,
-                    source,
-                    size,
-                    hash,
-                } => self.write_large(&output, &source, size, hash)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, number: usize, wait: bool) -> Result<Option<(Output, Body)>, SourceError> {
-        loop {
-            if let Some(found) = self.ready.remove(&number) {
-                return Ok(Some(found));
-            }
-            let result = if wait {
-                self.done.recv().ok()
-            } else {
-                self.done.try_recv().ok()
-            };
-            match result {
-                Some((finished, output, body)) => drop(self.ready.insert(finished, (output, body))),
-                None if wait => return Err(SourceError::new("a thread that compresses has stopped")),
-                None => return Ok(None),
-            }
-        }
     }
 
     fn write(&mut self, output: &Output, body: &Body) -> Result<(), SourceError> {
@@ -276,7 +318,14 @@ impl SiteWriter {
             .map_err(|(path, error)| not_written(&path, &error))
     }
 
-    fn write_large(&mut self, output: &Output, source: &Path, size: u64, hash: [u8; 32]) -> Result<(), SourceError> {
+    fn write_large(&mut self, large: &Large) -> Result<(), SourceError> {
+        let Large {
+            output,
+            source,
+            size,
+            hash,
+        } = large;
+        let (size, hash) = (*size, *hash);
         self.source_bytes += size;
         let Some(path) = public_path(&output.path) else {
             return Err(
@@ -297,7 +346,7 @@ impl SiteWriter {
             .map_err(|(path, error)| not_written(&path, &error))
     }
 
-    fn write_kept(&mut self, path: &str, modified: Option<u64>) -> Result<(), SourceError> {
+    fn write_kept(&mut self, path: &str, public: bool, modified: Option<u64>) -> Result<(), SourceError> {
         let Some(entry) = self.previous.as_ref().and_then(|pack| pack.get(path.as_bytes())) else {
             return Err(SourceError::new(format!("the last build has nothing at {path}")).hint("build with --clean"));
         };
@@ -310,7 +359,7 @@ impl SiteWriter {
             return Ok(());
         };
         self.source_bytes += variant.length();
-        let Some(file) = public_path(path).filter(|_| !self.no_public.contains(path)) else {
+        let Some(file) = public_path(path).filter(|_| public) else {
             return Ok(());
         };
         if let PackBody::File { hash, .. } = variant.body() {

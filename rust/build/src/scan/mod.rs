@@ -1,16 +1,20 @@
 //! Finds a site's source files, and which of them changed, by looking at their sizes and times before their bytes.
 
-use std::collections::BTreeMap;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use foldhash::HashMap;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rayon::prelude::*;
 
 use crate::error::SourceError;
+use watch::Watch;
 
 /// The folders of a site that hold sources.
 const FOLDERS: [&str; 7] = ["assets", "content", "data", "locales", "pages", "static", "templates"];
@@ -46,6 +50,19 @@ pub struct Sources {
     found: BTreeMap<String, (Stat, Hash)>,
     changed: bool,
     redated: Vec<String>,
+    watch: Option<Watch>,
+    /// Whether the last scan is whole, so that only what is told to be changed since need be looked at.
+    is_whole: bool,
+    has_links: bool,
+}
+
+/// What changed since the last look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    /// The hash of each file that changed; none where it is gone.
+    Some(BTreeMap<String, Option<String>>),
+    /// All files anew: what changed is not known.
+    All(BTreeMap<String, String>),
 }
 
 impl Sources {
@@ -63,7 +80,112 @@ impl Sources {
             found: BTreeMap::new(),
             changed: true,
             redated: Vec::new(),
+            watch: None,
+            is_whole: false,
+            has_links: false,
         }
+    }
+
+    /// Lets the kernel tell what changes from now on; `skipped` are folders that are none of the sources. Returns
+    /// whether it does: the watches of a system are counted.
+    pub fn watch(&mut self, skipped: &[PathBuf]) -> bool {
+        self.watch = Watch::begin(&self.root, skipped);
+        self.is_whole = false;
+        self.watch.is_some()
+    }
+
+    /// Waits until a file changed, at most so long. Returns whether one did; without a watch, one may always have.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        match &self.watch {
+            Some(watch) => watch.wait(timeout),
+            None => {
+                std::thread::sleep(timeout);
+                true
+            }
+        }
+    }
+
+    /// Looks at what changed since the last look: at the files that are told to have, or at all.
+    ///
+    /// # Errors
+    /// What cannot be used, as for [`scan`](Self::scan).
+    pub fn look(&mut self, skipped: &[PathBuf]) -> Result<Changes, Vec<SourceError>> {
+        let told = self.watch.as_mut().map(Watch::changes);
+        if let Some(Some(told)) = told.as_ref()
+            && self.is_whole
+            && !told.contains(".buildignore")
+        {
+            return match self.look_at(told) {
+                Ok(changed) => Ok(Changes::Some(changed)),
+                Err(errors) => {
+                    self.is_whole = false;
+                    Err(errors)
+                }
+            };
+        }
+        if told == Some(None) {
+            self.watch(skipped);
+        }
+        self.is_whole = false;
+        let all = self.scan(false)?;
+        // What a link leads to may change without the link.
+        self.is_whole = self.watch.is_some() && !self.has_links;
+        Ok(Changes::All(all))
+    }
+
+    fn look_at(&mut self, told: &BTreeSet<String>) -> Result<BTreeMap<String, Option<String>>, Vec<SourceError>> {
+        let mut walk = self.begin_walk()?;
+        for path in told {
+            walk.one(path);
+        }
+        if !walk.errors.is_empty() {
+            return Err(walk.errors);
+        }
+        let has_links = walk.has_links;
+        let mut now: BTreeMap<String, (Stat, Hash)> = BTreeMap::new();
+        for (path, stat) in walk.found {
+            let known = self.found.get(&path).filter(|(before, _)| *before == stat);
+            let hash = match known {
+                Some((_, hash)) => *hash,
+                None => hash_file(&self.root.join(&path)).map_err(|error| vec![unreadable(&path, &error)])?,
+            };
+            now.insert(path, (stat, hash));
+        }
+        let mut changed = BTreeMap::new();
+        self.redated.clear();
+        for path in told {
+            let inner = format!("{path}/");
+            let is_of = |name: &String| name == path || name.starts_with(&inner);
+            let before: Vec<String> = self
+                .found
+                .range(path.clone()..)
+                .map(|(name, _)| name)
+                .take_while(|name| name.starts_with(path.as_str()))
+                .filter(|name| is_of(name))
+                .cloned()
+                .collect();
+            for name in before {
+                if !now.contains_key(&name) {
+                    self.found.remove(&name);
+                    self.known.remove(&name);
+                    changed.insert(name, None);
+                }
+            }
+        }
+        for (path, (stat, hash)) in now {
+            let before = self.found.insert(path.clone(), (stat, hash));
+            self.known.insert(path.clone(), (stat, hash));
+            if before.is_none_or(|(before, _)| before.seconds() != stat.seconds()) {
+                self.redated.push(path.clone());
+            }
+            if before.is_none_or(|(_, before)| before != hash) {
+                changed.insert(path, Some(hex(&hash)));
+            }
+        }
+        self.changed = !changed.is_empty();
+        self.has_links |= has_links;
+        self.is_whole &= !has_links;
+        Ok(changed)
     }
 
     /// Scans, and returns the hash of each file by its path. Files whose size, time and inode are as they were are not
@@ -72,7 +194,8 @@ impl Sources {
     /// # Errors
     /// What cannot be used: unreadable files, links that lead out of the site, what is no file.
     pub fn scan(&mut self, fresh: bool) -> Result<BTreeMap<String, String>, Vec<SourceError>> {
-        let walk = self.walk()?;
+        let (walk, has_links) = self.walk()?;
+        self.has_links = has_links;
         let known = &self.known;
         let root = &self.root;
         let results: Vec<Result<Kept, SourceError>> = walk
@@ -129,7 +252,7 @@ impl Sources {
 
     /// Whether all files are as they were at the last scan that was kept, by sizes and times alone.
     pub fn is_current(&self) -> bool {
-        let Ok(walk) = self.walk() else { return false };
+        let Ok((walk, _)) = self.walk() else { return false };
         walk.len() == self.known.len()
             && walk
                 .iter()
@@ -148,14 +271,20 @@ impl Sources {
         fs::rename(aside, &self.state)
     }
 
-    fn walk(&self) -> Result<Vec<(String, Stat)>, Vec<SourceError>> {
-        let mut walk = Walk {
+    fn begin_walk(&self) -> Result<Walk<'_>, Vec<SourceError>> {
+        Ok(Walk {
             root: &self.root,
             ignored: ignored(&self.root)?,
             max_file: self.max_file,
             found: Vec::new(),
             errors: Vec::new(),
-        };
+            has_links: false,
+        })
+    }
+
+    /// All source files, and whether any of them is a link.
+    fn walk(&self) -> Result<(Vec<(String, Stat)>, bool), Vec<SourceError>> {
+        let mut walk = self.begin_walk()?;
         for folder in FOLDERS {
             let path = self.root.join(folder);
             if path.is_symlink() {
@@ -166,7 +295,7 @@ impl Sources {
         }
         walk.top();
         if walk.errors.is_empty() {
-            Ok(walk.found)
+            Ok((walk.found, walk.has_links))
         } else {
             Err(walk.errors)
         }
@@ -208,6 +337,7 @@ struct Walk<'s> {
     max_file: u64,
     found: Vec<(String, Stat)>,
     errors: Vec<SourceError>,
+    has_links: bool,
 }
 
 impl Walk<'_> {
@@ -217,16 +347,65 @@ impl Walk<'_> {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
-            let python = Path::new(name).extension().is_some_and(|ending| ending == "py");
-            if !python && name != "site.toml" && name != ".buildignore" {
-                continue;
-            }
-            if entry.path().is_symlink() {
-                self.link(name.to_owned(), &entry.path());
-            } else if entry.path().is_file() {
-                self.file(name.to_owned(), &entry.path());
-            }
+            self.top_file(name, &entry.path());
         }
+    }
+
+    fn top_file(&mut self, name: &str, file: &Path) {
+        let python = Path::new(name).extension().is_some_and(|ending| ending == "py");
+        if !python && name != "site.toml" && name != ".buildignore" {
+            return;
+        }
+        if file.is_symlink() {
+            self.link(name.to_owned(), file);
+        } else if file.is_file() {
+            self.file(name.to_owned(), file);
+        }
+    }
+
+    /// One file or folder, by its path relative to the site, as a walk over all of it would find it.
+    fn one(&mut self, path: &str) {
+        let Some((first, _)) = path.split_once('/') else {
+            // A file of the site's own folder, or a folder of sources as a whole.
+            let file = self.root.join(path);
+            if FOLDERS.contains(&path) {
+                if file.is_symlink() {
+                    self.link(path.to_owned(), &file);
+                } else if file.exists() {
+                    self.folder(path, 1);
+                }
+            } else {
+                self.top_file(path, &file);
+            }
+            return;
+        };
+        if !FOLDERS.contains(&first) || self.root.join(first).is_symlink() {
+            return;
+        }
+        // Each part of the path is looked at as a walk would: one that is hidden or ignored hides all below.
+        let parts: Vec<&str> = path.split('/').collect();
+        let mut at = first.to_owned();
+        for (number, name) in parts.iter().enumerate().skip(1) {
+            let file = self.root.join(&at).join(name);
+            let Ok(found) = fs::symlink_metadata(&file) else { return };
+            let is_last = number + 1 == parts.len();
+            if !is_last && (!found.is_dir() || self.is_hidden(&at, name, true)) {
+                return;
+            }
+            if is_last {
+                self.entry(&at, name, &file, found.file_type(), number + 1);
+            }
+            at = format!("{at}/{name}");
+        }
+    }
+
+    fn is_hidden(&self, folder: &str, name: &str, is_folder: bool) -> bool {
+        // Hidden files are an editor's or a tool's; `.well-known` is the web's (RFC 8615).
+        if name.starts_with('.') && name != ".well-known" || name == "__pycache__" || name.ends_with('~') {
+            return true;
+        }
+        let matched = |rules: &Gitignore| rules.matched(format!("{folder}/{name}"), is_folder).is_ignore();
+        self.ignored.as_ref().is_some_and(matched)
     }
 
     fn folder(&mut self, folder: &str, depth: usize) {
@@ -253,36 +432,33 @@ impl Walk<'_> {
                     .push(SourceError::new(said).in_file(folder).hint("rename it"));
                 continue;
             };
-            // Hidden files are an editor's or a tool's; `.well-known` is the web's (RFC 8615).
-            if name.starts_with('.') && name != ".well-known" || name == "__pycache__" || name.ends_with('~') {
-                continue;
-            }
-            let path = format!("{folder}/{name}");
             let Ok(kind) = entry.file_type() else { continue };
-            if self
-                .ignored
-                .as_ref()
-                .is_some_and(|rules| rules.matched(&path, kind.is_dir()).is_ignore())
-            {
-                continue;
-            }
-            if kind.is_dir() {
-                self.folder(&path, depth + 1);
-            } else if kind.is_file() {
-                self.file(path, &entry.path());
-            } else if kind.is_symlink() {
-                self.link(path, &entry.path());
-            } else {
-                self.errors.push(
-                    SourceError::new("this is no regular file")
-                        .in_file(path)
-                        .hint("remove it, or name it in .buildignore"),
-                );
-            }
+            self.entry(folder, name, &entry.path(), kind, depth);
+        }
+    }
+
+    fn entry(&mut self, folder: &str, name: &str, file: &Path, kind: fs::FileType, depth: usize) {
+        if self.is_hidden(folder, name, kind.is_dir()) {
+            return;
+        }
+        let path = format!("{folder}/{name}");
+        if kind.is_dir() {
+            self.folder(&path, depth + 1);
+        } else if kind.is_file() {
+            self.file(path, file);
+        } else if kind.is_symlink() {
+            self.link(path, file);
+        } else {
+            self.errors.push(
+                SourceError::new("this is no regular file")
+                    .in_file(path)
+                    .hint("remove it, or name it in .buildignore"),
+            );
         }
     }
 
     fn link(&mut self, path: String, file: &Path) {
+        self.has_links = true;
         let target = match file.canonicalize() {
             Ok(target) => target,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -479,6 +655,43 @@ mod tests {
         assert!(changed && second["content/a.md"] != first["content/a.md"]);
         fs::write(&state, "damaged").unwrap();
         assert_eq!(scan().0, second);
+    }
+
+    #[test]
+    fn what_is_looked_at_bit_by_bit_is_what_a_scan_finds() {
+        let (_folder, root) = site();
+        let mut sources = Sources::new(&root, &root.join("state"), 1000);
+        assert!(sources.watch(&[]));
+        let Ok(Changes::All(mut known)) = sources.look(&[]) else {
+            panic!("the first look is at all")
+        };
+        let steps: [&dyn Fn(); 9] = [
+            &|| fs::write(root.join("content/a.md"), "other").unwrap(),
+            &|| fs::remove_file(root.join("content/b/c.md")).unwrap(),
+            &|| fs::create_dir_all(root.join("pages/x/y")).unwrap(),
+            &|| fs::write(root.join("pages/x/y/z.html"), "z").unwrap(),
+            &|| fs::write(root.join("content/.a.md.swp"), "z").unwrap(),
+            &|| fs::rename(root.join("pages/x"), root.join("content/x")).unwrap(),
+            &|| fs::write(root.join(".buildignore"), "content/x/\n").unwrap(),
+            &|| fs::write(root.join("content/x/y/z.html"), "zz").unwrap(),
+            &|| fs::remove_dir_all(root.join("content")).unwrap(),
+        ];
+        for (number, step) in steps.iter().enumerate() {
+            step();
+            match sources.look(&[]).unwrap() {
+                Changes::All(all) => known = all,
+                Changes::Some(some) => {
+                    for (path, hash) in some {
+                        match hash {
+                            Some(hash) => drop(known.insert(path, hash)),
+                            None => drop(known.remove(&path)),
+                        }
+                    }
+                }
+            }
+            let wanted = Sources::new(&root, &root.join("none"), 1000).scan(false).unwrap();
+            assert_eq!(known, wanted, "after step {number}");
+        }
     }
 
     #[test]

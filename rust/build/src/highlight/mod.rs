@@ -3,10 +3,14 @@
 //! A class is one letter for what a piece is: `k` keyword, `s` string, `c` comment, `m` number, `f` function, `t` type,
 //! `a` attribute, `g` tag, `o` operator, `e` escape, `v` property, `l` language constant, `i` and `d` lines of a diff.
 
+mod seen;
+
 use std::fmt::Write;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use syntect::parsing::{ParseState, Scope, ScopeStack, SyntaxReference, SyntaxSet};
+
+use seen::{Piece, Seen, State};
 
 /// Longer code is shown without colours.
 const LONGEST: usize = 256 << 10;
@@ -68,33 +72,84 @@ fn syntax(language: &str) -> Option<&'static SyntaxReference> {
 
 /// Returns code as HTML with classes; where the language is not known, as plain HTML.
 pub fn highlight(code: &str, language: &str) -> String {
+    static SEEN: OnceLock<Seen> = OnceLock::new();
+    coloured(code, language, SEEN.get_or_init(Seen::default))
+}
+
+/// Where in a code one is: behind a state that has a number, or behind one that has none.
+enum Place {
+    Known(usize),
+    Own(Arc<State>),
+}
+
+fn coloured(code: &str, language: &str, seen: &Seen) -> String {
     let mut out = String::with_capacity(code.len() * 2);
     let Some(syntax) = syntax(language).filter(|_| code.len() <= LONGEST) else {
         escape(&mut out, code);
         return out;
     };
-    let mut state = ParseState::new(syntax);
-    let mut stack = ScopeStack::new();
+    let begin = || State {
+        parse: ParseState::new(syntax),
+        stack: ScopeStack::new(),
+    };
+    let start = seen.start(language, begin);
+    let mut place = start.map_or_else(|| Place::Own(Arc::new(begin())), Place::Known);
     let mut open: Option<&str> = None;
     for line in code.split_inclusive('\n') {
-        let Ok(operations) = state.parse_line(line, syntaxes()) else {
-            write(&mut out, &mut open, None, line);
+        if let Place::Known(number) = place
+            && let Some(known) = seen.line(number, line)
+        {
+            write_pieces(&mut out, &mut open, line, &known.pieces);
+            place = Place::Known(known.next);
             continue;
-        };
-        let mut at = 0;
-        for (offset, operation) in operations {
-            write(&mut out, &mut open, class(&stack), line.get(at..offset).unwrap_or(""));
-            at = offset;
-            if stack.apply(&operation).is_err() {
-                stack = ScopeStack::new();
-            }
         }
-        write(&mut out, &mut open, class(&stack), line.get(at..).unwrap_or(""));
+        let (number, state) = match place {
+            Place::Known(number) => (Some(number), seen.state(number)),
+            Place::Own(state) => (None, Some(state)),
+        };
+        let mut state = state.map_or_else(begin, Arc::unwrap_or_clone);
+        let pieces = take_apart(&mut state, line);
+        write_pieces(&mut out, &mut open, line, &pieces);
+        let next = number.and_then(|number| seen.keep(number, line, &pieces, &state));
+        place = next.map_or_else(|| Place::Own(Arc::new(state)), Place::Known);
     }
     if open.is_some() {
         out.push_str("</span>");
     }
     out
+}
+
+/// Takes a line apart, and leads the state behind it.
+fn take_apart(state: &mut State, line: &str) -> Vec<Piece> {
+    let Ok(operations) = state.parse.parse_line(line, syntaxes()) else {
+        return vec![(line.len(), None)];
+    };
+    let mut pieces: Vec<Piece> = Vec::with_capacity(operations.len() + 1);
+    let mut add = |length: usize, class: Option<&'static str>| match pieces.last_mut() {
+        _ if length == 0 => {}
+        Some((before, same)) if *same == class => *before += length,
+        _ => pieces.push((length, class)),
+    };
+    let mut at = 0;
+    for (offset, operation) in operations {
+        if offset > at {
+            add(offset - at, class(&state.stack));
+            at = offset;
+        }
+        if state.stack.apply(&operation).is_err() {
+            state.stack = ScopeStack::new();
+        }
+    }
+    add(line.len() - at.min(line.len()), class(&state.stack));
+    pieces
+}
+
+fn write_pieces<'a>(out: &mut String, open: &mut Option<&'a str>, line: &str, pieces: &[(usize, Option<&'a str>)]) {
+    let mut at = 0;
+    for (length, class) in pieces {
+        write(out, open, *class, line.get(at..at + length).unwrap_or(""));
+        at += length;
+    }
 }
 
 fn class(stack: &ScopeStack) -> Option<&'static str> {
@@ -159,6 +214,27 @@ pub fn stylesheet() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_seen_before_is_coloured_as_it_was_then() {
+        let codes = [
+            (
+                "python",
+                "def a(b: int) -> str:\n    \"\"\"Doc\n    goes on\"\"\"\n    return f\"{b}\"\n",
+            ),
+            ("python", "    return f\"{b}\"\n\"\"\"Doc\ndef a(b: int) -> str:\n"),
+            ("rust", "/* a\n b */ fn c() {}\nfn c() {}\n b */ fn c() {}\n"),
+            ("html", "<script>\nlet a = `\n</script>\n`\n</script>\n<p class=a>\n"),
+            ("rust", "fn c() {}"),
+        ];
+        let shared = Seen::default();
+        for _ in 0..2 {
+            for (language, code) in codes {
+                let alone = coloured(code, language, &Seen::default());
+                assert_eq!(coloured(code, language, &shared), alone, "{language}: {code}");
+            }
+        }
+    }
 
     #[test]
     fn pieces_have_classes_and_the_text_stays() {
