@@ -89,6 +89,30 @@ pub(crate) fn text(stats: &Stats) -> String {
             stats.cache_evictions,
         ),
         (
+            "learned_steps_total",
+            "counter",
+            "Steps from one page to another that were learned.",
+            stats.learning.steps,
+        ),
+        (
+            "hinted_pages_total",
+            "counter",
+            "Pages that were sent with what mostly comes next.",
+            stats.learning.hinted,
+        ),
+        (
+            "early_hints_total",
+            "counter",
+            "Early hints (103) that were sent.",
+            stats.learning.early,
+        ),
+        (
+            "warmed_pages_total",
+            "counter",
+            "Pages that were fetched into the cache before anybody asked.",
+            stats.learning.warmed,
+        ),
+        (
             "access_log_dropped_total",
             "counter",
             "Lines of the access log that were dropped.",
