@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -245,6 +245,11 @@ async fn respond(
     if matches!(found, Answer::Missing) {
         if build.has_route(&target) {
             drop(build);
+            if let Some(hit) = asking.hit(state) {
+                send_hit(state, stream, &hit, &asking).await?;
+                let close = asking.close;
+                return Ok(Next::Answered { used, close });
+            }
             let is_answered = at_run_time(state, stream, &asking, head).await?;
             let close = asking.close;
             return Ok(if is_answered {
@@ -301,6 +306,15 @@ impl Asking<'_> {
         Some(hints.lines())
     }
 
+    /// What is kept and answers it as it is.
+    fn hit(&self, state: &ThreadState) -> Option<Found> {
+        let (site, host) = (&self.site.name, self.plain.host);
+        if !self.plain.is_simple {
+            return None;
+        }
+        state.shared.responses.hit(site, host, self.target, self.peer.is_secure)
+    }
+
     /// What is learned from it, where it is a navigation.
     fn learning<'s>(&self, state: &'s ThreadState) -> Option<&'s Arc<Learning>> {
         let learning = state.shared.learning.as_ref()?;
@@ -335,15 +349,6 @@ async fn at_run_time(state: &Arc<ThreadState>, stream: &Client, asking: &Asking<
         close,
         started,
     } = *asking;
-    let responses = &state.shared.responses;
-    if plain.is_simple
-        && let Some(hit) = responses.hit(&site.name, plain.host, target, peer.is_secure)
-    {
-        let hints = asking.hints(state, |_| is_html(&hit.stored.headers));
-        let bytes = send_hit(state, stream, &hit, (plain.head.accept_encoding, hints), close).await?;
-        asking.finish(state, Source::Cache, 200, bytes);
-        return Ok(true);
-    }
     let Some(mut headers) = request::fields(request, head) else {
         return Ok(false);
     };
@@ -400,23 +405,18 @@ fn parts_of<'v>(found: &'v Answer<'_>, is_head: bool) -> Option<(u16, &'static [
     }
 }
 
-/// Sends a response from the cache as it was encoded when it was kept. Returns the bytes of the body.
-async fn send_hit(
-    state: &Arc<ThreadState>,
-    stream: &Client,
-    hit: &Found,
-    (accept_encoding, hints): (Option<&str>, Option<Vec<u8>>),
-    close: bool,
-) -> io::Result<u64> {
+/// Sends a response from the cache as it was encoded when it was kept.
+async fn send_hit(state: &Arc<ThreadState>, stream: &Client, hit: &Found, asking: &Asking<'_>) -> io::Result<()> {
     let _flight = InFlight::new(Arc::clone(state));
     let mut space = [0; 128];
-    let tail = hit.tail(&mut space, close);
-    let (head, body) = hit.stored.whole(accept_encoding);
-    match hints {
+    let tail = hit.tail(&mut space, asking.close);
+    let (head, body) = hit.stored.whole(asking.plain.head.accept_encoding);
+    match asking.hints(state, |_| is_html(&hit.stored.headers)) {
         None => write_all(stream, [head, tail, &body], &state.shared.limits).await?,
         Some(hints) => write_all(stream, [head, &hints, tail, &body], &state.shared.limits).await?,
     }
-    Ok(body.len() as u64)
+    asking.finish(state, Source::Cache, 200, body.len() as u64);
+    Ok(())
 }
 
 /// Answers a request from the cache of what Python made, or from a worker. Returns what became of it, where that matters
@@ -433,25 +433,19 @@ async fn make(
     let is_head = asked.method == Method::HEAD;
     let is_secure = asked.is_secure;
     let mut fetching = pin!(fetch(state, site, asked));
-    let mut fetched = None;
-    if let Some((visit, known)) = visit.as_ref().and_then(|visit| Some((visit, visit.early()?))) {
-        match poll_fn(|context| Poll::Ready(fetching.as_mut().poll(context))).await {
-            Poll::Ready(at_once) => fetched = Some(at_once),
-            // It takes a while, in which the browser can fetch what the page will need.
-            Poll::Pending => {
-                write_all(stream, [&early::head(&known.links)], &state.shared.limits).await?;
-                visit.told_early();
-            }
-        }
-    }
-    let Fetched { mut response, source } = match fetched {
-        Some(fetched) => fetched,
-        None => tokio::select! {
+    let at_once = match &visit {
+        Some(visit) => tell_early(state, stream, visit, fetching.as_mut()).await?,
+        None => None,
+    };
+    let Fetched { mut response, source } = if let Some(fetched) = at_once {
+        fetched
+    } else {
+        tokio::select! {
             biased;
             fetched = fetching => fetched,
             // Nobody would read what is made.
             () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
-        },
+        }
     };
     if let Some(visit) = &visit {
         visit.answered(&mut response, source);
@@ -481,6 +475,24 @@ fn all<'a, 'r>(request: &'r httparse::Request<'_, 'a>, name: &str) -> impl Itera
     let fields = request.headers.iter();
     let found = fields.filter(move |field| field.name.eq_ignore_ascii_case(&name));
     found.map(|field| field.value)
+}
+
+/// Tells a browser what a page will need, where that is known and the page takes a while. The answer, where it does not.
+async fn tell_early(
+    state: &ThreadState,
+    stream: &Client,
+    visit: &Visit,
+    mut fetching: Pin<&mut impl Future<Output = Fetched>>,
+) -> io::Result<Option<Fetched>> {
+    let Some(known) = visit.early() else { return Ok(None) };
+    match poll_fn(|context| Poll::Ready(fetching.as_mut().poll(context))).await {
+        Poll::Ready(fetched) => Ok(Some(fetched)),
+        Poll::Pending => {
+            write_all(stream, [&early::head(&known.links)], &state.shared.limits).await?;
+            visit.told_early();
+            Ok(None)
+        }
+    }
 }
 
 /// The value of the first field of a name.

@@ -1,7 +1,7 @@
 //! A response that Python makes: from the cache, from whoever is already making it, or from a worker.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION};
@@ -278,10 +278,7 @@ async fn make(
     if stale.is_none()
         && let Some(stored) = ranged::complete(state, site, asked, place.primary).await
     {
-        if let Some(guard) = guard {
-            guard.complete(&stored);
-        }
-        return Ok(from_worker(reply(&stored, asked, "fwd=partial; stored"), asked));
+        return Ok(shared(guard, &stored, asked, "fwd=partial; stored"));
     }
     let token = responses.begin();
     let ticket = tiers::begin(&state.shared, site);
@@ -296,12 +293,7 @@ async fn make(
         }
     };
     let now = clock::now();
-    let receipt = Receipt {
-        now: SystemTime::now(),
-        delay: began.elapsed(),
-        may_guess: site.is_origin(),
-        stale: site.stale,
-    };
+    let receipt = ranged::receipt(site, began);
     if response.status() == StatusCode::NOT_MODIFIED
         && let Some(stale) = stale
     {
@@ -370,15 +362,20 @@ async fn make(
     note(state, site, asked, &stored);
     let outcome = responses.keep(place.primary, place.key, &stored, token, now);
     tiers::keep(&state.shared, site, place.primary, &stored, (ticket, outcome));
-    if let Some(guard) = guard {
-        guard.complete(&stored);
-    }
     let status = if outcome == Inserted::Kept {
         "fwd=miss; stored"
     } else {
         "fwd=miss"
     };
-    Ok(from_worker(reply(&stored, asked, status), asked))
+    Ok(shared(guard, &stored, asked, status))
+}
+
+/// Answers with what was made, and those who wait for it.
+fn shared(guard: Waiting, stored: &Arc<Stored>, asked: &Asked, status: &str) -> Fetched {
+    if let Some(guard) = guard {
+        guard.complete(stored);
+    }
+    from_worker(reply(stored, asked, status), asked)
 }
 
 /// Notes what a page needs that somebody waited for.

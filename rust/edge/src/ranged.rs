@@ -129,7 +129,8 @@ fn wanted(request: &HeaderMap, response: &Response<Incoming>, receipt: &Receipt)
     Some((span, times))
 }
 
-fn receipt(site: &Site, began: Instant) -> Receipt {
+/// When and from whom an answer came that was asked for at a time.
+pub(crate) fn receipt(site: &Site, began: Instant) -> Receipt {
     Receipt {
         now: SystemTime::now(),
         delay: began.elapsed(),
