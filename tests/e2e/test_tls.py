@@ -314,6 +314,19 @@ def test_each_host_has_its_certificate(tmp_path: Path) -> None:
         assert ask(running, "/robots.txt", {"range": "bytes=0-2"})[1]["strict-transport-security"] == "max-age=7"
         assert ask(running, "/api/count")[1]["strict-transport-security"] == "max-age=7"
         assert ask(running, "/nothing")[1]["strict-transport-security"] == "max-age=7"
+        # A host is asked for where its certificate is (RFC 9110, section 7.4).
+        for name, host, status in (
+            ("one.example", "ONE.example:443", 200),
+            ("two.example", "a.wild.example", 200),
+            ("unknown.example", "one.example", 200),
+            ("one.example", "two.example", 421),
+            ("a.wild.example", "one.example", 421),
+            ("two.example", "unknown.example", 421),
+        ):
+            for path in (b"/", b"/api/pid"):
+                request = b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (path, host.encode())
+                with connected(running, name=name) as stream:
+                    assert exchange(stream, request).startswith(b"HTTP/1.1 %d " % status), (name, host)
 
 
 @contextlib.contextmanager

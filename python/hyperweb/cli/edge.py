@@ -11,7 +11,7 @@ import msgspec
 import rich_click as click
 
 from hyperweb.cli._options import certificate, setting
-from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSettings, ServeSettings
+from hyperweb.config._settings import CacheSettings, CompressionSettings, LearningSettings, LogSettings, ServeSettings
 
 
 @click.command()
@@ -65,6 +65,21 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSet
     metavar="NETWORK",
     help="The address or network of a proxy that sends the PROXY protocol; each connection from there begins with it.",
 )
+@click.option(
+    "--trust",
+    "trusted",
+    multiple=True,
+    metavar="NETWORK",
+    help="The address or network of a proxy that is believed about whom a request is from, and the scheme and host it "
+    "was for.",
+)
+@click.option(
+    "--trust-field",
+    type=click.Choice(["x-forwarded", "forwarded"]),
+    default="x-forwarded",
+    show_default=True,
+    help="What they say it by: X-Forwarded-For, -Proto and -Host, or Forwarded (RFC 7239).",
+)
 @click.option("--tls-cert", metavar="FILE", help="Speak TLS with the certificate in this PEM file.")
 @click.option("--tls-key", metavar="FILE", help="The PEM file of its private key.")
 @setting("serve.tls_self_signed", "--tls")
@@ -89,6 +104,20 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, LogSet
     is_flag=True,
     help="Compress also what is for one client: what is not kept, and answers a request with cookies or credentials. "
     "Not where a page shows a secret beside what its address or form said (BREACH).",
+)
+@click.option(
+    "--learning/--no-learning",
+    default=True,
+    show_default=True,
+    help="Learn from the steps of browsers which page mostly comes next, tell browsers of it, and warm the cache with "
+    "it.",
+)
+@click.option(
+    "--learning-threshold",
+    type=click.FloatRange(0.01, 1),
+    default=0.4,
+    show_default=True,
+    help="How likely a page must be to come next for browsers to be told of it.",
 )
 @click.option("--access-log", default="", help="The file of the access log, or - for standard output [default: none].")
 @click.option(
@@ -138,6 +167,8 @@ def edge(
     failures: int,
     pause: float,
     proxies: tuple[str, ...],
+    trusted: tuple[str, ...],
+    trust_field: str,
     tls_cert: str | None,
     tls_key: str | None,
     serve__tls_self_signed: bool | None,
@@ -147,6 +178,8 @@ def edge(
     hsts: int,
     compression: bool,
     compress_private: bool,
+    learning: bool,
+    learning_threshold: float,
     access_log: str,
     log_format: Literal["common", "combined", "json"],
     log_sample: float,
@@ -165,6 +198,7 @@ def edge(
     from hyperweb.serve._access import described
     from hyperweb.serve._address import resolved
     from hyperweb.serve._front import Front, Health
+    from hyperweb.serve._learning import described_learning
     from hyperweb.serve._limits import edge_limits, read_limits
     from hyperweb.serve._supervisor import cores
     from hyperweb.serve._tiers import memory_limit, tiers
@@ -200,6 +234,10 @@ def edge(
         stale=CacheSettings().stale if cache__stale is None else cache__stale,
         admin=serve__admin or "",
         proxies=proxies,
+        trusted={"proxies": trusted, "field": trust_field},
+        learning=described_learning(
+            LearningSettings(enabled=learning, threshold=learning_threshold), state / ".hyperweb"
+        ),
         serve=msgspec.convert(tls, ServeSettings),
         compression=CompressionSettings(enabled=compression, private=compress_private),
         access=described(LogSettings(access=access_log, format=log_format, sample=log_sample)),

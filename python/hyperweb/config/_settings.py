@@ -167,6 +167,20 @@ class ServeSettings(Section, frozen=True):
             "Addresses or networks of proxies that send the PROXY protocol: each connection from there begins with it."
         ),
     ] = ()
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?\Z")], ...],
+        said(
+            "Addresses or networks of proxies that are believed about whom a request is from, and the scheme and host "
+            "it was for."
+        ),
+    ] = ()
+    trusted_field: Annotated[
+        Literal["x-forwarded", "forwarded"],
+        said(
+            "What they say it by: `X-Forwarded-For`, `-Proto` and `-Host`, or `Forwarded` (RFC 7239). They must "
+            "replace, or add to, what a client sent of these."
+        ),
+    ] = "x-forwarded"
     admin: Annotated[
         str,
         said(
@@ -213,6 +227,49 @@ class CompressionSettings(Section, frozen=True):
             "page shows a secret beside what its address or form said (BREACH)."
         ),
     ] = False
+
+
+class LearningSettings(Section, frozen=True):
+    """What the edge learns from the steps of browsers from page to page; paths and counts are all that is kept."""
+
+    enabled: Annotated[
+        bool, said("Learn which page mostly comes next. Without it nothing is learned, kept or told.")
+    ] = True
+    threshold: Annotated[
+        float,
+        said(
+            "How likely a page must be to come next for browsers to be told of it, and the cache to be warmed with it.",
+            ge=0.01,
+            le=1,
+        ),
+    ] = 0.4
+    prefetch: Annotated[
+        bool,
+        said("Tell browsers to fetch pages ahead that are likely to come next (`Speculation-Rules`, `Link`)."),
+    ] = True
+    control: Annotated[
+        int,
+        said(
+            "Of so many spans of ten minutes, browsers are told nothing of a page in one, so that their steps from it "
+            "can be counted; 0 tells them always, and what is above the threshold is learned no further.",
+            ge=0,
+            le=1000,
+        ),
+    ] = 8
+    early_hints: Annotated[
+        bool,
+        said("Tell browsers what a page needs while it is still being made (103)."),
+    ] = True
+    warm: Annotated[
+        bool,
+        said(
+            "Fetch pages into the cache that are likely to come next, and after a restart those that were hot before, "
+            "while there is little to do."
+        ),
+    ] = True
+    warm_rate: Annotated[
+        float, said("How many of them in a second, at most.", unit="pages per second", gt=0, le=1000)
+    ] = 20.0
 
 
 class LogSettings(Section, frozen=True):
@@ -421,6 +478,7 @@ class Settings(Section, frozen=True):
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()
     compression: CompressionSettings = CompressionSettings()
+    learning: LearningSettings = LearningSettings()
     log: LogSettings = LogSettings()
     check: CheckSettings = CheckSettings()
     images: ImageSettings = ImageSettings()

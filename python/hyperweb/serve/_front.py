@@ -64,6 +64,8 @@ class Front:
         stale: How long what is stale is used where no origin answers, in seconds.
         admin: The address of the admin listener as `HOST:PORT`, or nothing for none.
         proxies: Addresses and networks of proxies that send the PROXY protocol.
+        trusted: The proxies that are believed about requests, as the edge takes it.
+        learning: What is learned from navigations, as the edge takes it, or None.
         serve: The settings of TLS, and the host to listen on beside it.
         compression: What is compressed.
         access: The access log, as the edge takes it, or None.
@@ -85,6 +87,8 @@ class Front:
         stale: int,
         admin: str,
         proxies: Sequence[str],
+        trusted: dict[str, object],
+        learning: dict[str, object] | None,
         serve: ServeSettings,
         compression: CompressionSettings,
         access: dict[str, object] | None,
@@ -106,6 +110,8 @@ class Front:
             "tiers": tiers,
             "metrics": metrics,
             "proxies": list(proxies),
+            "trusted": trusted,
+            "learning": learning,
             "compression": compression,
             "access": access,
             "limits": limits,

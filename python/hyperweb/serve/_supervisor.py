@@ -19,6 +19,7 @@ from hyperweb.config._headers import security_headers
 from hyperweb.serve._access import described as described_log
 from hyperweb.serve._address import bracketed, free_port, resolved, resolved_pair
 from hyperweb.serve._errors import ServeError
+from hyperweb.serve._learning import described_learning
 from hyperweb.serve._limits import edge_limits, raise_descriptors
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
@@ -147,6 +148,8 @@ class Supervisor:
             "tiers": self._tiers,
             "metrics": settings.metrics,
             "proxies": settings.proxies,
+            "trusted": {"proxies": settings.trusted_proxies, "field": settings.trusted_field},
+            "learning": described_learning(first.settings.learning, first.state),
             "compression": self.sites[0].settings.compression,
             "access": described_log(self.sites[0].settings.log, self.sites[0].root),
             "limits": edge_limits(self.sites[0].settings.limits, settings.max_body),

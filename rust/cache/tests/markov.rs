@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use hyperweb_cache::{Markov, MarkovConfig, PrefetchGate};
+use hyperweb_cache::{Markov, MarkovConfig, PrefetchGate, SnapshotError};
 use proptest::prelude::*;
 
 fn sure() -> MarkovConfig {
@@ -44,6 +44,36 @@ proptest! {
         }
     }
 
+    /// What was saved foretells the same, and is saved the same again.
+    #[test]
+    fn a_model_that_was_saved_knows_what_it_knew(steps in prop::collection::vec((0..40u8, 0..40u8), 0..2000)) {
+        let model = Markov::new(sure());
+        for (from, to) in steps {
+            model.feed(&[from], &[to]);
+        }
+        let again = Markov::decode(&model.encode(), sure()).unwrap();
+        for from in 0..40u8 {
+            prop_assert_eq!(named(&model, &[from]), named(&again, &[from]));
+        }
+        again.feed(b"a", b"b");
+        prop_assert_eq!(named(&again, b"a"), [("b".to_owned(), 1.0)]);
+    }
+
+    /// Whatever stands in the file: it is refused, or read without harm.
+    #[test]
+    fn damage_is_found(at in 0usize..2000, bit in 0u8..8, cut in 0usize..2000) {
+        let model = Markov::new(sure());
+        for number in 0..20u8 {
+            model.feed(&[number], &[number + 1]);
+        }
+        let whole = model.encode();
+        let mut damaged = whole.clone();
+        let at = at % damaged.len();
+        damaged[at] ^= 1 << bit;
+        prop_assert!(Markov::decode(&damaged, sure()).is_err());
+        prop_assert!(Markov::decode(&whole[..cut % whole.len()], sure()).is_err());
+    }
+
     /// However small it is and whatever it is fed.
     #[test]
     fn probabilities_never_sum_to_more_than_one(steps in prop::collection::vec((0..200u16, 0..200u16), 0..3000), rows in 0..16usize) {
@@ -56,6 +86,21 @@ proptest! {
             prop_assert!(sum <= 1.0 + 1e-9, "{sum}");
         }
     }
+}
+
+#[test]
+fn a_model_is_read_from_its_file_and_what_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model");
+    assert!(matches!(Markov::load(&path, sure()), Err(SnapshotError::Io(_))));
+    let model = Markov::new(sure());
+    model.feed(b"/", b"/docs");
+    model.save(&path).unwrap();
+    assert_eq!(named(&Markov::load(&path, sure()).unwrap(), b"/"), named(&model, b"/"));
+    std::fs::write(&path, vec![0; 64 << 20]).unwrap();
+    assert!(matches!(Markov::load(&path, sure()), Err(SnapshotError::TooLarge)));
+    std::fs::write(&path, b"something else").unwrap();
+    assert!(matches!(Markov::load(&path, sure()), Err(SnapshotError::Format(_))));
 }
 
 #[test]

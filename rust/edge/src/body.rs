@@ -31,6 +31,9 @@ fn chunks() -> &'static Pool {
     CHUNKS.get_or_init(Pool::default)
 }
 
+/// What is shown the beginning of a body.
+pub(crate) type See = Box<dyn FnOnce(&[u8]) + Send + Sync>;
+
 /// Where the bytes come from.
 pub(crate) enum Body {
     Bytes(Option<Bytes>),
@@ -44,6 +47,11 @@ pub(crate) enum Body {
         encoder: Option<Encoder>,
         plain: Box<Self>,
     },
+    /// A worker's body, whose beginning is seen by somebody else too.
+    Watched {
+        see: Option<See>,
+        body: Box<Self>,
+    },
     /// A part of a file.
     File {
         file: tokio::fs::File,
@@ -56,6 +64,18 @@ pub(crate) enum Body {
 impl Body {
     pub(crate) const fn empty() -> Self {
         Self::Bytes(None)
+    }
+
+    /// Shows the beginning of a body as its maker sends it, where it is passed on as it comes.
+    pub(crate) fn watch(&mut self, see: See) {
+        match self {
+            Self::Worker { .. } => {
+                let body = Box::new(std::mem::replace(self, Self::empty()));
+                *self = Self::Watched { see: Some(see), body };
+            }
+            Self::Coded { plain, .. } => plain.watch(see),
+            Self::Bytes(_) | Self::Watched { .. } | Self::File { .. } => {}
+        }
     }
 
     pub(crate) fn file(file: tokio::fs::File, left: u64) -> Self {
@@ -85,6 +105,15 @@ impl http_body::Body for Body {
                 None => Pin::new(rest).poll_frame(context),
             },
             Self::Coded { encoder, plain } => poll_coded(encoder, Pin::new(plain.as_mut()), context),
+            Self::Watched { see, body } => {
+                let frame = ready!(Pin::new(body.as_mut()).poll_frame(context));
+                if let Some(Ok(frame)) = &frame
+                    && let Some(see) = see.take()
+                {
+                    see(frame.data_ref().map_or(&[], |data| &data[..]));
+                }
+                Poll::Ready(frame)
+            }
             Self::File { file, left, buffer } => {
                 if *left == 0 {
                     return Poll::Ready(None);
@@ -119,6 +148,7 @@ impl http_body::Body for Body {
             Self::Bytes(bytes) => bytes.is_none(),
             Self::Worker { first, rest } => first.is_none() && rest.is_end_stream(),
             Self::Coded { encoder, .. } => encoder.is_none(),
+            Self::Watched { body, .. } => body.is_end_stream(),
             Self::File { left, .. } => *left == 0,
         }
     }
@@ -127,6 +157,7 @@ impl http_body::Body for Body {
         match self {
             Self::Bytes(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Coded { .. } => SizeHint::default(),
+            Self::Watched { body, .. } => body.size_hint(),
             Self::File { left, .. } => SizeHint::with_exact(*left),
             Self::Worker { first, rest } => {
                 let mut hint = rest.size_hint();

@@ -126,6 +126,21 @@ impl Certificates {
         })
     }
 
+    /// Whether a connection that was made for a host may be asked for another: a certificate is for both, or none is for
+    /// the other but the one that is for all the rest.
+    pub(crate) fn serve_both(&self, name: &str, host: &str) -> bool {
+        let bare = host
+            .rsplit_once(':')
+            .map_or(host, |(bare, port)| if port.contains(']') { host } else { bare });
+        if bare.eq_ignore_ascii_case(name) {
+            return true;
+        }
+        let set = self.set.load();
+        let ours = set.for_host(Some(name));
+        let theirs = set.for_host(Some(&bare.to_ascii_lowercase()));
+        theirs.iter().any(|at| ours.contains(at))
+    }
+
     pub(crate) fn stats(&self) -> Vec<CertificateStats> {
         let stats = |one: &Certificate| CertificateStats {
             names: one.names.clone(),

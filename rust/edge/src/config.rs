@@ -50,6 +50,9 @@ pub struct Config {
     /// Networks whose connections begin with a header of the PROXY protocol, which says whom they are from.
     #[serde(default)]
     pub proxies: Vec<String>,
+    /// Who is believed about the requests that come by them.
+    #[serde(default)]
+    pub trusted: TrustedConfig,
     /// What of the responses of workers and origins is compressed.
     #[serde(default)]
     pub compression: Compression,
@@ -58,6 +61,9 @@ pub struct Config {
     pub access: Option<AccessConfig>,
     #[serde(default)]
     pub limits: Limits,
+    /// What is learned from navigations; none is nothing.
+    #[serde(default)]
+    pub learning: Option<LearningConfig>,
     /// The sites; the first answers hosts that none names.
     pub sites: Vec<SiteConfig>,
 }
@@ -105,6 +111,59 @@ pub struct AccessConfig {
     pub form: LogForm,
     /// The share of requests that have a line, from nought to one.
     pub sample: f64,
+}
+
+/// Proxies that are believed about the requests they pass on.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct TrustedConfig {
+    /// Their networks.
+    pub proxies: Vec<String>,
+    /// What they say it by.
+    pub field: TrustedField,
+}
+
+/// The fields by which proxies say whom a request is from, and what it was for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrustedField {
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`.
+    #[default]
+    #[serde(rename = "x-forwarded")]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// What is learned from navigations, and what for.
+#[derive(Debug, Clone, Deserialize)]
+pub struct LearningConfig {
+    /// The folder where it outlives the edge.
+    pub folder: PathBuf,
+    /// How likely a page must be, from nought to one, for browsers to be told of it and the cache to be warmed with it.
+    pub threshold: f64,
+    /// Whether browsers are told.
+    pub prefetch: bool,
+    /// Of so many spans of ten minutes they are told nothing of a page in one, so that their steps can be counted; nought is
+    /// none.
+    pub control: u64,
+    /// Whether they are told early what a page needs that takes a while.
+    pub early_hints: bool,
+    /// Whether likely pages are fetched into the cache, and after a restart those that were hot.
+    pub warm: bool,
+    /// How many in a second, at most.
+    pub warm_rate: f64,
+}
+
+impl LearningConfig {
+    /// The file of the model.
+    pub(crate) fn model(&self) -> PathBuf {
+        self.folder.join("next-pages")
+    }
+
+    /// The file of the keys that are hot.
+    pub(crate) fn hot(&self) -> PathBuf {
+        self.folder.join("hot-pages")
+    }
 }
 
 /// How a line of the access log is written.

@@ -3,10 +3,13 @@
 //! What is plain: a GET or HEAD of HTTP/1.1 in origin form, with one Host and no body, for what is in the pack or has a
 //! handler. Anything else is read by the same parser, and answered by [`http1`].
 
+use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -17,24 +20,31 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Sleep, sleep};
 
 use crate::access::{Outcome, Told};
-use crate::answer::{Answer, Head};
+use crate::answer::Answer;
 use crate::asked::Asked;
 use crate::body::InFlight;
 use crate::client::Client;
 use crate::clock;
 use crate::config::{Limits, MOST_FIELDS};
+use crate::early;
 use crate::fetch::{Fetched, fetch};
 use crate::found::Found;
 use crate::http1::{self, note, refuse};
 use crate::http2::{self, PREFACE};
 use crate::identity::{REQUEST_ID, identify};
+use crate::learning::{Learning, Page};
 use crate::metrics::Source;
+use crate::navigation::Navigation;
+use crate::next_page::is_asked_for;
+use crate::path::Target;
 use crate::peer::Peer;
+use crate::plain::Plain;
 use crate::policy::request_may_use;
 use crate::refusal::Refusal;
-use crate::request::{self, Manners, Request, has_whole_line_ends, is_host, unparsed};
+use crate::request::{self, Manners, Request, has_whole_line_ends, unparsed};
 use crate::shared::ThreadState;
 use crate::site::Site;
+use crate::visit::{Visit, is_html};
 use crate::write::{End, write_all, write_response};
 
 const FIRST_READ: usize = 8 << 10;
@@ -198,56 +208,55 @@ async fn respond(
         }
         Err(refusal) => Next::Refuse(refusal),
     };
-    let Some(plain) = Plain::read(&request).filter(|_| peer.sent_to.is_none()) else {
+    let Some(mut plain) = Plain::read(&request) else {
         return Ok(general());
     };
+    let told = peer
+        .is_trusted
+        .then(|| state.shared.trusted.told(|name| all(&request, name)));
+    let client = told.flatten().map(|told| {
+        plain.host = told.host.unwrap_or(plain.host);
+        told.peer(peer)
+    });
+    let peer = client.as_ref().unwrap_or(peer);
+    if peer.sent_to.is_some() || !state.shared.may_answer(plain.host, peer) {
+        return Ok(general());
+    }
     let site = state.shared.sites.find(plain.host);
     let Some(target) = request.path.and_then(|path| site.target(path)) else {
         return Ok(general());
     };
-    let started = state.begin();
-    let told = || told(&request, plain.host, &peer.address);
+    let learning = state.shared.learning.as_ref();
+    if learning.is_some() && is_asked_for(&target.path) {
+        return Ok(general());
+    }
+    let asking = Asking {
+        request: &request,
+        plain: &plain,
+        site,
+        target: &target,
+        peer,
+        // A response that could be sent before a drain began is the last of its connection.
+        close: plain.close || is_last || state.shared.draining.load(Ordering::Relaxed),
+        started: state.begin(),
+    };
     let build = site.build.load();
     let mut found = build.answer(&target, &plain.head);
-    // A response that could be sent before a drain began is the last of its connection.
-    let close = plain.close || is_last || state.shared.draining.load(Ordering::Relaxed);
     if matches!(found, Answer::Missing) {
         if build.has_route(&target) {
             drop(build);
-            if plain.is_simple
-                && let Some(hit) = state
-                    .shared
-                    .responses
-                    .hit(&site.name, plain.host, &target, peer.is_secure)
-            {
-                let bytes = send_hit(state, stream, &hit, plain.head.accept_encoding, close).await?;
-                if let Some(started) = started {
-                    let outcome = Outcome {
-                        source: Source::Cache,
-                        status: 200,
-                        bytes,
-                        took: started.elapsed(),
-                    };
-                    state.finish(&outcome, told);
-                }
+            if let Some(hit) = asking.hit(state) {
+                send_hit(state, stream, &hit, &asking).await?;
+                let close = asking.close;
                 return Ok(Next::Answered { used, close });
             }
-            let Some(mut headers) = request::fields(&request, head) else {
-                return Ok(general());
-            };
-            let method = if plain.head.is_head { Method::HEAD } else { Method::GET };
-            if !request_may_use(&method, &headers) {
-                return Ok(general());
-            }
-            identify(&mut headers);
-            let id = headers.get(REQUEST_ID).cloned();
-            let asked = Asked::new(method, headers, &target, plain.host, peer);
-            let outcome = make(state, stream, site, asked, close, started).await?;
-            if let Some(outcome) = outcome {
-                let id = id.as_ref().map_or(&b""[..], |id| id.as_bytes());
-                state.finish(&outcome, || Told { id, ..told() });
-            }
-            return Ok(Next::Answered { used, close });
+            let is_answered = at_run_time(state, stream, &asking, head).await?;
+            let close = asking.close;
+            return Ok(if is_answered {
+                Next::Answered { used, close }
+            } else {
+                general()
+            });
         }
         found = build.not_found(&plain.head).unwrap_or(Answer::Missing);
     }
@@ -260,18 +269,115 @@ async fn respond(
     let _flight = InFlight::new(Arc::clone(state));
     let secured: &[u8] = if peer.is_secure { site.secured_line() } else { b"" };
     let mut space = [0; 192];
-    let beginning = beginning(&mut space, line, secured, close);
-    write_all(stream, [beginning, sent], &state.shared.limits).await?;
-    if let Some(started) = started {
-        let outcome = Outcome {
-            source: Source::Pack,
-            status,
-            bytes,
-            took: started.elapsed(),
-        };
-        state.finish(&outcome, told);
+    let beginning = beginning(&mut space, line, secured, asking.close);
+    match asking.hints(state, |page| matches!(status, 200 | 304) && page.is_packed_html()) {
+        None => write_all(stream, [beginning, sent], &state.shared.limits).await?,
+        Some(hints) => write_all(stream, [beginning, &hints, sent], &state.shared.limits).await?,
     }
+    asking.finish(state, Source::Pack, status, bytes);
+    let close = asking.close;
     Ok(Next::Answered { used, close })
+}
+
+/// A plain request, and what it is for.
+struct Asking<'a> {
+    request: &'a httparse::Request<'a, 'a>,
+    plain: &'a Plain<'a>,
+    site: &'a Arc<Site>,
+    target: &'a Target<'a>,
+    peer: &'a Peer,
+    close: bool,
+    started: Option<Instant>,
+}
+
+impl Asking<'_> {
+    /// What a browser is told that came to a page with a link, where the answer is at hand and `is_page`.
+    fn hints(&self, state: &ThreadState, is_page: impl FnOnce(&Page<'_>) -> bool) -> Option<Vec<u8>> {
+        let learning = self.learning(state)?;
+        let page = Page {
+            site: self.site,
+            host: self.plain.host,
+            path: &self.target.path,
+        };
+        if !is_page(&page) {
+            return None;
+        }
+        let hints = learning.visited(page, &self.navigation(), self.peer.is_secure)?;
+        Some(hints.lines())
+    }
+
+    /// What is kept and answers it as it is.
+    fn hit(&self, state: &ThreadState) -> Option<Found> {
+        let (site, host) = (&self.site.name, self.plain.host);
+        if !self.plain.is_simple {
+            return None;
+        }
+        state.shared.responses.hit(site, host, self.target, self.peer.is_secure)
+    }
+
+    /// What is learned from it, where it is a navigation.
+    fn learning<'s>(&self, state: &'s ThreadState) -> Option<&'s Arc<Learning>> {
+        let learning = state.shared.learning.as_ref()?;
+        (self.plain.signs.are_there() && !self.plain.head.is_head).then_some(learning)
+    }
+
+    fn navigation(&self) -> Navigation {
+        Navigation::read(|name| field(self.request, name), self.plain.host)
+    }
+
+    fn finish(&self, state: &ThreadState, source: Source, status: u16, bytes: u64) {
+        if let Some(started) = self.started {
+            let outcome = Outcome {
+                source,
+                status,
+                bytes,
+                took: started.elapsed(),
+            };
+            state.finish(&outcome, || told(self.request, self.plain.host, &self.peer.address));
+        }
+    }
+}
+
+/// Answers a request for what Python made or is to make; false where it is not for here.
+async fn at_run_time(state: &Arc<ThreadState>, stream: &Client, asking: &Asking<'_>, head: &[u8]) -> io::Result<bool> {
+    let Asking {
+        request,
+        plain,
+        site,
+        target,
+        peer,
+        close,
+        started,
+    } = *asking;
+    let Some(mut headers) = request::fields(request, head) else {
+        return Ok(false);
+    };
+    let method = if plain.head.is_head { Method::HEAD } else { Method::GET };
+    if !request_may_use(&method, &headers) {
+        return Ok(false);
+    }
+    identify(&mut headers);
+    let id = headers.get(REQUEST_ID).cloned();
+    let visit = asking.learning(state).map(|learning| {
+        Visit::begin(
+            learning,
+            asking.navigation(),
+            (site, plain.host),
+            target,
+            peer,
+            &headers,
+        )
+    });
+    let asked = Asked::new(method, headers, target, plain.host, peer);
+    let outcome = make(state, stream, (site, asked), visit, close, started).await?;
+    if let Some(outcome) = outcome {
+        let id = id.as_ref().map_or(&b""[..], |id| id.as_bytes());
+        state.finish(&outcome, || Told {
+            id,
+            ..told(request, plain.host, &peer.address)
+        });
+    }
+    Ok(true)
 }
 
 /// The status, its line, what follows the fields that change, and the bytes of the body, of what is sent from the pack with
@@ -299,20 +405,18 @@ fn parts_of<'v>(found: &'v Answer<'_>, is_head: bool) -> Option<(u16, &'static [
     }
 }
 
-/// Sends a response from the cache as it was encoded when it was kept. Returns the bytes of the body.
-async fn send_hit(
-    state: &Arc<ThreadState>,
-    stream: &Client,
-    hit: &Found,
-    accept_encoding: Option<&str>,
-    close: bool,
-) -> io::Result<u64> {
+/// Sends a response from the cache as it was encoded when it was kept.
+async fn send_hit(state: &Arc<ThreadState>, stream: &Client, hit: &Found, asking: &Asking<'_>) -> io::Result<()> {
     let _flight = InFlight::new(Arc::clone(state));
     let mut space = [0; 128];
-    let tail = hit.tail(&mut space, close);
-    let (head, body) = hit.stored.whole(accept_encoding);
-    write_all(stream, [head, tail, &body], &state.shared.limits).await?;
-    Ok(body.len() as u64)
+    let tail = hit.tail(&mut space, asking.close);
+    let (head, body) = hit.stored.whole(asking.plain.head.accept_encoding);
+    match asking.hints(state, |_| is_html(&hit.stored.headers)) {
+        None => write_all(stream, [head, tail, &body], &state.shared.limits).await?,
+        Some(hints) => write_all(stream, [head, &hints, tail, &body], &state.shared.limits).await?,
+    }
+    asking.finish(state, Source::Cache, 200, body.len() as u64);
+    Ok(())
 }
 
 /// Answers a request from the cache of what Python made, or from a worker. Returns what became of it, where that matters
@@ -320,20 +424,32 @@ async fn send_hit(
 async fn make(
     state: &Arc<ThreadState>,
     stream: &Client,
-    site: &Arc<Site>,
-    asked: Asked,
+    (site, asked): (&Arc<Site>, Asked),
+    visit: Option<Visit>,
     close: bool,
     started: Option<Instant>,
 ) -> io::Result<Option<Outcome>> {
     let _flight = InFlight::new(Arc::clone(state));
     let is_head = asked.method == Method::HEAD;
     let is_secure = asked.is_secure;
-    let Fetched { mut response, source } = tokio::select! {
-        biased;
-        fetched = fetch(state, site, asked) => fetched,
-        // Nobody would read what is made.
-        () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
+    let mut fetching = pin!(fetch(state, site, asked));
+    let at_once = match &visit {
+        Some(visit) => tell_early(state, stream, visit, fetching.as_mut()).await?,
+        None => None,
     };
+    let Fetched { mut response, source } = if let Some(fetched) = at_once {
+        fetched
+    } else {
+        tokio::select! {
+            biased;
+            fetched = fetching => fetched,
+            // Nobody would read what is made.
+            () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        }
+    };
+    if let Some(visit) = &visit {
+        visit.answered(&mut response, source);
+    }
     if is_secure {
         site.secured(response.headers_mut());
     }
@@ -353,15 +469,42 @@ async fn make(
     Ok(outcome)
 }
 
+/// The values of all fields of a name.
+fn all<'a, 'r>(request: &'r httparse::Request<'_, 'a>, name: &str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'r> {
+    let name = name.to_owned();
+    let fields = request.headers.iter();
+    let found = fields.filter(move |field| field.name.eq_ignore_ascii_case(&name));
+    found.map(|field| field.value)
+}
+
+/// Tells a browser what a page will need, where that is known and the page takes a while. The answer, where it does not.
+async fn tell_early(
+    state: &ThreadState,
+    stream: &Client,
+    visit: &Visit,
+    mut fetching: Pin<&mut impl Future<Output = Fetched>>,
+) -> io::Result<Option<Fetched>> {
+    let Some(known) = visit.early() else { return Ok(None) };
+    match poll_fn(|context| Poll::Ready(fetching.as_mut().poll(context))).await {
+        Poll::Ready(fetched) => Ok(Some(fetched)),
+        Poll::Pending => {
+            write_all(stream, [&early::head(&known.links)], &state.shared.limits).await?;
+            visit.told_early();
+            Ok(None)
+        }
+    }
+}
+
+/// The value of the first field of a name.
+fn field<'a>(request: &httparse::Request<'_, 'a>, name: &str) -> Option<&'a [u8]> {
+    let mut fields = request.headers.iter();
+    let found = fields.find(|field| field.name.eq_ignore_ascii_case(name))?;
+    Some(found.value)
+}
+
 /// Who asked for what, for the access log.
 fn told<'a>(request: &httparse::Request<'_, 'a>, host: &'a str, peer: &'a str) -> Told<'a> {
-    let field = |name: &str| {
-        let found = request
-            .headers
-            .iter()
-            .find(|field| field.name.eq_ignore_ascii_case(name));
-        found.map_or(&b""[..], |field| field.value)
-    };
+    let field = |name: &str| field(request, name).unwrap_or_default();
     Told {
         peer,
         method: request.method.unwrap_or_default(),
@@ -399,10 +542,6 @@ fn unfinished(bytes: &[u8], limits: &Limits) -> Next {
     }
 }
 
-fn is_either(name: &[u8], one: &[u8], other: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(one) || name.eq_ignore_ascii_case(other)
-}
-
 fn is_file(variant: &Variant<'_>) -> bool {
     matches!(variant.body(), Body::File { .. })
 }
@@ -425,73 +564,4 @@ fn fill(space: &mut [u8], parts: &[&[u8]]) -> usize {
         }
     }
     at
-}
-
-/// A request with nothing unusual about it.
-struct Plain<'a> {
-    host: &'a str,
-    head: Head<'a>,
-    close: bool,
-    /// A GET of the whole, without conditions of any kind.
-    is_simple: bool,
-}
-
-impl<'a> Plain<'a> {
-    /// None where a field is not plain: it is there twice, or asks for what is not done here.
-    fn read(request: &httparse::Request<'_, 'a>) -> Option<Self> {
-        if request.version != Some(1) || !matches!(request.method, Some("GET" | "HEAD")) {
-            return None;
-        }
-        if !request.path.is_some_and(|path| path.starts_with('/')) {
-            return None;
-        }
-        let mut host = None;
-        let mut head = Head {
-            is_head: request.method == Some("HEAD"),
-            ..Head::default()
-        };
-        let mut close = false;
-        let mut is_simple = !head.is_head;
-        for field in request.headers.iter() {
-            let name = field.name.as_bytes();
-            // Only names of these lengths matter; most fields of a browser are passed by on this alone.
-            let slot = match name.len() {
-                4 if name.eq_ignore_ascii_case(b"host") => &mut host,
-                15 if name.eq_ignore_ascii_case(b"accept-encoding") => &mut head.accept_encoding,
-                13 if name.eq_ignore_ascii_case(b"if-none-match") => &mut head.if_none_match,
-                17 if name.eq_ignore_ascii_case(b"if-modified-since") => &mut head.if_modified_since,
-                10 if name.eq_ignore_ascii_case(b"connection") => {
-                    if field.value.eq_ignore_ascii_case(b"close") {
-                        close = true;
-                    } else if !field.value.eq_ignore_ascii_case(b"keep-alive") {
-                        return None;
-                    }
-                    continue;
-                }
-                13 if name.eq_ignore_ascii_case(b"cache-control") => {
-                    is_simple = false;
-                    continue;
-                }
-                5 if name.eq_ignore_ascii_case(b"range") => return None,
-                6 if name.eq_ignore_ascii_case(b"expect") => return None,
-                7 if name.eq_ignore_ascii_case(b"upgrade") => return None,
-                // With an underscore they are refused.
-                14 if is_either(name, b"content-length", b"content_length") => return None,
-                17 if is_either(name, b"transfer-encoding", b"transfer_encoding") => return None,
-                _ => continue,
-            };
-            if slot.is_some() {
-                return None;
-            }
-            *slot = Some(std::str::from_utf8(field.value).ok()?);
-        }
-        let host = host.filter(|host| is_host(host))?;
-        is_simple &= head.if_none_match.is_none() && head.if_modified_since.is_none();
-        Some(Self {
-            host,
-            head,
-            close,
-            is_simple,
-        })
-    }
 }

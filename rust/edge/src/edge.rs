@@ -19,6 +19,8 @@ use crate::check;
 use crate::config::Config;
 use crate::error::EdgeError;
 use crate::fetch::MOST_WAIT;
+use crate::forwarded::Trusted;
+use crate::learning::Learning;
 use crate::metrics::Stats;
 use crate::network::Network;
 use crate::purge::Purge;
@@ -33,6 +35,9 @@ use crate::tls::Tls;
 /// How long after its start the edge begins to check the bodies of its packs.
 const CHECK_AFTER: Duration = Duration::from_millis(500);
 
+/// How often what was learned is written down; once a day it counts half.
+const SAVE_EVERY: Duration = Duration::from_mins(5);
+const SAVES_A_DAY: u64 = 24 * 12;
 /// How often it is looked how much memory there is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The share of the memory there is that the cache may take, in hundredths, where none is set.
@@ -82,6 +87,7 @@ impl Edge {
             .unzip();
         let (reader, mut governor) = (SystemReader::default(), governor(config));
         let (limit, _) = governor.decide(0, &reader.read());
+        let (learning, warming) = config.learning.as_ref().map(Learning::open).unzip();
         let shared = Arc::new(Shared {
             sites,
             responses: Responses::limited(limit, config.limits.variants, config.compression.clone()),
@@ -98,10 +104,13 @@ impl Edge {
                 .iter()
                 .map(|text| Network::read(text))
                 .collect::<Result<_, _>>()?,
+            trusted: Trusted::read(&config.trusted)?,
             tls: config.tls.as_ref().map(Tls::new).transpose()?,
             measures: config.metrics,
             access,
             token: config.token.clone().filter(|token| !token.is_empty()),
+            learning: learning.map(Arc::new),
+            warming: Mutex::new(warming.filter(|_| config.learning.as_ref().is_some_and(|one| one.warm))),
             draining: AtomicBool::new(false),
             drain: watch::Sender::new(false),
         });
@@ -144,6 +153,7 @@ impl Edge {
         }
         let admin = admin::start(&config.admin_socket, config.admin, &core)?;
         check::start(&core)?;
+        keep_learning(&core.shared)?;
         if let Some(tls) = &core.shared.tls {
             tls.certificates.watch()?;
         }
@@ -236,12 +246,14 @@ impl Edge {
         let mut threads = self.threads.lock();
         while threads.iter().any(|thread| !thread.is_finished()) {
             if Instant::now() >= deadline {
+                self.core.shared.keep_learned();
                 return false;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
         let all = threads.drain(..).all(|thread| thread.join().is_ok());
         self.writer.lock().take();
+        self.core.shared.keep_learned();
         if let Some(tiers) = &self.core.shared.tiers {
             tiers.flush();
         }
@@ -269,6 +281,33 @@ fn watch(shared: &Arc<Shared>, reader: SystemReader, governor: Governor) -> Resu
         }
     };
     SizeWatch::start(reader, governor, LOOK_EVERY, held, set_limit).map_err(|source| EdgeError::Io {
+        doing: "starting a thread",
+        source,
+    })
+}
+
+/// Writes down from time to time what was learned, on a thread of its own, until nobody needs it.
+fn keep_learning(shared: &Arc<Shared>) -> Result<(), EdgeError> {
+    if shared.learning.is_none() {
+        return Ok(());
+    }
+    let held = Arc::downgrade(shared);
+    let work = move || {
+        for number in 1u64.. {
+            std::thread::sleep(SAVE_EVERY);
+            let Some(shared) = held.upgrade() else { return };
+            let Some(learning) = &shared.learning else { return };
+            if shared.draining.load(Ordering::Acquire) {
+                return;
+            }
+            if number.is_multiple_of(SAVES_A_DAY) {
+                learning.model.decay();
+            }
+            learning.save(&shared.responses);
+        }
+    };
+    let spawned = std::thread::Builder::new().name("edge-learn".to_owned()).spawn(work);
+    spawned.map(drop).map_err(|source| EdgeError::Io {
         doing: "starting a thread",
         source,
     })
@@ -358,6 +397,11 @@ impl Core {
             .tls
             .as_ref()
             .map_or_else(Vec::new, |tls| tls.certificates.stats());
+        stats.learning = self
+            .shared
+            .learning
+            .as_ref()
+            .map_or_else(Default::default, |learning| learning.counts.stats());
         stats.log_dropped = self.shared.access.as_ref().map_or(0, |log| log.dropped());
         stats.cache_entries = cache.entries;
         stats.cache_bytes = cache.bytes;

@@ -1,7 +1,7 @@
 //! A response that Python makes: from the cache, from whoever is already making it, or from a worker.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_LOCATION, LOCATION};
@@ -15,9 +15,11 @@ use crate::clock;
 use crate::connection::{Failed, SentBody};
 use crate::found::{Found, Usable};
 use crate::incoming::Incoming;
+use crate::learning::Page;
 use crate::metrics::Source;
 use crate::outgoing::{coded, dated, finished, passed_on, plain};
 use crate::policy::{self, Receipt};
+use crate::ranged;
 use crate::refusal::Refusal;
 use crate::responses::{LARGEST, Question};
 use crate::shared::ThreadState;
@@ -124,15 +126,19 @@ pub(crate) async fn fetch(state: &Arc<ThreadState>, site: &Arc<Site>, asked: Ask
             }
             stale => stale,
         };
+        let wants_part = policy::asks_for_part(&asked.headers);
+        if wants_part && let Some(kept) = ranged::kept(state, &asked, &primary) {
+            return kept;
+        }
         if policy::only_if_cached(&asked.headers) {
             return Fetched {
                 response: plain(StatusCode::GATEWAY_TIMEOUT, "Nothing is kept that answers this.\n"),
                 source: Source::Edge,
             };
         }
-        if policy::asks_for_part(&asked.headers) {
-            // A part is not kept, and what is whole may be large: it is left to its maker.
-            break;
+        if wants_part {
+            // What is whole may be large: it is left to its maker.
+            return ranged::ask(state, site, &asked, &primary).await;
         }
         let old = stale.as_ref().map(|stale| &*stale.stored);
         let fetched = if state.shared.flights.is_hit_for_miss(&key, now) {
@@ -216,7 +222,7 @@ fn from_cache(response: Response<Body>) -> Fetched {
     }
 }
 
-async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<Response<Incoming>, Failed> {
+pub(crate) async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Result<Response<Incoming>, Failed> {
     let sent = Sent {
         head: &asked.head(false, site.is_origin()),
         is_head: asked.method == Method::HEAD,
@@ -269,6 +275,11 @@ async fn make(
     stale: Option<&Stored>,
 ) -> Result<Fetched, Failed> {
     let responses = &state.shared.responses;
+    if stale.is_none()
+        && let Some(stored) = ranged::complete(state, site, asked, place.primary).await
+    {
+        return Ok(shared(guard, &stored, asked, "fwd=partial; stored"));
+    }
     let token = responses.begin();
     let ticket = tiers::begin(&state.shared, site);
     let began = Instant::now();
@@ -282,12 +293,7 @@ async fn make(
         }
     };
     let now = clock::now();
-    let receipt = Receipt {
-        now: SystemTime::now(),
-        delay: began.elapsed(),
-        may_guess: site.is_origin(),
-        stale: site.stale,
-    };
+    let receipt = ranged::receipt(site, began);
     if response.status() == StatusCode::NOT_MODIFIED
         && let Some(stale) = stale
     {
@@ -353,17 +359,41 @@ async fn make(
         (token, &responses.compression),
     );
     let stored = Arc::new(stored);
+    note(state, site, asked, &stored);
     let outcome = responses.keep(place.primary, place.key, &stored, token, now);
     tiers::keep(&state.shared, site, place.primary, &stored, (ticket, outcome));
-    if let Some(guard) = guard {
-        guard.complete(&stored);
-    }
     let status = if outcome == Inserted::Kept {
         "fwd=miss; stored"
     } else {
         "fwd=miss"
     };
-    Ok(from_worker(reply(&stored, asked, status), asked))
+    Ok(shared(guard, &stored, asked, status))
+}
+
+/// Answers with what was made, and those who wait for it.
+fn shared(guard: Waiting, stored: &Arc<Stored>, asked: &Asked, status: &str) -> Fetched {
+    if let Some(guard) = guard {
+        guard.complete(stored);
+    }
+    from_worker(reply(stored, asked, status), asked)
+}
+
+/// Notes what a page needs that somebody waited for.
+fn note(state: &ThreadState, site: &Site, asked: &Asked, stored: &Stored) {
+    if let Some(learning) = &state.shared.learning
+        && stored.status == StatusCode::OK
+        && asked
+            .headers
+            .get("sec-fetch-mode")
+            .is_some_and(|mode| mode == "navigate")
+    {
+        let page = Page {
+            site,
+            host: &asked.host,
+            path: &asked.path,
+        };
+        learning.made(page, &stored.headers, &stored.body);
+    }
 }
 
 /// What those who wait are told when no worker answered.
@@ -376,7 +406,7 @@ fn without_answer(failed: Failed) -> &'static str {
 }
 
 /// The head of a response as it is kept.
-fn kept_as(parts: http::response::Parts, asked: &Asked, site: &Site) -> http::response::Parts {
+pub(crate) fn kept_as(parts: http::response::Parts, asked: &Asked, site: &Site) -> http::response::Parts {
     let mut kept = Response::from_parts(parts, Body::empty());
     dated(kept.headers_mut());
     let mut kept = finished(kept, site, "");

@@ -60,6 +60,7 @@ pub(crate) async fn shake(
             metrics::add(&state.metrics.handshakes, 1);
             metrics::add(&state.metrics.resumed, u64::from(agreed.is_resumed));
             peer.is_secure = true;
+            peer.certified = Some(agreed.name);
             return Some(Opened {
                 client: agreed.client,
                 before: Vec::new(),

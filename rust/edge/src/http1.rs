@@ -42,6 +42,7 @@ pub(crate) async fn answer(
     peer: &Arc<Peer>,
 ) -> Option<(Client, BytesMut)> {
     let limits = state.shared.limits;
+    let peer = &state.shared.introduce(&mut request, peer);
     if manners.framing.left().is_some_and(|length| length > limits.body_bytes) {
         refuse(state, stream, Refusal::LargeBody, &peer.address).await;
         return None;

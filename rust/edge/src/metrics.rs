@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::certificates::CertificateStats;
 use crate::histogram::{Histogram, Latencies};
+use crate::learning::LearningStats;
 use crate::refusal::{Refusal, Refused};
 
 /// The counters of one thread.
@@ -167,6 +168,8 @@ pub struct Stats {
     pub cache_evictions: u64,
     /// What tiers below memory have done, and what they hold, each with its name.
     pub tiers: Vec<TierFigures>,
+    /// What was learned from navigations, and what was made of it.
+    pub learning: LearningStats,
     /// Requests now with workers.
     pub outstanding: u64,
     pub workers: u64,

@@ -125,6 +125,14 @@ pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
     response
 }
 
+/// What is said where a host has no right to a connection's certificate (RFC 9110, section 15.5.20).
+pub(crate) fn misdirected() -> Response<Body> {
+    plain(
+        StatusCode::MISDIRECTED_REQUEST,
+        "This host has another certificate than this connection.\n",
+    )
+}
+
 /// Notes when a response came, where it does not say when it was made (RFC 9110, section 6.6.1).
 pub(crate) fn dated(headers: &mut HeaderMap) {
     if !headers.contains_key(DATE) {

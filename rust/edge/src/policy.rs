@@ -244,7 +244,7 @@ pub(crate) fn storable(
     if directives.must_understand {
         directives.no_store = !is_heuristically_cacheable(status);
     }
-    // Parts are not put together.
+    // What is said of a part is asked with the status of the whole.
     let is_final = !status.is_informational()
         && !matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED)
         && !blames_the_request(status);

@@ -106,6 +106,7 @@ pub(crate) fn text(stats: &Stats) -> String {
     for (reason, count) in stats.refused.iter() {
         out.sample("refused_total", &[("reason", reason)], count);
     }
+    learning(&mut out, stats);
     certificates(&mut out, stats);
     tiers(&mut out, stats);
     origins(&mut out, stats);
@@ -152,6 +153,31 @@ fn tiers(out: &mut Text, stats: &Stats) {
         for tier in &stats.tiers {
             out.sample(name, &[("tier", &tier.name)], figure(tier));
         }
+    }
+}
+
+fn learning(out: &mut Text, stats: &Stats) {
+    let found = stats.learning;
+    for (name, help, value) in [
+        (
+            "learned_steps_total",
+            "Steps from one page to another that were learned.",
+            found.steps,
+        ),
+        (
+            "hinted_pages_total",
+            "Pages that were sent with what mostly comes next.",
+            found.hinted,
+        ),
+        ("early_hints_total", "Early hints (103) that were sent.", found.early),
+        (
+            "warmed_pages_total",
+            "Pages that were fetched into the cache before anybody asked.",
+            found.warmed,
+        ),
+    ] {
+        out.family(name, "counter", help);
+        out.sample(name, &[], value);
     }
 }
 

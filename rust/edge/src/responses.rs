@@ -15,10 +15,11 @@ use crate::compression::Compression;
 use crate::config::Limits;
 use crate::found::Found;
 pub use crate::found::Usable;
+use crate::parts::Parts;
 use crate::path::Target;
 use crate::policy::{self, Receipt, Times};
 use crate::purge::{Purge, parts_of};
-use crate::store::{Kept, Stored, Variants, is_of_path, key, place, variant_key};
+use crate::store::{Kept, Stored, Variants, is_of_path, key, parts_key, place, variant_key};
 use crate::tiers::{Below, primary_of};
 
 /// A larger response is passed on and not kept.
@@ -180,8 +181,11 @@ impl Responses {
     pub(crate) fn obey(&self, order: &Order, now: u64, softly: Option<u64>) {
         let text = |tag| std::str::from_utf8(tag).ok();
         match (order, softly) {
-            (Order::Key(key), None) => drop(self.cache.purge_key(primary_of(key))),
-            (Order::Key(key), Some(at)) => drop(self.cache.soft_purge_key(primary_of(key), at)),
+            (Order::Key(key), None) => self.invalidate(primary_of(key)),
+            (Order::Key(key), Some(at)) => {
+                self.cache.soft_purge_key(primary_of(key), at);
+                self.forget_parts(primary_of(key));
+            }
             (Order::Prefix(start), None) => self.cache.purge_prefix(start),
             (Order::Prefix(start), Some(at)) => self.cache.soft_purge_prefix(start, at),
             (Order::Tag(tag), None) => self.cache.purge_tags(text(tag)),
@@ -246,6 +250,17 @@ impl Responses {
         let reader = self.cache.pin();
         let entry = reader.get(&key(site, host, &target.path, target.query, is_secure), now)?;
         Found::new(&entry, now).filter(|found| found.usable == Usable::Fresh && found.stored.status == StatusCode::OK)
+    }
+
+    /// Whether anything is kept for an address.
+    pub(crate) fn knows(&self, site: &str, host: &str, target: &Target<'_>, is_secure: bool) -> bool {
+        let key = key(site, host, &target.path, target.query, is_secure);
+        self.cache.pin().get(&key, clock::now()).is_some()
+    }
+
+    /// The keys that are likely to be asked for again, and how often each was lately, roughly.
+    pub(crate) fn hottest(&self, most: usize) -> Vec<(Box<[u8]>, u8)> {
+        self.cache.hottest(most)
     }
 
     /// Bytes it holds, once what is over was given back.
@@ -326,9 +341,40 @@ impl Responses {
         }
     }
 
+    /// The parts of the response to a request that are fresh, how old they are in milliseconds, and for how many seconds
+    /// they stay so.
+    pub(crate) fn parts(&self, primary: &[u8], now: u64) -> Option<(Arc<Parts>, u64, u64)> {
+        let reader = self.cache.pin();
+        let entry = reader.get(&parts_key(primary), now)?;
+        let Kept::Parts(parts, at) = entry.value else {
+            return None;
+        };
+        let left = entry.fresh_until().saturating_sub(now) / 1000;
+        let age = parts.times.age + now.saturating_sub(*at);
+        entry.is_fresh(now).then(|| (Arc::clone(parts), age, left))
+    }
+
+    /// Keeps parts in place of those that were there.
+    pub(crate) fn keep_parts(&self, primary: &[u8], parts: Parts, token: FillToken, now: u64) -> Inserted {
+        let options = Options {
+            weight: parts.weight(),
+            ttl: parts.times.ttl,
+            grace: 0,
+            tags: parts.tags.clone(),
+        };
+        let kept = Kept::Parts(Arc::new(parts), now);
+        self.cache.insert(&parts_key(primary), kept, &options, token, now)
+    }
+
+    /// Forgets the parts of a response.
+    pub(crate) fn forget_parts(&self, primary: &[u8]) {
+        self.cache.purge_key(&parts_key(primary));
+    }
+
     /// Forgets what answers a path and query, after a request that may have changed it (RFC 9111, section 4.4).
     pub(crate) fn invalidate(&self, key: &[u8]) {
         self.cache.purge_key(key);
+        self.forget_parts(key);
     }
 }
 

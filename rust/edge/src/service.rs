@@ -21,7 +21,9 @@ use crate::config::Limits;
 use crate::fetch::{Fetched, fetch, pass};
 use crate::identity::identify;
 use crate::metrics::Source;
-use crate::outgoing::{dated, plain};
+use crate::navigation::Navigation;
+use crate::next_page;
+use crate::outgoing::{dated, misdirected, plain};
 use crate::path::Target;
 use crate::peer::Peer;
 use crate::policy::request_may_use;
@@ -34,11 +36,12 @@ use crate::site::{Build, Site};
 use crate::streams::Open;
 use crate::timed::Timed;
 use crate::tunnel;
+use crate::visit::Visit;
 
 /// Answers one request of HTTP/2.
 pub(crate) async fn serve(
     state: Arc<ThreadState>,
-    peer: Arc<Peer>,
+    mut peer: Arc<Peer>,
     open: Open,
     request: http::Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
@@ -50,6 +53,7 @@ pub(crate) async fn serve(
     let mut noted = None;
     let Fetched { mut response, source } = match taken_over(&state, &peer, request) {
         Ok((mut request, body)) => {
+            peer = state.shared.introduce(&mut request, &peer);
             identify(&mut request.headers);
             noted = started.map(|_| Noted::of(&request));
             respond(&state, &peer, request, body).await
@@ -152,12 +156,35 @@ pub(crate) async fn respond(
     if let Some(port) = peer.sent_to {
         return edge(redirect(&request, port));
     }
+    if !state.shared.may_answer(&request.host, peer) {
+        return edge(misdirected());
+    }
     let site = Arc::clone(state.shared.sites.find(&request.host));
+    let visit = visit(state, &site, peer, &request);
     let mut fetched = found(state, &site, peer, request, body).await;
+    if let Some(visit) = &visit {
+        visit.answered(&mut fetched.response, fetched.source);
+    }
     if peer.is_secure {
         site.secured(fetched.response.headers_mut());
     }
     fetched
+}
+
+/// What is learned from a request, where it is a navigation.
+fn visit(state: &ThreadState, site: &Arc<Site>, peer: &Peer, request: &Request) -> Option<Visit> {
+    let learning = state.shared.learning.as_ref()?;
+    let navigation = Navigation::of(request)?;
+    let target = site.target(&request.target)?;
+    let host = (site, request.host.as_str());
+    Some(Visit::begin(
+        learning,
+        navigation,
+        host,
+        &target,
+        peer,
+        &request.headers,
+    ))
 }
 
 /// Finds what answers a request.
@@ -176,6 +203,12 @@ async fn found(
     let Some(target) = site.target(&request.target) else {
         return edge(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
     };
+    if let Some(learning) = &state.shared.learning
+        && next_page::is_asked_for(&target.path)
+    {
+        let asked = (&request.method, request.host.as_str());
+        return edge(next_page::answer(learning, site, asked, &target));
+    }
     let build = site.build.load_full();
     let is_get = matches!(request.method, Method::GET | Method::HEAD);
     let field = |name: HeaderName| joined(&request.headers, &name);

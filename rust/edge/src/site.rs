@@ -82,6 +82,12 @@ impl Build {
         self.pack.is_none() || self.router.as_ref().is_some_and(routed)
     }
 
+    /// Whether a decoded path is in the pack, to be sent with 200.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        let entry = self.pack.as_ref().and_then(|pack| pack.get(path.as_bytes()));
+        entry.is_some_and(|entry| entry.status() == 200)
+    }
+
     /// What to send for a target.
     pub(crate) fn answer(&self, target: &Target<'_>, head: &Head<'_>) -> Answer<'_> {
         self.pack

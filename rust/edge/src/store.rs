@@ -18,6 +18,7 @@ use crate::compression::{Compression, Wish, mark, vary, wanted};
 use crate::conditional::{not_modified, range_applies};
 use crate::fields::{write_fields, write_status};
 use crate::form::Parts;
+use crate::parts::Parts as Pieces;
 use crate::policy::Times;
 use crate::range::{Asked, asked};
 use crate::responses::{cache_status, settle, strip_internal};
@@ -282,6 +283,8 @@ fn validators(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
 pub(crate) enum Kept {
     /// A response, and when it was stored, in milliseconds.
     Response(Arc<Stored>, u64),
+    /// Parts of a response, and when the last came, in milliseconds.
+    Parts(Arc<Pieces>, u64),
     /// The response depends on some request fields; it stands under a key that has their values.
     VariesOn(Arc<Variants>),
 }
@@ -364,6 +367,11 @@ pub(crate) fn variant_key(key: &[u8], names: &[HeaderName], request: &HeaderMap)
 fn add(key: &mut Vec<u8>, value: &[u8]) {
     key.push(b'\r');
     key.extend_from_slice(value.trim_ascii());
+}
+
+/// Where parts of the response to a request stand. No key of a variant has this in it.
+pub(crate) fn parts_key(key: &[u8]) -> Vec<u8> {
+    [key, b"\r206"].concat()
 }
 
 /// Where a response stands that depends on request fields.

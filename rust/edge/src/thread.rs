@@ -21,6 +21,7 @@ use crate::peer::Peer;
 use crate::proxy::{self, Header};
 use crate::refusal::Refusal;
 use crate::shared::ThreadState;
+use crate::warmer;
 
 const BACKLOG: i32 = 4096;
 /// How often a thread that is to stop looks whether all is sent.
@@ -89,6 +90,14 @@ pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<(StdListener, Entranc
                 accepting.push(tokio::spawn(accept(Arc::clone(state), listener, entrance)));
             }
         }
+        let warming = state.shared.warming.lock().take();
+        if let (Some(learning), Some(waiting)) = (&state.shared.learning, warming) {
+            accepting.push(tokio::spawn(warmer::run(
+                Arc::clone(state),
+                Arc::clone(learning),
+                waiting,
+            )));
+        }
         while !state.shared.draining.load(Ordering::Acquire) {
             tokio::time::sleep(DRAIN_BEAT * 5).await;
         }
@@ -139,7 +148,9 @@ async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr, entranc
     } else {
         (Some(address), Vec::new())
     };
-    if let Some(client) = client {
+    let is_trusted = shared.trusted.contains(client.unwrap_or(address));
+    // A proxy has many clients, and is none.
+    if let Some(client) = client.filter(|_| !is_trusted) {
         if let Err(refusal) = shared.admission.admit(client, &shared.limits) {
             return turn_away(&state, &stream, refusal, client, entrance);
         }
@@ -149,6 +160,8 @@ async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr, entranc
         address: client.unwrap_or(address).to_canonical().to_string().into(),
         is_secure: false,
         sent_to: None,
+        is_trusted,
+        certified: None,
     };
     // What is seldom has its memory where it is needed, and not in every connection.
     let opened = match entrance {

@@ -34,6 +34,8 @@ pub(crate) struct Agreed {
     pub(crate) client: Client,
     /// Whether HTTP/2 was chosen (RFC 7301).
     pub(crate) is_http2: bool,
+    /// The host that the client named (RFC 6066, section 3), or nothing.
+    pub(crate) name: Box<str>,
     /// Whether an earlier session was resumed.
     pub(crate) is_resumed: bool,
 }
@@ -67,6 +69,7 @@ impl Tls {
         let (_, session) = stream.get_ref();
         Ok(Agreed {
             is_http2: session.alpn_protocol() == Some(H2),
+            name: session.server_name().unwrap_or_default().into(),
             is_resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
             client: Client::secure(stream),
         })

@@ -24,7 +24,7 @@ use crate::framing::Framing;
 use crate::http1::linger;
 use crate::identity::{identify, nonce};
 use crate::metrics::{self, Source};
-use crate::outgoing::{passed_on, plain};
+use crate::outgoing::{misdirected, passed_on, plain};
 use crate::peer::Peer;
 use crate::policy;
 use crate::refusal::Refusal;
@@ -94,6 +94,9 @@ struct Tunnel {
 
 /// Hands a handshake on; what is answered in place of a tunnel, where there is none.
 async fn open(state: &Arc<ThreadState>, request: Request, peer: &Peer) -> Result<Tunnel, Response<Body>> {
+    if !state.shared.may_answer(&request.host, peer) {
+        return Err(misdirected());
+    }
     let site = state.shared.sites.find(&request.host);
     let Some(target) = site.target(&request.target) else {
         return Err(plain(StatusCode::BAD_REQUEST, "This path names nothing here.\n"));
@@ -165,10 +168,11 @@ pub(crate) async fn over_http2(
     let started = state.begin().map(|_| Instant::now());
     let flight = InFlight::new(Arc::clone(state));
     let upgrade = hyper::upgrade::on(&mut request);
-    let (request, noted) = match extended(state, request) {
-        Ok(request) => {
+    let (request, peer, noted) = match extended(state, request) {
+        Ok(mut request) => {
+            let peer = &state.shared.introduce(&mut request, peer);
             let noted = started.map(|started| (started, Noted::of(&request)));
-            (request, noted)
+            (request, Arc::clone(peer), noted)
         }
         Err(refusal) => {
             state.refuse(refusal, &peer.address);
@@ -190,17 +194,17 @@ pub(crate) async fn over_http2(
         mut headers,
         mut origin,
         lease,
-    } = match open(state, request, peer).await {
+    } = match open(state, request, &peer).await {
         Ok(tunnel) => tunnel,
         Err(response) => {
             let bytes = response.body().size_hint().exact().unwrap_or(0);
-            finish(state, noted, response.status(), bytes, peer);
+            finish(state, noted, response.status(), bytes, &peer);
             return response.map(|body| Counted::new(body, Some(flight), stream));
         }
     };
     // What a handshake of HTTP/1.1 is checked by has no place here (section 5).
     headers.remove(SEC_WEBSOCKET_ACCEPT);
-    let (task_state, task_peer) = (Arc::clone(state), Arc::clone(peer));
+    let (task_state, task_peer) = (Arc::clone(state), peer);
     // The stream is counted until the tunnel ends, and the response until it is said that there is one.
     let (stream, said) = stream.shared();
     tokio::spawn(async move {

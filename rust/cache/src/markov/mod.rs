@@ -7,13 +7,14 @@
 mod gate;
 mod names;
 mod row;
+mod saved;
 mod table;
 mod trails;
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
+use foldhash::fast::{FixedState, RandomState};
 
 pub use gate::PrefetchGate;
 use names::Names;
@@ -62,7 +63,9 @@ pub struct Prediction {
 /// A model of transitions between keys.
 #[derive(Debug)]
 pub struct Markov {
-    hasher: RandomState,
+    hasher: FixedState,
+    /// What the hasher was made with, by which keys have the same numbers after a restart.
+    seed: u64,
     table: Table,
     names: Names,
     trails: Trails,
@@ -78,8 +81,13 @@ impl Default for Markov {
 impl Markov {
     /// Makes a model that knows nothing.
     pub fn new(config: MarkovConfig) -> Self {
+        Self::seeded(config, RandomState::default().hash_one(0u64))
+    }
+
+    fn seeded(config: MarkovConfig, seed: u64) -> Self {
         Self {
-            hasher: RandomState::default(),
+            hasher: FixedState::with_seed(seed),
+            seed,
             table: Table::new(config.rows),
             names: Names::new(config.names),
             trails: Trails::new(config.clients, config.idle_minutes),
@@ -154,7 +162,11 @@ impl Markov {
         self.table.bytes() + self.names.bytes() + self.trails.bytes()
     }
 
-    /// A number for a key, never nought.
+    /// A number for a key, never nought; the same for as long as the model is kept.
+    pub fn number(&self, key: &[u8]) -> u64 {
+        self.id(key)
+    }
+
     fn id(&self, key: &[u8]) -> u64 {
         (self.hasher.hash_one(key) >> (64 - ID_BITS)).max(1)
     }

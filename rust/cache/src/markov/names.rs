@@ -60,6 +60,15 @@ impl Names {
         self.set(id).iter().find_map(found)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, Arc<[u8]>)> {
+        self.places.iter().filter_map(|place| {
+            let name = place.load();
+            let name = name.as_deref()?;
+            Some((name.id, Arc::clone(&name.key)))
+        })
+    }
+
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.places)
     }

@@ -6,6 +6,8 @@ use super::COUNT_BITS;
 
 /// Keys that may follow.
 const CELLS: usize = 7;
+/// The words of a row.
+pub(super) const WORDS: usize = CELLS + 1;
 /// When a row has counted so many departures all its counts are halved: what is older counts less.
 const MOST: u64 = 1024;
 const COUNT: u64 = (1 << COUNT_BITS) - 1;
@@ -107,6 +109,25 @@ impl Row {
         let whole = self.head().1.max(parts).max(1);
         let share = |count: u64| number(count) / (number(whole) + doubt.max(0.0));
         found.into_iter().map(|(id, count)| (id, share(count))).collect()
+    }
+
+    /// Its words as they are saved.
+    pub(super) fn words(&self) -> [u64; WORDS] {
+        let mut words = [0; WORDS];
+        let cells = std::iter::once(&self.head).chain(&self.cells);
+        for (word, cell) in words.iter_mut().zip(cells) {
+            *word = cell.0.load(Ordering::Relaxed);
+        }
+        words
+    }
+
+    /// Takes saved words over. A count that is none is cut off, or it could run into the number beside it.
+    pub(super) fn restore(&self, words: [u64; WORDS]) {
+        let cells = std::iter::once(&self.head).chain(&self.cells);
+        for (word, cell) in words.into_iter().zip(cells) {
+            cell.0
+                .store(word & !COUNT | (word & COUNT).min(MOST), Ordering::Relaxed);
+        }
     }
 
     pub(super) fn halve(&self) {

@@ -1,7 +1,7 @@
 //! The rows, found by their key's number.
 
-use super::place;
-use super::row::Row;
+use super::row::{Row, WORDS};
+use super::{COUNT_BITS, place};
 
 /// Rows in which one key may be.
 const WAYS: usize = 4;
@@ -51,6 +51,25 @@ impl Table {
     pub(super) fn next(&self, from: u64, doubt: f64) -> Vec<(u64, f64)> {
         let row = self.set(from).iter().find(|row| row.head().0 == from);
         row.map(|row| row.next(doubt)).unwrap_or_default()
+    }
+
+    /// The words of the rows that are taken.
+    pub(super) fn words(&self) -> impl Iterator<Item = [u64; WORDS]> {
+        self.rows
+            .iter()
+            .map(Row::words)
+            .filter(|[head, ..]| *head >> COUNT_BITS != 0)
+    }
+
+    /// Takes a saved row over, where there is a free place for it.
+    pub(super) fn restore(&self, words: [u64; WORDS]) {
+        let [head, ..] = words;
+        let id = head >> COUNT_BITS;
+        if id != 0
+            && let Some(row) = self.set(id).iter().find(|row| row.head().0 == 0)
+        {
+            row.restore(words);
+        }
     }
 
     pub(super) fn decay(&self) {

@@ -1,14 +1,14 @@
-//! Why a snapshot cannot be used.
+//! Why what was saved cannot be used.
 
 use std::fmt;
 use std::io;
 
-/// Why a snapshot was not read or not written.
+/// Why a snapshot of hot keys, or a model, was not read or not written.
 #[derive(Debug)]
 pub enum SnapshotError {
     /// The file cannot be read or written.
     Io(io::Error),
-    /// It is no snapshot, or not of this version.
+    /// It is none, or not of this version.
     Format(&'static str),
     /// Its bytes are not those that were written.
     Checksum,
@@ -19,13 +19,10 @@ pub enum SnapshotError {
 impl fmt::Display for SnapshotError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => write!(formatter, "the snapshot of hot keys cannot be used: {error}"),
-            Self::Format(what) => write!(
-                formatter,
-                "the snapshot of hot keys is damaged or of another version: {what}"
-            ),
-            Self::Checksum => formatter.write_str("the snapshot of hot keys is damaged: its checksum is another"),
-            Self::TooLarge => formatter.write_str("the snapshot of hot keys is larger than is allowed"),
+            Self::Io(error) => write!(formatter, "what was saved cannot be used: {error}"),
+            Self::Format(what) => write!(formatter, "what was saved is damaged or of another version: {what}"),
+            Self::Checksum => formatter.write_str("what was saved is damaged: its checksum is another"),
+            Self::TooLarge => formatter.write_str("what was saved is larger than is allowed"),
         }
     }
 }

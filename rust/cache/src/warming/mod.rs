@@ -1,10 +1,13 @@
 //! Filling the cache before it is asked: from what was hot before, from a log, and from what mostly comes next.
 
 mod accesslog;
+mod aside;
 mod error;
 mod pacer;
 mod snapshot;
 mod warmup;
+
+pub(crate) use aside::{read_bounded, write_aside};
 
 pub use accesslog::{LogLimits, LogSummary, LoggedPage, read_log};
 pub use error::SnapshotError;

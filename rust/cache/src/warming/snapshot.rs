@@ -6,12 +6,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::aside::{read_bounded, write_aside};
 use super::error::SnapshotError;
 
 const MAGIC: &[u8; 8] = b"hwhotkey";
@@ -145,39 +144,14 @@ impl Snapshot {
 
     /// Writes it: aside, to the disk, and then in place of the one before at once.
     pub fn save(&self, path: &Path) -> Result<(), SnapshotError> {
-        let name = path
-            .file_name()
-            .ok_or(SnapshotError::Format("its path names no file"))?
-            .to_string_lossy();
-        let aside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-        let written = write(&aside, &self.encode()).and_then(|()| fs::rename(&aside, path));
-        if let Err(error) = written {
-            // What is left over is overwritten the next time.
-            let _ = fs::remove_file(&aside);
-            return Err(error.into());
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Ok(folder) = File::open(folder.unwrap_or_else(|| Path::new("."))) {
-            // Some file systems cannot sync a folder; the file stands all the same.
-            let _ = folder.sync_all();
-        }
-        Ok(())
+        write_aside(path, &self.encode())
     }
 
     /// Reads a file.
     pub fn load(path: &Path, limits: SnapshotLimits) -> Result<Self, SnapshotError> {
-        let mut bytes = Vec::new();
-        File::open(path)?
-            .take(limits.file_bytes as u64 + 1)
-            .read_to_end(&mut bytes)?;
+        let bytes = read_bounded(path, limits.file_bytes)?;
         Self::decode(&bytes, limits)
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn number(rest: &mut &[u8]) -> Result<u32, SnapshotError> {
