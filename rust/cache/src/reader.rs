@@ -22,7 +22,11 @@ impl<'c, V> Reader<'c, V> {
     }
 
     /// Finds the entry of a key, fresh or stale, unless it was purged or its time is over. `now` is in milliseconds.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "of the entry, most callers ask for a part, and the rest need not be put together"
+    )]
     pub fn get(&self, key: &[u8], now: u64) -> Option<Entry<'_, V>> {
         let common = self.cache.common();
         let hash = common.hash(key);

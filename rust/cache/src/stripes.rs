@@ -65,15 +65,20 @@ impl Stripe {
     }
 }
 
-/// As many stripes as threads need: the first one at once, then two, four, eight more.
+/// Threads whose stripes are found at once.
+const FIRST: usize = 32;
+
+/// As many stripes as threads need: one for each of the first threads, and for more of them two, four, eight at a time.
 #[derive(Debug)]
 pub(crate) struct Stripes {
+    first: [OnceLock<Box<Stripe>>; FIRST],
     doublings: [OnceLock<Box<[Stripe]>>; 32],
 }
 
 impl Stripes {
     pub(crate) const fn new() -> Self {
         Self {
+            first: [const { OnceLock::new() }; FIRST],
             doublings: [const { OnceLock::new() }; 32],
         }
     }
@@ -81,20 +86,26 @@ impl Stripes {
     /// The stripe of a thread, by its number.
     #[inline]
     pub(crate) fn of(&self, thread: usize) -> &Stripe {
-        let level = (thread + 1).ilog2();
-        let stripes = match self.doublings[level as usize & 31].get() {
-            Some(stripes) => stripes,
-            None => self.grow(level),
-        };
-        &stripes[thread + 1 - (1 << level)]
+        match self.first.get(thread).and_then(OnceLock::get) {
+            Some(stripe) => stripe,
+            None => self.make(thread),
+        }
     }
 
     #[cold]
-    fn grow(&self, level: u32) -> &[Stripe] {
-        self.doublings[level as usize & 31].get_or_init(|| (0..1 << level).map(|_| Stripe::new()).collect())
+    fn make(&self, thread: usize) -> &Stripe {
+        if let Some(place) = self.first.get(thread) {
+            return place.get_or_init(|| Box::new(Stripe::new()));
+        }
+        let number = thread - FIRST + 1;
+        let level = number.ilog2();
+        let stripes =
+            self.doublings[level as usize & 31].get_or_init(|| (0..1 << level).map(|_| Stripe::new()).collect());
+        &stripes[number - (1 << level)]
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Stripe> {
-        self.doublings.iter().filter_map(OnceLock::get).flatten()
+        let first = self.first.iter().filter_map(OnceLock::get).map(Box::as_ref);
+        first.chain(self.doublings.iter().filter_map(OnceLock::get).flatten())
     }
 }

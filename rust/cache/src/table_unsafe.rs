@@ -138,9 +138,17 @@ impl Shard {
         // SAFETY: a table is freed only when nobody who was pinned while it was in place is left.
         let slots = unsafe { self.table().slots() };
         let mut place = start(hash, slots.len());
-        let mut left = slots.len();
-        while left > 0 {
-            let slot = slots.get(place)?.load(Ordering::Acquire);
+        let mut is_round = false;
+        loop {
+            let Some(slot) = slots.get(place) else {
+                // An empty slot ends the search long before; without one, this does.
+                if is_round {
+                    return None;
+                }
+                (place, is_round) = (0, true);
+                continue;
+            };
+            let slot = slot.load(Ordering::Acquire);
             if slot.is_null() {
                 return None;
             }
@@ -150,10 +158,8 @@ impl Shard {
             {
                 return Some(node);
             }
-            place = next(place, slots.len());
-            left -= 1;
+            place += 1;
         }
-        None
     }
 
     /// Puts a node in place of another of the same hash; false where that is not there.

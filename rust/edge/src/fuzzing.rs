@@ -119,11 +119,7 @@ fn sent_on(request: Request, framing: Framing, body: Vec<u8>) -> Seen {
         host,
         headers,
     } = request;
-    let peer = Peer {
-        address: "192.0.2.1".into(),
-        is_secure: false,
-        sent_to: None,
-    };
+    let peer = Peer::local();
     let sent = path::as_it_stands(&target).map(|target| {
         let asked = Asked::new(method.clone(), headers, &target, &host, &peer);
         let is_chunked = framing != Framing::End && !asked.headers.contains_key(CONTENT_LENGTH);
