@@ -447,3 +447,41 @@ def test_a_dist_that_cannot_be_written_is_named(site: Path) -> None:
     assert found.returncode == 1
     assert "dist" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_the_number_of_threads_is_in_no_byte(site: Path) -> None:
+    found = []
+    for threads in ("1", "2", "5"):
+        report(site, "--clean", "--concurrency", threads)
+        found.append((public(site), (site / "dist/site.pack").read_bytes()))
+    assert found[0] == found[1] == found[2]
+
+
+def test_pages_are_compressed_harder_when_that_is_asked_for(site: Path) -> None:
+    def sizes() -> dict[str, int]:
+        pack = open_pack(str(site / "dist/site.pack"))
+        return next(dict(bodies) for path, _, bodies in pack.sizes() if path == "/posts/a/")
+
+    report(site)
+    quick = sizes()
+    report(site, "--best")
+    best = sizes()
+    assert best["identity"] == quick["identity"]
+    assert best["br"] < quick["br"]
+    # Settings count: the next build without it has quick ones again.
+    report(site)
+    assert sizes() == quick
+
+
+def test_what_takes_over_from_a_first_build_removes_what_is_gone_and_nothing_else(site: Path) -> None:
+    report(site)
+    stranger = site / "dist/public/of-somebody-else.txt"
+    stranger.write_text("mine", "utf-8")
+    (site / "content/posts/b.md").unlink()
+    made = report(site)
+    assert made["files_removed"] == 1
+    assert not (site / "dist/public/posts/b").exists()
+    # Only a clean build looks for what no build made.
+    assert stranger.exists()
+    report(site, "--clean")
+    assert not stranger.exists()

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from hyperweb.errors import HyperwebError
 # Bodies parsed ahead of rendering: bounds what a build of a large site holds in memory at a time.
 _BATCH = 512
+# Objects between two looks for garbage: a page leaves few of them in circles, and each look costs its time.
+_GARBAGE = 50_000
 # The dependencies, beside templates, whose whole text goes into a response.
 _BODIES = frozenset({"page", "summary", "toc"})
 _TEXTS = frozenset({"file", "page", "summary"})
@@ -90,10 +92,12 @@ def make_site(task: Task) -> Graph:
     """
     # What is read at the start lives until the build ends: looking for garbage among it would find nothing.
     gc.disable()
+    thresholds = gc.get_threshold()
     try:
         return _Making(task).run()
     finally:
         gc.unfreeze()
+        gc.set_threshold(*thresholds)
         gc.enable()
 
 
@@ -116,6 +120,8 @@ class _Making:
         # What plugins bring, by URL: which plugin, and the bytes; and what that was made from.
         self.emitted: dict[str, tuple[str, bytes]] = {}
         self.emit_reads: list[str] = []
+        # The time of the last change of the file behind each dependency.
+        self._dated: dict[str, int] = {}
         self._fields: dict[tuple[str, str], list[tuple[str, str]]] = {}
 
     def run(self) -> Graph:
@@ -144,6 +150,7 @@ class _Making:
     def _run(self, renderer: Renderer, graph: Graph, threads: int) -> Graph:
         config, task = self.config, self.task
         gc.freeze()
+        gc.set_threshold(_GARBAGE, 20, 100)
         gc.enable()
         self._ask_plugins(renderer)
         routes = site_routes(config, renderer, self.errors)
@@ -426,7 +433,14 @@ class _Making:
 
     def _modified(self, reads: Iterable[str]) -> int:
         """Returns when the newest of the files a response is made from was changed, as seconds since 1970."""
-        return max((self.times.get(_file_of(name), 0) for name in reads), default=0)
+        known = self._dated
+        newest = 0
+        for name in reads:
+            found = known.get(name)
+            if found is None:
+                found = known[name] = self.times.get(_file_of(name), 0)
+            newest = max(newest, found)
+        return newest
 
     def _shown(self, node: Node) -> str:
         """Returns the source of a response as errors name it: the assets hyperweb brings are no files of the site."""

@@ -24,6 +24,12 @@ _TURN = 0.5
 @setting("build.out")
 @setting("build.drafts")
 @setting("client.spa")
+@click.option(
+    "--best",
+    "build__compression",
+    flag_value="best",
+    help="Compress pages as hard as assets; the same as `build.compression`.",
+)
 @click.option("--clean", is_flag=True, help="Forget what earlier builds know and make everything anew.")
 @click.option("--strict", is_flag=True, help="Fail on what is otherwise a warning, such as a link that leads nowhere.")
 @click.option("--explain", metavar="PATH", help="Say why a URL path was made anew, or what a source file reaches.")

@@ -11,12 +11,11 @@ it, and renders a page again only when one of them changed.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 # A render that reads one field of more pages than this depends on that field of all pages: an edge for each would cost
 # more than the renders it saves, in a site where every page lists every page.
@@ -44,16 +43,19 @@ def record_all(dependencies: Iterable[str]) -> None:
         reading.update(dependencies)
 
 
-@contextmanager
-def recording() -> Iterator[set[str]]:
+class recording:  # noqa: N801 - it is used like a function
     """Collects what is read within, which counts as read by what stands around it too."""
-    found: set[str] = set()
-    token = _reading.set(found)
-    try:
-        yield found
-    finally:
-        _reading.reset(token)
-        record_all(found)
+
+    __slots__ = ("_found", "_token")
+
+    def __enter__(self) -> set[str]:
+        self._found: set[str] = set()
+        self._token = _reading.set(self._found)
+        return self._found
+
+    def __exit__(self, *_: object) -> None:
+        _reading.reset(self._token)
+        record_all(self._found)
 
 
 def settled(reads: set[str], source: str) -> set[str]:
@@ -66,9 +68,11 @@ def settled(reads: set[str], source: str) -> set[str]:
         source: The page's own source.
     """
     own = f":{source}"
+    kept = {one for one in reads if not (one.endswith(own) and one.startswith(_OF_ONE_FILE))}
+    if len(reads) <= _MANY:
+        return kept
     facts = Counter(one.split(":", 2)[1] for one in reads if one.startswith("fact:"))
     many = {f"fact:{name}:" for name, count in facts.items() if count > _MANY}
-    kept = {one for one in reads if not (one.endswith(own) and one.startswith(_OF_ONE_FILE))}
     if not many:
         return kept
     coarse = {one for one in kept if one.startswith(tuple(many))}

@@ -211,11 +211,11 @@ class Renderer:
         for url, node in self.nodes.items():
             if node.render != "static":
                 continue
-            path = plain_file(url)
+            path = f"{url}index.html" if url[-1:] == "/" else url
             other = files.setdefault(path, node)
             if other is not node:
                 yield self._clash(f"two files are {path} for a host that serves plain files", other, node)
-            folder = path.rpartition("/")[0]
+            folder = path[: path.rfind("/")]
             while folder and folder not in folders:
                 folders[folder] = node
                 folder = folder.rpartition("/")[0]

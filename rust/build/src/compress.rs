@@ -8,7 +8,7 @@ use libdeflater::{CompressionLvl, Compressor};
 /// How hard to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Brotli 5, gzip 4, Zstandard 3: for pages, which change.
+    /// Brotli 5, gzip 4, Zstandard 1: for pages, which change.
     Fast,
     /// Brotli 11, gzip 12, Zstandard 19: for what is kept for ever.
     Best,
@@ -89,7 +89,7 @@ fn gzip(body: &[u8], level: Level) -> Option<Vec<u8>> {
 
 fn zstd(body: &[u8], level: Level) -> Option<Vec<u8>> {
     thread_local! {
-        static FAST: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(zstd::bulk::Compressor::new(3).ok());
+        static FAST: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(zstd::bulk::Compressor::new(1).ok());
         static BEST: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(zstd::bulk::Compressor::new(19).ok());
     }
     let compressor = if level == Level::Best { &BEST } else { &FAST };

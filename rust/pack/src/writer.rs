@@ -315,9 +315,7 @@ impl PackWriter {
             let io = |error| PackError::io(&self.aside, "writing it", error);
             let spool = match &mut self.spools[encoding.index()] {
                 Some(spool) => spool,
-                empty => {
-                    empty.insert(Spool::create(self.aside.parent().unwrap_or_else(|| Path::new("."))).map_err(io)?)
-                }
+                empty => empty.insert(Spool::create(self.aside.parent().unwrap_or_else(|| Path::new(".")))),
             };
             return spool.add(head, body).map_err(io);
         }
