@@ -46,7 +46,7 @@ impl Watch {
     pub(super) fn changes(&mut self) -> Option<BTreeSet<String>> {
         let mut found = BTreeSet::new();
         let mut made = Vec::new();
-        let mut buffer = [MaybeUninit::uninit(); 64 << 10];
+        let mut buffer = [MaybeUninit::uninit(); 8 << 10];
         let mut reader = Reader::new(self.queue.as_fd(), &mut buffer);
         loop {
             let event = match reader.next() {
