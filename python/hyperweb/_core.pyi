@@ -7,6 +7,8 @@ from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
     "BufferPool",
+    "Bundle",
+    "BundleOutput",
     "CheckedPage",
     "Document",
     "Edge",
@@ -28,15 +30,19 @@ __all__ = [
     "Stamp",
     "Targets",
     "Tiers",
+    "UsedStyles",
     "Waiting",
     "Written",
     "__version__",
+    "bundle",
     "check_pages",
     "compile_routes",
+    "css_names",
     "css_references",
     "highlight_stylesheet",
     "js_imports",
     "media_type",
+    "minify_css",
     "minify_html",
     "minify_js",
     "minify_json",
@@ -170,6 +176,61 @@ class Sources:
 
     def save(self) -> None:
         """Keeps what the last scan found, for the next process."""
+
+@final
+class BundleOutput:
+    """A file that came of bundling.
+
+    Attributes:
+        name: Its name without a hash, below assets/.
+        kind: `script`, `worker`, `style`, `map` or `licenses`.
+        entry: The file of assets/ that this is the built form of.
+        imports: The outputs it loads at once, by name.
+        dynamic: The outputs it may load later.
+        styles: The stylesheets that it wants loaded.
+        modules: The files it is made of, with the bytes each takes in it.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def entry(self) -> str | None: ...
+    @property
+    def imports(self) -> list[str]: ...
+    @property
+    def dynamic(self) -> list[str]: ...
+    @property
+    def styles(self) -> list[str]: ...
+    @property
+    def modules(self) -> list[tuple[str, int]]: ...
+
+@final
+class Bundle:
+    """What came of bundling.
+
+    Attributes:
+        inputs: All files that were read.
+        files: Files of packages that are served as they are: URL and file.
+        led: The files of assets/ that are referred to.
+        warnings: What is odd in the site's own files.
+    """
+
+    @property
+    def outputs(self) -> list[BundleOutput]: ...
+    @property
+    def inputs(self) -> list[str]: ...
+    @property
+    def files(self) -> list[tuple[str, str]]: ...
+    @property
+    def led(self) -> list[str]: ...
+    @property
+    def warnings(self) -> list[SourceError]: ...
 
 @final
 class Pack:
@@ -698,6 +759,66 @@ class Targets:
 
     def __new__(cls, queries: list[str]) -> Targets: ...
 
+@final
+class UsedStyles:
+    """What of stylesheets pages use.
+
+    Args:
+        scripts: The texts of the site's scripts, whose words are names they may add to a page.
+    """
+
+    def __new__(cls, scripts: list[str]) -> UsedStyles: ...
+    def of(self, page: str, sheets: list[tuple[str, str]], *, first: int | None = None) -> list[str]:
+        """Returns the rules of stylesheets, by name and text, that a page uses, or so many elements of its body.
+
+        Raises:
+            SourceError: A stylesheet is not valid.
+        """
+
+def bundle(
+    root: str,
+    entries: list[tuple[str, str]],
+    sheets: list[tuple[str, str]],
+    urls: dict[str, str],
+    texts: dict[str, str],
+    *,
+    define: list[tuple[str, str]],
+    external: list[str],
+    naming: str,
+    minify_js: bool,
+    minify_css: bool,
+    source_maps: bool,
+    licenses: str,
+    targets: Targets | None,
+    threads: int,
+) -> Bundle:
+    """Bundles scripts with what they import.
+
+    Args:
+        root: The site's folder.
+        entries: The scripts pages load: their names in assets/, and where they are.
+        sheets: The stylesheets that import from packages, likewise.
+        urls: Where other files of assets/ are served from, by name.
+        texts: The texts of assets that are in no file, or not as they are, by path.
+        define: What names in scripts stand for, as JavaScript expressions.
+        external: Packages that are left to the page.
+        naming: `plain` names files by their names alone, `mapped` and `hashed` with a hash; what is mapped names its
+            parts without, for an import map to lead on.
+        minify_js: Whether scripts are minified.
+        minify_css: Whether their stylesheets are minified.
+        source_maps: Whether there are source maps.
+        targets: The browsers that stylesheets are lowered for.
+        threads: How many threads read and compile.
+        licenses: `keep`, `drop` or `extern`: what becomes of comments that state a licence.
+
+    Raises:
+        SourceErrors: Files are not valid, or import what is not there.
+        ValueError: An option is none of those named here.
+    """
+
+def css_names(source: str, filename: str) -> list[tuple[str, list[str], list[tuple[str, str]]]]:
+    """Returns the names of a CSS module: each with its classes on a page, and what it is composed of elsewhere."""
+
 def css_references(source: str, filename: str) -> list[str]:
     """Returns the URLs a stylesheet refers to."""
 
@@ -718,8 +839,23 @@ def js_imports(source: str, filename: str) -> list[str]:
 def transform_js(source: str, urls: dict[str, str], *, filename: str, minify: bool) -> str:
     """Compiles a script to a JavaScript module; `urls` has where its imports lead."""
 
-def minify_js(source: str, filename: str) -> str:
-    """Returns a script, smaller; one without `import` and `export` shares its names with the page."""
+def minify_js(
+    source: str, filename: str, *, source_map: bool = False, licenses: str = "drop"
+) -> tuple[str, str | None, list[str]]:
+    """Returns a script, smaller, its source map, and the licences that go elsewhere.
+
+    One without `import` and `export` shares its names with the page.
+    """
+
+def minify_css(
+    source: str,
+    filename: str,
+    *,
+    targets: Targets | None = None,
+    source_map: bool = False,
+    licenses: str = "keep",
+) -> tuple[str, str | None, list[str]]:
+    """Returns a stylesheet, smaller, its source map, and the licences that go elsewhere."""
 
 def highlight_stylesheet() -> str:
     """Returns the stylesheet for highlighted code."""

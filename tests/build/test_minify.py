@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from typing import TYPE_CHECKING
 
 import html5lib
 import pytest
@@ -18,6 +20,10 @@ from hyperweb.build import (
     minify_svg,
     minify_xml,
 )
+from tests.e2e.site import hyperweb
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_html_keeps_what_is_shown() -> None:
@@ -78,3 +84,22 @@ def test_any_text_is_minified_or_refused(text: str) -> None:
     for minify in (minify_css, minify_js):
         with contextlib.suppress(BuildError):
             minify(text)
+
+
+def test_a_source_map_and_the_licences_go_into_files_beside(tmp_path: Path) -> None:
+    script, sheet, out = tmp_path / "a.ts", tmp_path / "b.css", tmp_path / "out"
+    script.write_text("/*! mine */\nexport const one: number = f();\n", "utf-8")
+    sheet.write_text("/*! ours */\na { color: red }\n", "utf-8")
+    found = hyperweb("minify", script, sheet, "--out", out, "--source-map", "--licenses", "extern")
+    assert found.returncode == 0, found.stderr
+    assert (out / "a.ts").read_text("utf-8") == "export const one=f();\n//# sourceMappingURL=a.ts.map\n"
+    assert (out / "b.css").read_text("utf-8") == "a{color:red}\n/*# sourceMappingURL=b.css.map */\n"
+    assert (out / "a.ts.LICENSE.txt").read_text("utf-8") == "/*! mine */\n"
+    assert (out / "b.css.LICENSE.txt").read_text("utf-8") == "/*! ours */\n"
+    for name in ("a.ts", "b.css"):
+        mapped = json.loads((out / f"{name}.map").read_text("utf-8"))
+        assert mapped["sources"] == [name]
+        assert mapped["sourcesContent"] == [(tmp_path / name).read_text("utf-8")]
+    assert hyperweb("minify", script, "--source-map").returncode == 2
+    assert b"/*! mine */" in minify_js(script.read_bytes(), filename="a.ts", licenses="keep")
+    assert minify_css(sheet.read_bytes(), licenses="drop") == b"a{color:red}"

@@ -12,6 +12,7 @@ from hyperweb.build._lock import only_build
 from hyperweb.build._report import BuildReport
 from hyperweb.plugins._generated import write_generated
 from hyperweb.plugins._load import Plugins, hash_with
+from hyperweb.site._packages import packages_changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +81,8 @@ def _build(
         previous = None
     # Where a build was killed while it put files in place, they may be those of other sources.
     whole = config.public.is_dir() and not (config.out / ".publishing").exists()
-    if previous is not None and not (sources.changed or sources.redated or strict) and whole:
+    is_same = not (sources.changed or sources.redated or strict or packages_changed(config.state))
+    if previous is not None and is_same and whole:
         # Files that were touched within a second, but not changed, need not be read again the next time.
         sources.save()
         report.unchanged = True

@@ -9,7 +9,7 @@ import msgspec
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 7
+FORMAT = 8
 """The version of the graph's format."""
 
 _LONGEST = 4096

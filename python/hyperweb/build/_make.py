@@ -149,6 +149,9 @@ class _Making:
 
     def _run(self, renderer: Renderer, graph: Graph, threads: int) -> Graph:
         config, task = self.config, self.task
+        for warning in renderer.bundler.warnings():
+            self._warn(warning)
+        self.times = {**self.times, **renderer.bundler.times()}
         gc.freeze()
         gc.set_threshold(_GARBAGE, 20, 100)
         gc.enable()
@@ -171,6 +174,7 @@ class _Making:
             head = Head(pack=written.id, settings=task.settings_hash, pages=report.pages, assets=report.assets)
             save_graph(config.state, head, made)
             task.sources.save()
+            renderer.bundler.save(renderer.tailwind.looked_at if renderer.tailwind else ())
         except OSError as error:
             raise BuildError(
                 f"what was built cannot be remembered: {error.strerror or error}",
@@ -339,12 +343,15 @@ class _Making:
         if node.kind == "asset":
             body, kind = renderer.assets.make(node.target)
             body = self.task.plugins.transform(node.url, kind, body)
+            names = renderer.assets.sources(node.target)
+            is_bundled = renderer.assets.output(node.target) is not None
             self.reads[node.url] = [
                 "settings",
-                *(f"asset:{name}" for name in renderer.assets.sources(node.target)),
-                *(f"file:assets/{name}" for name in renderer.assets.sources(node.target)),
+                *(f"asset:{name}" for name in (names[:1] if is_bundled else names)),
+                *(f"file:assets/{name}" for name in names),
+                *(f"file:{name}" for name in renderer.assets.modules(node.target) if not name.startswith("assets/")),
             ]
-            finish = "none" if is_transformed(node.target) or not self.settings.build.minify else finish_of(kind)
+            finish = "none" if is_transformed(node.target) or is_bundled else self._finish(kind)
             self._add(node, body, kind, caching=ASSET_CACHING, best=True, finish=finish)
             return renderer.assets.size(node.target) if is_transformed(node.target) else len(body)
         self.reads[node.url] = ["settings", f"file:{node.source}"]
@@ -373,7 +380,7 @@ class _Making:
             body,
             kind,
             status=404 if node.url == "/404.html" else 200,
-            finish=finish_of(kind) if self.settings.build.minify else "none",
+            finish=self._finish(kind),
             best=self.settings.build.compression == "best",
             tags=[f"page:{node.source}"],
         )
@@ -392,6 +399,11 @@ class _Making:
                 public=False,
             )
         return len(body)
+
+    def _finish(self, kind: str) -> str:
+        """Returns which minifier a media type takes, as the settings have it."""
+        finish = finish_of(kind) if self.settings.build.minify else "none"
+        return finish if finish == "none" or getattr(self.settings.minify, finish) else "none"
 
     def _has_content(self, node: Node) -> bool:
         return self.settings.client.spa and node.kind == "page" and node.url.endswith("/")

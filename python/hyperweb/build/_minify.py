@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from hyperweb import _core
 from hyperweb.build._errors import BuildError
@@ -13,6 +15,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SCRIPTS = {".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"}
+
+
+class Minified(msgspec.Struct, frozen=True):
+    """A file made smaller.
+
+    Attributes:
+        code: What it is now.
+        source_map: The source map (ECMA-426), for a script or stylesheet where it was asked for.
+        licenses: The comments that state a licence, where they go into a file of their own.
+    """
+
+    code: bytes
+    source_map: bytes | None = None
+    licenses: bytes | None = None
 
 
 def minify_html(source: str | bytes, *, targets: Sequence[str] | None = None) -> bytes:
@@ -30,24 +46,28 @@ def minify_html(source: str | bytes, *, targets: Sequence[str] | None = None) ->
         return _core.minify_html(_text(source), targets=_browsers(targets)).encode()
 
 
-def minify_css(source: str | bytes, *, targets: Sequence[str] | None = None, filename: str = "style.css") -> bytes:
+def minify_css(
+    source: str | bytes,
+    *,
+    targets: Sequence[str] | None = None,
+    filename: str = "style.css",
+    licenses: Literal["keep", "drop"] = "keep",
+) -> bytes:
     """Returns a stylesheet, smaller; what it imports stays imported.
 
     Args:
         source: The stylesheet, in UTF-8.
         targets: As for `minify_html`.
         filename: How errors name it.
+        licenses: Whether comments that state a licence (`/*! … */`) stay.
 
     Raises:
         BuildError: It is not valid; the error says where.
     """
-    text = _text(source)
-    with _told():
-        browsers = _browsers(targets)
-        return _core.transform_css(filename, {filename: text}, {}, minify=True, bundle=False, targets=browsers).encode()
+    return _css(_text(source), filename, targets, source_map=False, licenses=licenses).code
 
 
-def minify_js(source: str | bytes, *, filename: str = "script.js") -> bytes:
+def minify_js(source: str | bytes, *, filename: str = "script.js", licenses: Literal["keep", "drop"] = "drop") -> bytes:
     """Returns JavaScript or TypeScript as JavaScript, smaller.
 
     A text with `import` or `export`, or one named `.mjs`, is a module, whose names are its own. Any other shares the
@@ -56,12 +76,12 @@ def minify_js(source: str | bytes, *, filename: str = "script.js") -> bytes:
     Args:
         source: The script, in UTF-8.
         filename: Its ending says the language: `.ts`, `.tsx`, `.jsx` or `.js`. Errors name it.
+        licenses: Whether comments that state a licence (`/*! … */`, `@license`, `@preserve`) stay.
 
     Raises:
         BuildError: It is not valid; the error says where.
     """
-    with _told():
-        return _core.minify_js(_text(source), filename).encode()
+    return _js(_text(source), filename, source_map=False, licenses=licenses).code
 
 
 def minify_json(source: str | bytes) -> bytes:
@@ -99,26 +119,64 @@ def minify_file(file: Path, *, targets: Sequence[str] | None = None) -> bytes:
     Raises:
         BuildError: It is not UTF-8 text, or not valid; the error says where.
     """
+    return minified(file, targets=targets).code
+
+
+def minified(
+    file: Path,
+    *,
+    targets: Sequence[str] | None = None,
+    source_map: bool = False,
+    licenses: Literal["keep", "drop", "extern"] | None = None,
+) -> Minified:
+    """As `minify_file`, with all that comes of it.
+
+    Args:
+        file: The file.
+        targets: As for `minify_html`.
+        source_map: Whether scripts and stylesheets have a source map.
+        licenses: What becomes of the comments that state a licence; None keeps them in stylesheets alone.
+    """
     ending = file.suffix.lower()
     data = file.read_bytes()
     try:
         if ending in {".html", ".htm"}:
-            return minify_html(data, targets=targets)
+            return Minified(minify_html(data, targets=targets))
         if ending == ".css":
-            return minify_css(data, targets=targets, filename=file.name)
+            return _css(_text(data), file.name, targets, source_map=source_map, licenses=licenses or "keep")
         if ending in _SCRIPTS:
-            return minify_js(data, filename=file.name)
+            return _js(_text(data), file.name, source_map=source_map, licenses=licenses or "drop")
         if ending in {".json", ".webmanifest", ".map"}:
-            return minify_json(data)
+            return Minified(minify_json(data))
         if ending == ".svg":
-            return minify_svg(data, targets=targets)
+            return Minified(minify_svg(data, targets=targets))
         if ending in {".xml", ".rss", ".atom"}:
-            return minify_xml(data)
+            return Minified(minify_xml(data))
     except BuildError as error:
         raise BuildError(
             error.message, file=file, line=error.line, hint=error.hint, frame=error.frame
         ) from error.__cause__
-    return data
+    return Minified(data)
+
+
+def _css(text: str, filename: str, targets: Sequence[str] | None, *, source_map: bool, licenses: str) -> Minified:
+    with _told():
+        browsers = _browsers(targets)
+        return _made(_core.minify_css(text, filename, targets=browsers, source_map=source_map, licenses=licenses))
+
+
+def _js(text: str, filename: str, *, source_map: bool, licenses: str) -> Minified:
+    with _told():
+        return _made(_core.minify_js(text, filename, source_map=source_map, licenses=licenses))
+
+
+def _made(found: tuple[str, str | None, list[str]]) -> Minified:
+    code, mapped, licenses = found
+    return Minified(
+        code.encode(),
+        None if mapped is None else mapped.encode(),
+        ("\n\n".join(licenses) + "\n").encode() if licenses else None,
+    )
 
 
 def _text(source: str | bytes) -> str:

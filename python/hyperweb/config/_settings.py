@@ -44,6 +44,38 @@ class BuildSettings(Section, frozen=True):
             "years."
         ),
     ] = ()
+    bundle: Annotated[bool, said("Put scripts together with what they import, from packages too.")] = True
+    entries: Annotated[
+        tuple[str, ...],
+        said(
+            "Scripts of assets/ that pages load although others import them, as names in which a star stands for "
+            "anything; those that a template names need not be named here."
+        ),
+    ] = ()
+    external: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        said("Packages that are not bundled, because pages have them from elsewhere."),
+    ] = ()
+    define: Annotated[
+        dict[Annotated[str, Meta(pattern=r"^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*\Z")], str | bool | int | float],
+        said("Values that names in scripts stand for."),
+    ] = {}
+    env: Annotated[
+        dict[Annotated[str, Meta(pattern=r"^[A-Za-z_$][\w$]*\Z")], str | bool | int | float],
+        said("What scripts see as `import.meta.env`, beside variables of the environment named `PUBLIC_*`."),
+    ] = {}
+    import_map: Annotated[
+        bool,
+        said(
+            "Lead scripts to the parts they share by an import map on the page, so that a changed part leaves the "
+            "names of the others as they are. Without, and where a `content-security-policy` forbids inline scripts, "
+            "they name each other with their hashes."
+        ),
+    ] = True
+    integrity: Annotated[
+        bool, said("Have browsers compare scripts and stylesheets with a hash on the page (Subresource Integrity).")
+    ] = False
+    source_maps: Annotated[bool, said("Write source maps beside scripts and stylesheets.")] = False
     drafts: Annotated[bool, said("Build pages marked as drafts too.")] = False
     plugins: Annotated[
         tuple[Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*\Z")], ...],
@@ -58,6 +90,53 @@ class BuildSettings(Section, frozen=True):
         said("Files over this size stay files next to the pack and are sent from there.", unit="bytes", ge=4096),
     ] = 1_048_576
     max_file: Annotated[int, said("A source file over this size is refused.", unit="bytes", ge=1024)] = 268_435_456
+
+
+class MinifySettings(Section, frozen=True):
+    """What is minified where `build.minify` is on, and how."""
+
+    html: Annotated[bool, said("Minify pages.")] = True
+    css: Annotated[bool, said("Minify stylesheets, those in pages too.")] = True
+    js: Annotated[bool, said("Minify scripts.")] = True
+    json: Annotated[bool, said("Minify JSON.")] = True
+    svg: Annotated[bool, said("Minify pictures in SVG.")] = True
+    xml: Annotated[bool, said("Minify feeds, sitemaps and other XML.")] = True
+    licenses: Annotated[
+        Literal["keep", "drop", "extern"],
+        said(
+            "What becomes of the comments in scripts and stylesheets that state a licence (`/*! … */`, `@license`, "
+            "`@preserve`): they stay, are dropped, or go into a file beside, `….LICENSE.txt`."
+        ),
+    ] = "extern"
+
+
+class CssSettings(Section, frozen=True):
+    """What is made of stylesheets."""
+
+    inline: Annotated[
+        Literal["none", "used", "critical"],
+        said(
+            "What of its stylesheets stands in a page: nothing; the rules the page uses, in place of the stylesheets; "
+            "or those its first view uses, and the stylesheets are loaded without holding it up."
+        ),
+    ] = "none"
+    first_view: Annotated[
+        int, said("How many elements of the body count as its first view.", unit="elements", ge=1)
+    ] = 150
+    keep: Annotated[
+        tuple[Annotated[str, Meta(min_length=1)], ...],
+        said("Classes, ids and attributes that scripts add, where they are in no script of the site as a word."),
+    ] = ()
+    fonts: Annotated[
+        bool,
+        said("Cut the fonts of assets/ down to the letters the site has, and measure them for `hyperweb/fonts.css`."),
+    ] = False
+    tailwind: Annotated[
+        tuple[str, ...], said("Stylesheets of assets/ that Tailwind's own program makes of what they say.")
+    ] = ()
+    tailwind_program: Annotated[
+        str, said("That program: a path, or a name in `node_modules/.bin` or in PATH.", min_length=1)
+    ] = "tailwindcss"
 
 
 class CacheSettings(Section, frozen=True):
@@ -474,6 +553,8 @@ class Settings(Section, frozen=True):
         tuple[str, ...], said("Host names this site answers to when several are served; empty is all the others.")
     ] = ()
     build: BuildSettings = BuildSettings()
+    minify: MinifySettings = MinifySettings()
+    css: CssSettings = CssSettings()
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
     limits: LimitSettings = LimitSettings()

@@ -8,7 +8,6 @@ import logging
 import secrets
 import signal
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -32,6 +31,7 @@ from hyperweb.web.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
+    from pathlib import Path
 
     from hyperweb.config import SiteConfig
     from hyperweb.plugins._load import Plugins
@@ -331,5 +331,6 @@ async def _watch(server: DevServer, stop: asyncio.Event) -> None:
         return not path.startswith(skipped) and "__pycache__" not in path
 
     async for changes in awatch(server.config.root, watch_filter=wanted, debounce=50, step=10, stop_event=stop):
-        only_css = all(Path(path).suffix == ".css" for _, path in changes)
+        # The names of a CSS module are in scripts and pages as well.
+        only_css = all(path.endswith(".css") and not path.endswith(".module.css") for _, path in changes)
         server.changed("css" if only_css else "reload")

@@ -89,12 +89,13 @@ class Engine:
             return True
         mended = bool(self._scan_errors)
         self._scan_errors = []
-        if self._is_read and not changed and not plugins:
+        stale = self._is_read and self.renderer.bundler.is_stale()
+        if self._is_read and not changed and not plugins and not stale:
             return mended
         if self._is_read and ("site.toml" in changed or plugins):
             self._settings_changed()
             self.renderer.update(dict(sorted(self.files.items())))
-        elif not self._is_read or not self.renderer.update_some(changed):
+        elif not self._is_read or stale or not self.renderer.update_some(changed):
             self.renderer.update(dict(sorted(self.files.items())))
         self._is_read = True
         return True

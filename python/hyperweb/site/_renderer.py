@@ -17,15 +17,20 @@ from hyperweb.images._picture import first_is_eager
 from hyperweb.images._signed import signed_url
 from hyperweb.plugins._load import Plugins, hash_with
 from hyperweb.site._assets import CLIENT, FOLDER, SCRIPTS, STYLES, Assets, Imports, missing
+from hyperweb.site._bundle import Bundled, Bundler, naming_of
 from hyperweb.site._data import read_data
 from hyperweb.site._documents import Documents, Kept, Reference, beside, is_relative, site_error
 from hyperweb.site._errors import SiteError
+from hyperweb.site._fonts import Fonts
 from hyperweb.site._front_matter import line_of_key
+from hyperweb.site._module_tags import ModuleTags
 from hyperweb.site._node import Node
 from hyperweb.site._page import Page, PageMeta
+from hyperweb.site._page_styles import PageStyles
 from hyperweb.site._pages import content_nodes, file_nodes, page_file_nodes
 from hyperweb.site._record import record, recording, settled
 from hyperweb.site._site import Site
+from hyperweb.site._tailwind import Tailwind
 from hyperweb.site._templates import make_environment
 from hyperweb.site._trouble import template_error
 from hyperweb.site._urls import encoded, encoded_reference, slugify
@@ -50,6 +55,8 @@ class Memory(msgspec.Struct):
     documents: dict[str, Kept] = {}
     imports: dict[str, Imports] = {}
     images: dict[str, ImageFacts] = {}
+    bundled: Bundled = msgspec.field(default_factory=Bundled)
+    letters: dict[str, tuple[str, str]] = {}
 
 
 class Rendered(msgspec.Struct):
@@ -103,9 +110,33 @@ class Renderer:
             plugins=self.plugins,
         )
         self.targets = _core.Targets(list(settings.build.targets))
-        self.assets = Assets(
-            config.root, self.memory.imports, minify=minify, fingerprint=fingerprint, targets=self.targets
+        minify_js, minify_css = minify and settings.minify.js, minify and settings.minify.css
+        self.bundler = Bundler(
+            config.root,
+            config.state if fingerprint else config.state / "dev",
+            settings,
+            naming=naming_of(settings) if fingerprint else "plain",
+            minify_js=minify_js,
+            minify_css=minify_css,
+            targets=self.targets,
+            kept=self.memory.bundled,
+            threads=threads,
         )
+        self.tailwind = Tailwind(config.root, config.state, settings) if settings.css.tailwind else None
+        self.assets = Assets(
+            config.root,
+            self.memory.imports,
+            minify_js=minify_js,
+            minify_css=minify_css,
+            fingerprint=fingerprint,
+            targets=self.targets,
+            bundler=self.bundler if settings.build.bundle else None,
+            mentioned=self._mentioned,
+            fonts=Fonts(config.root, config.state, self.memory.letters) if settings.css.fonts else None,
+            tailwind=self.tailwind,
+        )
+        self._tags = ModuleTags(settings, self.bundler, self.assets)
+        self._styles = PageStyles(settings, self.assets)
         self.images = Images(config.root, settings.images, self.memory.images, self._served)
         self.environment = make_environment(config.root, settings, self, development=development, marked=marked)
         self.files: dict[str, str] = {}
@@ -113,7 +144,15 @@ class Renderer:
         self.errors: list[SiteError] = []
         self.site = Site(settings, [], {})
         self._settings_hash = hash_with(config, self.plugins)
-        self.values = Values(self._settings_hash, files={}, site=self.site, pages={}, documents={}, assets=self.assets)
+        self.values = Values(
+            self._settings_hash,
+            files={},
+            site=self.site,
+            pages={},
+            documents={},
+            assets=self.assets,
+            tags=self._tags,
+        )
         self._pages: dict[str, Page] = {}
 
     def update(self, files: dict[str, str]) -> None:
@@ -130,9 +169,9 @@ class Renderer:
         }
         self.errors = self._documents.update(markdown)
         self.images.update(files)
-        self.errors += self.assets.update(
-            {path: found for path, found in files.items() if path.startswith(FOLDER) and not path.endswith(".d.ts")}
-        )
+        self.errors += self.assets.update(files)
+        self.memory.bundled = self.bundler.kept
+        self._styles.forget()
         try:
             data = read_data(self.config.root, (path for path in files if path.startswith("data/")))
         except SiteError as error:
@@ -151,6 +190,7 @@ class Renderer:
             pages=self._pages,
             documents=self._documents.kept,
             assets=self.assets,
+            tags=self._tags,
         )
         for node in self._all_nodes(known):
             other = self.nodes.setdefault(node.url, node)
@@ -192,7 +232,20 @@ class Renderer:
         """Whether a file is there before and after, and no other thing of the site than its text is made of it."""
         if found is None or path not in self.files:
             return False
+        css = self.config.settings.css
+        if css.fonts or css.tailwind or (path.startswith("templates/") and self.assets.is_bundled):
+            # Letters, classes and the names of scripts count there.
+            return False
         return path.startswith("templates/") or (path in self._pages and path.endswith(".md"))
+
+    def _mentioned(self, names: set[str]) -> set[str]:
+        """Returns which of some names of assets stand in templates, pages or the site's Python."""
+        found: set[str] = set()
+        for path in self.files:
+            if path.startswith(("templates/", "pages/")) or path.endswith(".py"):
+                text = (self.config.root / path).read_text(encoding="utf-8", errors="replace")
+                found |= {name for name in names - found if name in text}
+        return found
 
     def _tag_clashes(self) -> Iterator[SiteError]:
         for page, tag, other in self.site.clashes:
@@ -277,13 +330,19 @@ class Renderer:
         except Exception as error:
             raise template_error(error, self.config.root, name) from error
         if name.endswith((".html", ".htm")):
-            text = first_is_eager(self._client(self._lead(text, name)))
+            text = self._styles.add(self._tags.add(self._client(self._lead(text, name))))
+            text = first_is_eager(text)
         return text
 
     def asset_url(self, name: str) -> str:
         """Returns the URL of a file of assets/ (the template function `asset`)."""
         record(f"asset:{name}")
         return self.assets.url(name)
+
+    def css_module(self, name: str) -> dict[str, str]:
+        """Returns the names of a CSS module (the template function `css_module`)."""
+        record(f"asset:{name}")
+        return self.assets.css_names(name)
 
     def page_url(self, path: str) -> str:
         """Returns the URL of a file of content/ (the template function `page_url`)."""

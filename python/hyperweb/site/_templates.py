@@ -34,6 +34,9 @@ class Context(Protocol):
     def asset_url(self, name: str) -> str:
         """Returns the URL of a file of assets/."""
 
+    def css_module(self, name: str) -> dict[str, str]:
+        """Returns the names of a CSS module."""
+
     def page_url(self, path: str) -> str:
         """Returns the URL of a file of content/."""
 
@@ -190,6 +193,7 @@ def make_environment(
 
     environment.globals.update(
         asset=context.asset_url,
+        css_module=context.css_module,
         image=context.image,
         image_url=context.image_url,
         page_url=context.page_url,

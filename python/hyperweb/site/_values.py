@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from hyperweb.site._assets import Assets
     from hyperweb.site._documents import Kept
+    from hyperweb.site._module_tags import ModuleTags
     from hyperweb.site._page import Page
     from hyperweb.site._site import Site
 
@@ -48,12 +49,14 @@ class Values:
         pages: Mapping[str, Page],
         documents: Mapping[str, Kept],
         assets: Assets,
+        tags: ModuleTags,
     ) -> None:
         self._files = files
         self._site = site
         self._pages = pages
         self._documents = documents
         self._assets = assets
+        self._tags = tags
         self.known: dict[str, str] = {"settings": settings}
         self._data = {
             path.rpartition("/")[2].rpartition(".")[0]: found
@@ -111,6 +114,8 @@ class Values:
                 return self._assets.url(name)
             except SiteError:
                 return ""
+        if kind == "bundle":
+            return _hash(self._tags.markup([name]).encode())
         if kind == "assets":
             return _hash("\n".join(sorted(self._assets.url(name) for name in self._assets.names())).encode())
         return self._list(kind, name)

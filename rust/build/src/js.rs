@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{ExportAllDeclaration, ExportFromDeclaration, ImportDeclaration, ImportExpression, NewExpression};
 use oxc::ast_visit::{Visit, walk};
-use oxc::codegen::{Codegen, CodegenOptions, CommentOptions};
+use oxc::codegen::{Codegen, CodegenOptions, CommentOptions, LegalComment};
 use oxc::diagnostics::OxcDiagnostic;
 use oxc::minifier::{CompressOptions, MangleOptions, Minifier, MinifierOptions};
 use oxc::parser::{Parser, ParserReturn};
@@ -16,9 +16,10 @@ use oxc::span::{GetSpan, SourceType, Span};
 use oxc::transformer::{TransformOptions, Transformer};
 
 use crate::error::{SourceError, guarded};
+use crate::licenses::{Licenses, comments};
 
 /// The language scripts are lowered to: what browsers of about the last two years speak.
-const TARGET: &str = "es2022";
+pub(crate) const TARGET: &str = "es2022";
 
 /// Returns the modules and files a script refers to, as they are written: static and dynamic imports, re-exports, and
 /// `new URL("…", import.meta.url)`. Imports of types alone are left out.
@@ -44,9 +45,50 @@ pub fn imports(source: &str, filename: &str) -> Result<Vec<String>, SourceError>
 /// # Errors
 /// The text is no valid script.
 pub fn minify(source: &str, filename: &str) -> Result<String, SourceError> {
+    Ok(minify_with(source, filename, false, Licenses::Drop)?.code)
+}
+
+/// A compiled script.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    pub code: String,
+    /// The source map (ECMA-426), where it was asked for.
+    pub map: Option<String>,
+    /// The comments that state a licence, where they go elsewhere.
+    pub licenses: Vec<String>,
+}
+
+/// As [`minify`], with a source map, and with the comments that state a licence.
+///
+/// # Errors
+/// The text is no valid script.
+pub fn minify_with(source: &str, filename: &str, source_map: bool, licenses: Licenses) -> Result<Made, SourceError> {
     guarded("the script compiler", filename, || {
-        compile(source, filename, Goal::AsWritten, true)
+        let keeps = licenses == Licenses::Keep;
+        let mut made = compile(
+            source,
+            filename,
+            Goal::AsWritten,
+            Print {
+                minify: true,
+                source_map,
+                keeps,
+            },
+        )?;
+        if licenses == Licenses::Extern {
+            made.licenses = comments(source, filename);
+        }
+        Ok(made)
     })
+}
+
+/// How a script is written.
+#[derive(Debug, Clone, Copy)]
+struct Print {
+    minify: bool,
+    source_map: bool,
+    /// Whether comments that state a licence stay.
+    keeps: bool,
 }
 
 /// Compiles a script to a JavaScript module, with its imports led to where `lead` says.
@@ -73,11 +115,17 @@ pub fn transform(
                 }
             }
         }
-        compile(&led, filename, Goal::Module, minify)
+        let print = Print {
+            minify,
+            source_map: false,
+            keeps: !minify,
+        };
+        Ok(compile(&led, filename, Goal::Module, print)?.code)
     })
 }
 
-fn compile(source: &str, filename: &str, goal: Goal, minify: bool) -> Result<String, SourceError> {
+fn compile(source: &str, filename: &str, goal: Goal, print: Print) -> Result<Made, SourceError> {
+    let minify = print.minify;
     let allocator = Allocator::default();
     let mut program = parse(&allocator, source, filename, goal)?.program;
     let is_module = program.source_type.is_module();
@@ -110,18 +158,26 @@ fn compile(source: &str, filename: &str, goal: Goal, minify: bool) -> Result<Str
     }
     let options = CodegenOptions {
         minify,
-        comments: if minify {
-            CommentOptions::disabled()
-        } else {
-            CommentOptions::default()
+        comments: match (minify, print.keeps) {
+            (true, true) => CommentOptions {
+                legal: LegalComment::Inline,
+                ..CommentOptions::disabled()
+            },
+            (true, false) => CommentOptions::disabled(),
+            (false, _) => CommentOptions::default(),
         },
+        source_map_path: print.source_map.then(|| PathBuf::from(filename)),
         ..CodegenOptions::default()
     };
-    Ok(Codegen::new()
+    let written = Codegen::new()
         .with_options(options)
         .with_scoping(scoping)
-        .build(&program)
-        .code)
+        .build(&program);
+    Ok(Made {
+        map: written.map.map(|map| map.to_json_string()),
+        code: written.code,
+        licenses: Vec::new(),
+    })
 }
 
 /// What a text is read as.

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bundle;
 pub mod check;
 pub mod compress;
 pub mod css;
@@ -10,6 +11,7 @@ pub mod frontmatter;
 pub mod highlight;
 pub mod html;
 pub mod js;
+pub mod licenses;
 pub mod markdown;
 pub mod mime;
 pub mod output;

@@ -147,7 +147,8 @@ pub fn style(source: &str, targets: Targets) -> Option<String> {
     let style = Style {
         minify: true,
         targets,
-        bundle: false,
+        keep_licenses: true,
+        ..Style::default()
     };
     css::transform("style", &sources, &|_, url| Some(url.to_owned()), style).ok()
 }

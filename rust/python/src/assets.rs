@@ -1,12 +1,15 @@
 //! Stylesheets, scripts and HTML.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use hyperweb_build::css::Style;
+use hyperweb_build::licenses::Licenses;
 use hyperweb_build::{css, highlight, html, js, mime, svg, text};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule};
 
+use crate::bundle::licenses_of;
 use crate::errors::source_error;
 
 /// The browsers that stylesheets are lowered for.
@@ -26,7 +29,7 @@ impl Targets {
 
 impl Targets {
     /// Without any, nothing is lowered.
-    fn of(targets: Option<&Self>) -> css::Targets {
+    pub(crate) fn of(targets: Option<&Self>) -> css::Targets {
         targets.map(|targets| targets.inner).unwrap_or_default()
     }
 }
@@ -35,6 +38,56 @@ impl Targets {
 fn css_references(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<String>> {
     py.detach(|| css::references(source, filename))
         .map_err(|error| source_error(py, error))
+}
+
+/// What of stylesheets pages use.
+#[pyclass(frozen, module = "hyperweb._core")]
+struct UsedStyles {
+    words: Arc<HashSet<String>>,
+}
+
+#[pymethods]
+impl UsedStyles {
+    #[new]
+    fn new(scripts: Vec<String>) -> Self {
+        let words = scripts
+            .iter()
+            .flat_map(|script| html::words(script).map(ToOwned::to_owned));
+        Self {
+            words: Arc::new(words.collect()),
+        }
+    }
+
+    #[pyo3(signature = (page, sheets, *, first = None))]
+    fn of(
+        &self,
+        py: Python<'_>,
+        page: &str,
+        sheets: Vec<(String, String)>,
+        first: Option<usize>,
+    ) -> PyResult<Vec<String>> {
+        py.detach(|| {
+            let mut names = html::Names::of(page, first);
+            names.also = Arc::clone(&self.words);
+            let made = sheets.iter().map(|(name, text)| css::used(text, name, &names));
+            made.collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(|error| source_error(py, error))
+    }
+}
+
+/// What a name of a CSS module is composed of in other files: the import, and the name there.
+type Composed = Vec<(String, String)>;
+
+#[pyfunction]
+fn css_names(py: Python<'_>, source: &str, filename: &str) -> PyResult<Vec<(String, Vec<String>, Composed)>> {
+    let names = py
+        .detach(|| css::names(source, filename))
+        .map_err(|error| source_error(py, error))?;
+    Ok(names
+        .into_iter()
+        .map(|name| (name.local, name.classes, name.from))
+        .collect())
 }
 
 #[pyfunction]
@@ -52,6 +105,8 @@ fn transform_css(
         minify,
         bundle,
         targets: Targets::of(targets),
+        keep_licenses: true,
+        ..Style::default()
     };
     let lead = |file: &str, url: &str| urls.get(&format!("{file}\0{url}")).cloned();
     py.detach(|| css::transform(entry, &sources, &lead, style))
@@ -78,10 +133,55 @@ fn transform_js(
         .map_err(|error| source_error(py, error))
 }
 
+/// A text made smaller: what it is, its source map, and the licences that go elsewhere.
+type Minified = (String, Option<String>, Vec<String>);
+
 #[pyfunction]
-fn minify_js(py: Python<'_>, source: &str, filename: &str) -> PyResult<String> {
-    py.detach(|| js::minify(source, filename))
-        .map_err(|error| source_error(py, error))
+#[pyo3(signature = (source, filename, *, source_map = false, licenses = "drop"))]
+fn minify_js(py: Python<'_>, source: &str, filename: &str, source_map: bool, licenses: &str) -> PyResult<Minified> {
+    let licenses = licenses_of(licenses)?;
+    let made = py
+        .detach(|| js::minify_with(source, filename, source_map, licenses))
+        .map_err(|error| source_error(py, error))?;
+    Ok((made.code, made.map, made.licenses))
+}
+
+#[pyfunction]
+#[pyo3(signature = (source, filename, *, targets = None, source_map = false, licenses = "keep"))]
+fn minify_css(
+    py: Python<'_>,
+    source: &str,
+    filename: &str,
+    targets: Option<&Targets>,
+    source_map: bool,
+    licenses: &str,
+) -> PyResult<Minified> {
+    let licenses = licenses_of(licenses)?;
+    let style = Style {
+        minify: true,
+        targets: Targets::of(targets),
+        bundle: false,
+        source_map,
+        keep_licenses: licenses == Licenses::Keep,
+    };
+    // The names of a CSS module are in other files too, which are not here.
+    let filename = &filename.replace(".module.css", ".css");
+    let sources = HashMap::from([(filename.to_owned(), source.to_owned())]);
+    let imports = HashMap::new();
+    let sheets = css::Sheets {
+        sources: &sources,
+        imports: &imports,
+    };
+    let made = py
+        .detach(|| css::compile(filename, sheets, &|_, url| Some(url.to_owned()), style))
+        .map_err(|error| source_error(py, error))?;
+    let beside = if licenses == Licenses::Extern {
+        made.licenses
+    } else {
+        Vec::new()
+    };
+    let beside = beside.iter().map(|one| format!("/*{one}*/")).collect();
+    Ok((made.code, made.map, beside))
 }
 
 #[pyfunction]
@@ -137,11 +237,14 @@ fn page_parts<'py>(py: Python<'py>, text: &str, id: &str) -> PyResult<Bound<'py,
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Targets>()?;
+    module.add_class::<UsedStyles>()?;
+    module.add_function(wrap_pyfunction!(css_names, module)?)?;
     module.add_function(wrap_pyfunction!(css_references, module)?)?;
     module.add_function(wrap_pyfunction!(transform_css, module)?)?;
     module.add_function(wrap_pyfunction!(js_imports, module)?)?;
     module.add_function(wrap_pyfunction!(transform_js, module)?)?;
     module.add_function(wrap_pyfunction!(minify_js, module)?)?;
+    module.add_function(wrap_pyfunction!(minify_css, module)?)?;
     module.add_function(wrap_pyfunction!(highlight_stylesheet, module)?)?;
     module.add_function(wrap_pyfunction!(media_type, module)?)?;
     module.add_function(wrap_pyfunction!(minify_html, module)?)?;

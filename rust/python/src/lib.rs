@@ -8,6 +8,7 @@
 
 mod assets;
 mod build;
+mod bundle;
 mod cache;
 mod check;
 mod documents;
@@ -32,6 +33,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     errors::register(module)?;
     assets::register(module)?;
     build::register(module)?;
+    bundle::register(module)?;
     cache::register(module)?;
     check::register(module)?;
     documents::register(module)?;

@@ -4,6 +4,7 @@ mod attributes;
 mod elements;
 mod entities;
 mod minify;
+mod names;
 mod omit;
 mod parts;
 mod rewrite;
@@ -11,6 +12,7 @@ mod tokens;
 
 pub(crate) use elements::is_void;
 pub use minify::minify;
+pub use names::{Names, words};
 pub use parts::{PageParts, parts};
 pub use rewrite::rewrite_urls;
 pub use tokens::{Attribute, Tag, Token, Tokens};

@@ -1,21 +1,30 @@
 //! Stylesheets, through lightningcss.
 
+mod dependencies;
+mod important;
+mod modules;
+mod provider;
+mod used;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use lightningcss::bundler::{BundleErrorKind, Bundler, ResolveResult, SourceProvider};
+use lightningcss::bundler::{BundleErrorKind, Bundler};
 use lightningcss::dependencies::{Dependency, DependencyOptions};
 use lightningcss::error::{Error, ErrorLocation, ParserError};
 use lightningcss::properties::Property;
-use lightningcss::properties::custom::{CustomProperty, CustomPropertyName, Token, TokenList, TokenOrValue};
-use lightningcss::rules::style::StyleRule;
-use lightningcss::rules::{CssRule, CssRuleList};
+use lightningcss::properties::custom::{Token, TokenList, TokenOrValue};
 use lightningcss::stylesheet::{MinifyOptions, ParserFlags, ParserOptions, PrinterOptions, StyleAttribute, StyleSheet};
 use lightningcss::targets::Browsers;
 pub use lightningcss::targets::Targets;
-use lightningcss::traits::ToCss;
-use lightningcss::values::ident::DashedIdent;
+use parcel_sourcemap::SourceMap;
+
+pub use dependencies::{Reference, dependencies, references};
+use important::{Important, each_style, important, is_mark, mark};
+pub use modules::{Name, is_module, names};
+use provider::{NotThere, Provider};
+pub use used::used;
 
 use crate::error::{SourceError, guarded};
 
@@ -59,42 +68,37 @@ fn last_two_years() -> Browsers {
 }
 
 /// How a stylesheet is written.
-#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     pub minify: bool,
     /// The browsers it is lowered for; for `Targets::default()` it stays in the words it is in.
     pub targets: Targets,
     /// Whether what it imports is put into it.
     pub bundle: bool,
+    /// Whether there is a map of where each rule comes from.
+    pub source_map: bool,
+    /// Whether the comments at its top that state a licence stay.
+    pub keep_licenses: bool,
 }
 
-/// Returns the URLs a stylesheet refers to: its imports first, then what it loads by `url()`.
-///
-/// # Errors
-/// The text is no valid CSS.
-pub fn references(source: &str, filename: &str) -> Result<Vec<String>, SourceError> {
-    guarded("the CSS parser", filename, || {
-        let sheet = parse(source, filename)?;
-        let printed = sheet
-            .to_css(PrinterOptions {
-                analyze_dependencies: Some(DependencyOptions::default()),
-                ..PrinterOptions::default()
-            })
-            .map_err(|error| located(&error, source, filename))?;
-        let found = printed.dependencies.unwrap_or_default();
-        let imports = found.iter().filter_map(|one| match one {
-            Dependency::Import(import) => Some(import.url.clone()),
-            Dependency::Url(_) => None,
-        });
-        let urls = found.iter().filter_map(|one| match one {
-            Dependency::Url(url) => Some(url.url.clone()),
-            Dependency::Import(_) => None,
-        });
-        let mut all: Vec<String> = imports.chain(urls).filter(|url| !url.starts_with("data:")).collect();
-        let mut seen = std::collections::HashSet::new();
-        all.retain(|url| seen.insert(url.clone()));
-        Ok(all)
-    })
+/// A stylesheet with what it imports.
+#[derive(Debug, Clone, Copy)]
+pub struct Sheets<'s> {
+    /// Their texts, by name.
+    pub sources: &'s HashMap<String, String>,
+    /// Where imports lead that do not lead to a file beside: importing sheet, NUL, what it says → name.
+    pub imports: &'s HashMap<String, String>,
+}
+
+/// A compiled stylesheet.
+#[derive(Debug, Clone, Default)]
+pub struct Made {
+    pub code: String,
+    /// The source map (ECMA-426), where it was asked for.
+    pub map: Option<String>,
+    /// The comments that state a licence, without what marks them as comments.
+    pub licenses: Vec<String>,
 }
 
 /// Bundles a stylesheet with what it imports, lowers it for the browsers there are, and leads its references elsewhere.
@@ -110,16 +114,36 @@ pub fn transform(
     lead: &dyn Fn(&str, &str) -> Option<String>,
     style: Style,
 ) -> Result<String, SourceError> {
+    let imports = HashMap::new();
+    let sheets = Sheets {
+        sources,
+        imports: &imports,
+    };
+    Ok(compile(entry, sheets, lead, style)?.code)
+}
+
+/// As [`transform`], with all that comes of it.
+///
+/// A stylesheet named `*.module.css` has names of its own, as [`names`] tells them.
+///
+/// # Errors
+/// A text is no valid CSS.
+pub fn compile(
+    entry: &str,
+    sheets: Sheets<'_>,
+    lead: &dyn Fn(&str, &str) -> Option<String>,
+    style: Style,
+) -> Result<Made, SourceError> {
     guarded("the CSS compiler", entry, || {
-        let (made, kept) = bundle(entry, sources, lead, style, Merging::Free)?;
+        let (made, kept) = bundle(entry, sheets, lead, style, Merging::Free)?;
         // White space and comments may stand between the mark and the word.
-        if !sources.values().any(|text| text.contains('!')) {
+        if !sheets.sources.values().any(|text| text.contains('!')) {
             return Ok(made);
         }
-        let (_, written) = bundle(entry, sources, lead, style, Merging::None)?;
+        let (_, written) = bundle(entry, sheets, lead, style, Merging::None)?;
         let is_lost = |(place, count): (&String, &usize)| kept.get(place).is_none_or(|found| found < count);
         if written.iter().any(is_lost) {
-            return Ok(bundle(entry, sources, lead, style, Merging::Guarded)?.0);
+            return Ok(bundle(entry, sheets, lead, style, Merging::Guarded)?.0);
         }
         Ok(made)
     })
@@ -163,35 +187,19 @@ enum Merging {
 
 fn bundle(
     entry: &str,
-    sources: &HashMap<String, String>,
+    sheets: Sheets<'_>,
     lead: &dyn Fn(&str, &str) -> Option<String>,
     style: Style,
     merging: Merging,
-) -> Result<(String, Important), SourceError> {
+) -> Result<(Made, Important), SourceError> {
     let Style { minify, targets, .. } = style;
     let provider = Provider {
-        sources,
+        sheets,
         bundle: style.bundle,
     };
-    let text = |file: &str| sources.get(file).map_or("", String::as_str);
-    let at_fault = |error: &Error<BundleErrorKind<'_, NotThere>>| {
-        let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str());
-        let missing = matches!(error.kind, BundleErrorKind::ResolverError(_));
-        let found = located(error, text(file), file);
-        if missing { found.hint(NotThere::HINT) } else { found }
-    };
-    let warnings = Warnings::default();
-    let mut sheet = match Bundler::new(&provider, None, options(entry, None)).bundle(Path::new(entry)) {
-        Err(error) if matches!(error.kind, BundleErrorKind::ParserError(ParserError::InvalidMediaQuery)) => {
-            Bundler::new(&provider, None, options(entry, Some(&warnings))).bundle(Path::new(entry))
-        }
-        other => other,
-    }
-    .map_err(|error| at_fault(&error))?;
-    only_media_queries(&warnings, |error| {
-        let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str());
-        located(error, text(file), file)
-    })?;
+    let text = |file: &str| sheets.sources.get(file).map_or("", String::as_str);
+    let mut map = style.source_map.then(|| SourceMap::new("/"));
+    let mut sheet = read(entry, &provider, map.as_mut())?;
     if minify {
         each_style(&mut sheet.rules, &mut |style| {
             let both = style.declarations.declarations.iter_mut();
@@ -225,15 +233,23 @@ fn bundle(
         });
     }
     let important = important(&mut sheet.rules);
+    let mut made = Made {
+        licenses: sheet.license_comments.iter().map(ToString::to_string).collect(),
+        ..Made::default()
+    };
+    if !style.keep_licenses {
+        sheet.license_comments.clear();
+    }
     let printed = sheet
         .to_css(PrinterOptions {
             minify,
             targets,
+            source_map: map.as_mut(),
             analyze_dependencies: Some(DependencyOptions::default()),
             ..PrinterOptions::default()
         })
         .map_err(|error| located(&error, text(entry), entry))?;
-    let mut code = printed.code;
+    made.code = printed.code;
     for dependency in printed.dependencies.unwrap_or_default() {
         let (placeholder, url, file) = match dependency {
             Dependency::Url(url) => (url.placeholder, url.url, url.loc.file_path),
@@ -241,70 +257,79 @@ fn bundle(
         };
         let target = lead(&file, &url).unwrap_or(url).replace('"', "%22").replace('\n', "");
         if minify && !target.is_empty() && !target.contains(needs_quotes) {
-            code = code.replace(&format!("url(\"{placeholder}\")"), &format!("url({target})"));
+            let written = (format!("url(\"{placeholder}\")"), format!("url({target})"));
+            replace(&mut made.code, &written.0, &written.1, map.as_mut());
         }
-        code = code.replace(&placeholder, &target);
+        replace(&mut made.code, &placeholder, &target, map.as_mut());
     }
-    Ok((code, important))
+    if let Some(mut map) = map {
+        let written = map.to_json(None);
+        made.map = Some(written.map_err(|error| SourceError::new(format!("no source map: {error}")).in_file(entry))?);
+    }
+    Ok((made, important))
 }
 
-/// How often each selector has each property as `!important`.
-type Important = HashMap<String, usize>;
+/// Reads a stylesheet and what it imports as one.
+fn read<'s>(
+    entry: &str,
+    provider: &'s Provider<'s>,
+    mut map: Option<&mut SourceMap>,
+) -> Result<StyleSheet<'s>, SourceError> {
+    let text = |file: &str| provider.sheets.sources.get(file).map_or("", String::as_str);
+    let at_fault = |error: &Error<BundleErrorKind<'_, NotThere>>| {
+        let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str());
+        let missing = matches!(error.kind, BundleErrorKind::ResolverError(_));
+        let found = located(error, text(file), file);
+        if missing { found.hint(NotThere::HINT) } else { found }
+    };
+    let modules = if is_module(entry) {
+        Some(modules::config()?)
+    } else {
+        None
+    };
+    let options = |warnings: Option<&Warnings<'s>>| ParserOptions {
+        css_modules: modules.clone(),
+        ..options(entry, warnings)
+    };
+    let warnings = Warnings::default();
+    let path = Path::new(entry);
+    let sheet = match Bundler::new(provider, map.as_deref_mut(), options(None)).bundle(path) {
+        Err(error) if matches!(error.kind, BundleErrorKind::ParserError(ParserError::InvalidMediaQuery)) => {
+            Bundler::new(provider, map, options(Some(&warnings))).bundle(path)
+        }
+        other => other,
+    }
+    .map_err(|error| at_fault(&error))?;
+    only_media_queries(&warnings, |error| {
+        let file = error.loc.as_ref().map_or(entry, |loc| loc.filename.as_str());
+        located(error, text(file), file)
+    })?;
+    Ok(sheet)
+}
 
-fn important(rules: &mut CssRuleList<'_>) -> Important {
-    let mut found = Important::new();
-    each_style(rules, &mut |style| {
-        for property in &style.declarations.important_declarations {
-            let name = property.property_id().name().to_owned();
-            for selector in &style.selectors.0 {
-                let selector = selector.to_css_string(PrinterOptions::default()).unwrap_or_default();
-                *found.entry(format!("{selector}\0{name}")).or_default() += 1;
+/// Puts one text in another's place everywhere, and moves what the map says of the rest of the line.
+fn replace(code: &mut String, old: &str, new: &str, mut map: Option<&mut SourceMap>) {
+    let mut from = 0;
+    while let Some(at) = code.get(from..).and_then(|rest| rest.find(old)).map(|at| at + from) {
+        if let Some(map) = map.as_deref_mut() {
+            let before = code.get(..at).unwrap_or("");
+            let line = before.bytes().filter(|byte| *byte == b'\n').count();
+            let column = before.rsplit('\n').next().unwrap_or("").encode_utf16().count() + old.len();
+            let count = |text: &str| i64::try_from(text.encode_utf16().count()).unwrap_or(0);
+            let moved = count(new) - count(old);
+            if let (Ok(line), Ok(column)) = (u32::try_from(line), u32::try_from(column)) {
+                // A line without anything behind has nothing to move.
+                let _ = map.offset_columns(line, column, moved);
             }
         }
-    });
-    found
+        code.replace_range(at..at + old.len(), new);
+        from = at + new.len();
+    }
 }
 
 /// Whether a character cannot stand in a `url()` without quotes (CSS Syntax, section 4.3.6).
 fn needs_quotes(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '(' | ')' | '\\')
-}
-
-const MARK: &str = "--hyperweb-important-";
-
-fn mark<'a>(number: u32) -> Property<'a> {
-    Property::Custom(CustomProperty {
-        name: CustomPropertyName::Custom(DashedIdent(format!("{MARK}{number}").into())),
-        value: TokenList(Vec::new()),
-    })
-}
-
-fn is_mark(property: &Property<'_>) -> bool {
-    matches!(property, Property::Custom(custom) if custom.name.as_ref().starts_with(MARK))
-}
-
-/// Shows every style rule, the nested ones too.
-fn each_style<'a>(rules: &mut CssRuleList<'a>, show: &mut impl FnMut(&mut StyleRule<'a>)) {
-    for rule in &mut rules.0 {
-        match rule {
-            CssRule::Style(style) => {
-                show(style);
-                each_style(&mut style.rules, show);
-            }
-            CssRule::Nesting(nesting) => {
-                show(&mut nesting.style);
-                each_style(&mut nesting.style.rules, show);
-            }
-            CssRule::Media(media) => each_style(&mut media.rules, show),
-            CssRule::Supports(supports) => each_style(&mut supports.rules, show),
-            CssRule::MozDocument(document) => each_style(&mut document.rules, show),
-            CssRule::LayerBlock(layer) => each_style(&mut layer.rules, show),
-            CssRule::Container(container) => each_style(&mut container.rules, show),
-            CssRule::Scope(scope) => each_style(&mut scope.rules, show),
-            CssRule::StartingStyle(starting) => each_style(&mut starting.rules, show),
-            _ => {}
-        }
-    }
 }
 
 fn parse<'a>(source: &'a str, filename: &str) -> Result<StyleSheet<'a>, SourceError> {
@@ -378,58 +403,6 @@ fn located<T: std::fmt::Display>(error: &Error<T>, source: &str, file: &str) -> 
     }
 }
 
-struct Provider<'s> {
-    bundle: bool,
-    sources: &'s HashMap<String, String>,
-}
-
-#[derive(Debug)]
-struct NotThere(String);
-
-impl NotThere {
-    const HINT: &str =
-        "a name is looked for beside the file that imports it, and from assets/ where it begins with /assets/";
-}
-
-impl std::fmt::Display for NotThere {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "there is no stylesheet {} to import", self.0)
-    }
-}
-
-impl std::error::Error for NotThere {}
-
-impl SourceProvider for Provider<'_> {
-    type Error = NotThere;
-
-    fn read<'a>(&'a self, file: &Path) -> Result<&'a str, NotThere> {
-        let name = file.to_string_lossy();
-        self.sources
-            .get(&*name)
-            .map(String::as_str)
-            .ok_or_else(|| NotThere(name.into_owned()))
-    }
-
-    fn resolve(&self, specifier: &str, from: &Path) -> Result<ResolveResult, NotThere> {
-        if !self.bundle || specifier.contains("://") || specifier.starts_with("//") {
-            return Ok(ResolveResult::External(specifier.to_owned()));
-        }
-        if let Some(name) = specifier.strip_prefix("/assets/") {
-            return Ok(ResolveResult::File(PathBuf::from(name)));
-        }
-        let mut parts: Vec<&str> = Vec::new();
-        let folder = from.parent().and_then(Path::to_str).unwrap_or("");
-        for part in folder.split('/').chain(specifier.split('/')) {
-            match part {
-                "" | "." => {}
-                ".." => drop(parts.pop()),
-                other => parts.push(other),
-            }
-        }
-        Ok(ResolveResult::File(PathBuf::from(parts.join("/"))))
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -445,6 +418,8 @@ mod tests {
             exclude: Features::empty(),
         },
         bundle: true,
+        source_map: false,
+        keep_licenses: true,
     };
 
     fn made(text: &str) -> String {
@@ -457,6 +432,7 @@ mod tests {
             minify,
             targets: targets(&[]).unwrap(),
             bundle: true,
+            ..Style::default()
         };
         transform("a.css", &sources, &|_, _| None, style).unwrap()
     }
@@ -511,7 +487,7 @@ mod tests {
             for minify in [true, false] {
                 let made = transformed(text, minify);
                 assert_eq!(made.matches("!important").count(), wanted, "{text} → {made}");
-                assert!(!made.contains(MARK), "{made}");
+                assert!(!made.contains(important::MARK), "{made}");
             }
         }
     }
@@ -546,6 +522,7 @@ mod tests {
                 minify: true,
                 targets: targets(&queries).unwrap(),
                 bundle: true,
+                ..Style::default()
             };
             transform("a.css", &sources, &|_, _| None, style).unwrap()
         };

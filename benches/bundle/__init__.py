@@ -1,0 +1,1 @@
+"""How large bundles become, and how fast, beside esbuild and Bun."""
