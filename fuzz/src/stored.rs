@@ -4,7 +4,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 use hyperweb_cache::tiers::Record;
-use hyperweb_cache::{LogLimits, Snapshot, SnapshotLimits};
+use hyperweb_cache::{LogLimits, Markov, MarkovConfig, Snapshot, SnapshotLimits};
 use hyperweb_pack::Pack;
 use hyperweb_router::{Params, Router};
 
@@ -49,7 +49,7 @@ pub fn record(data: &[u8]) {
     let _ = (record.key().len(), record.value().len(), record.tags().count());
 }
 
-/// Reads a snapshot of hot keys, and a log.
+/// Reads a snapshot of hot keys, a model, and a log.
 pub fn warming(data: &[u8]) {
     let limits = SnapshotLimits::default();
     if let Ok(snapshot) = Snapshot::decode(data, limits) {
@@ -57,6 +57,17 @@ pub fn warming(data: &[u8]) {
             Snapshot::decode(&snapshot.encode(), limits).is_ok(),
             "what was read cannot be read again"
         );
+    }
+    let config = MarkovConfig {
+        rows: 64,
+        names: 64,
+        ..MarkovConfig::default()
+    };
+    if let Ok(model) = Markov::decode(data, config) {
+        model.feed(b"/", b"/a");
+        let sum: f64 = model.predict(b"/", 0.0, 10).iter().map(|one| one.probability).sum();
+        assert!(sum <= 1.0 + 1e-9, "{sum}");
+        assert!(Markov::decode(&model.encode(), config).is_ok());
     }
     let _ = hyperweb_cache::read_log(data, LogLimits::default());
 }

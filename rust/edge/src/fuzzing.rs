@@ -14,16 +14,18 @@ use hyperweb_pack::Encoding;
 
 use crate::asked::Asked;
 use crate::compression::{Compression, wanted};
-use crate::config::Limits;
+use crate::config::{Limits, TrustedConfig, TrustedField};
 use crate::connection;
 use crate::direct::refused;
+use crate::early::{self, EarlyLinks};
 use crate::form::Form;
+use crate::forwarded::Trusted;
 use crate::frames::Frames;
 use crate::framing::{Framing, Piece};
 use crate::negotiate::Accepted;
 use crate::peer::Peer;
 use crate::policy::{self, Receipt};
-use crate::request::Request;
+use crate::request::{Request, is_host};
 use crate::store::Stored;
 use crate::{path, proxy, range};
 
@@ -119,7 +121,10 @@ fn sent_on(request: Request, framing: Framing, body: Vec<u8>) -> Seen {
         host,
         headers,
     } = request;
-    let peer = Peer::local();
+    let peer = Peer {
+        address: "192.0.2.1".into(),
+        ..Peer::local()
+    };
     let sent = path::as_it_stands(&target).map(|target| {
         let asked = Asked::new(method.clone(), headers, &target, &host, &peer);
         let is_chunked = framing != Framing::End && !asked.headers.contains_key(CONTENT_LENGTH);
@@ -348,10 +353,32 @@ pub fn values(data: &[u8]) {
         assert!(accepted.weight(encoding) <= 1000);
     }
     let _ = wanted(Some(text));
+    told(text);
     if let Some(target) = path::target(text) {
         assert!(target.path.starts_with('/'));
         assert!(!target.path.split('/').any(|part| part == "." || part == ".."));
         assert!(!target.path.bytes().any(|byte| byte < 0x20 || byte == b'\\'));
+    }
+}
+
+/// What a proxy says of a request, and what a page says of what it needs: neither can say more than it may.
+fn told(text: &str) {
+    for field in [TrustedField::XForwarded, TrustedField::Forwarded] {
+        let config = TrustedConfig {
+            proxies: vec!["10.0.0.0/8".to_owned()],
+            field,
+        };
+        let Ok(trusted) = Trusted::read(&config) else { return };
+        if let Some(told) = trusted.told(|_| std::iter::once(text.as_bytes())) {
+            assert!(told.host.is_none_or(is_host));
+            assert!(told.peer(&Peer::local()).address.parse::<std::net::IpAddr>().is_ok());
+        }
+    }
+    let links = EarlyLinks::default();
+    links.keep(1, &HeaderMap::new(), text.as_bytes(), |_| true);
+    if let Some(known) = links.get(1) {
+        let head = early::head(&known.links);
+        assert_eq!(memchr::memmem::find_iter(&head, b"\r\n").count(), known.links.len() + 2);
     }
 }
 

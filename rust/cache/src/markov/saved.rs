@@ -54,7 +54,8 @@ impl Markov {
         if number(&mut rest)? != VERSION {
             return Err(SnapshotError::Format("its version is not known here"));
         }
-        if xxh3_64(before) != u64::from_le_bytes(*sum) {
+        // A fuzzer is to come to what lies behind it.
+        if !cfg!(fuzzing) && xxh3_64(before) != u64::from_le_bytes(*sum) {
             return Err(SnapshotError::Checksum);
         }
         let model = Self::seeded(config, word(&mut rest)?);
