@@ -21,6 +21,8 @@ const HASH: usize = 16;
 
 type Hash = [u8; HASH];
 type Kept = (String, (Stat, Hash));
+/// Files as they were met, and whether any of them is a link.
+type Walked = (Vec<(String, Stat)>, bool);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stat {
@@ -92,13 +94,11 @@ impl Sources {
 
     /// Waits until a file changed, at most so long. Returns whether one did; without a watch, one may always have.
     pub fn wait(&self, timeout: Duration) -> bool {
-        match &self.watch {
-            Some(watch) => watch.wait(timeout),
-            None => {
-                std::thread::sleep(timeout);
-                true
-            }
+        if let Some(watch) = &self.watch {
+            return watch.wait(timeout);
         }
+        std::thread::sleep(timeout);
+        true
     }
 
     /// Looks at what changed since the last look: at the files that are told to have, or at all.
@@ -278,8 +278,8 @@ impl Sources {
         })
     }
 
-    /// All source files, and whether any of them is a link.
-    fn walk(&self) -> Result<(Vec<(String, Stat)>, bool), Vec<SourceError>> {
+    /// All source files.
+    fn walk(&self) -> Result<Walked, Vec<SourceError>> {
         let mut walk = self.begin_walk()?;
         for folder in FOLDERS {
             let path = self.root.join(folder);
