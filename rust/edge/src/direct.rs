@@ -198,7 +198,12 @@ async fn respond(
         }
         Err(refusal) => Next::Refuse(refusal),
     };
-    let Some(plain) = Plain::read(&request).filter(|_| peer.sent_to.is_none()) else {
+    let target = request.path.unwrap_or_default();
+    let is_challenge = state
+        .shared
+        .challenges()
+        .is_some_and(|challenges| challenges.concerns(target));
+    let Some(plain) = Plain::read(&request).filter(|_| peer.sent_to.is_none() && !is_challenge) else {
         return Ok(general());
     };
     let site = state.shared.sites.find(plain.host);
@@ -259,7 +264,7 @@ async fn respond(
     };
     let _flight = InFlight::new(Arc::clone(state));
     let secured: &[u8] = if peer.is_secure { site.secured_line() } else { b"" };
-    let mut space = [0; 192];
+    let mut space = [0; 256];
     let beginning = beginning(&mut space, line, secured, close);
     write_all(stream, [beginning, sent], &state.shared.limits).await?;
     if let Some(started) = started {
@@ -408,7 +413,7 @@ fn is_file(variant: &Variant<'_>) -> bool {
 }
 
 /// The beginning of a head: the status line, and the fields that change.
-fn beginning<'s>(space: &'s mut [u8; 192], line: &[u8], secured: &[u8], close: bool) -> &'s [u8] {
+fn beginning<'s>(space: &'s mut [u8; 256], line: &[u8], secured: &[u8], close: bool) -> &'s [u8] {
     let length = clock::with_date(|date| {
         let connection: &[u8] = if close { b"\r\nconnection: close\r\n" } else { b"\r\n" };
         fill(space, &[line, b"date: ", date, connection, secured])

@@ -4,9 +4,13 @@
 //! and one write. All other requests of HTTP/1.1 are read by the same parser and answered by the [`service`], as are those
 //! of HTTP/2, which hyper reads. All ask the same pure function, [`answer`], what to send.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod access;
+mod acme;
+mod acme_http;
+mod acme_order;
+mod acme_store;
 mod admin;
 mod admission;
 pub mod answer;
@@ -14,6 +18,7 @@ mod asked;
 mod body;
 mod certificate;
 mod certificates;
+mod challenges;
 mod check;
 mod client;
 mod clock;
@@ -39,12 +44,17 @@ mod health;
 mod histogram;
 mod http1;
 mod http2;
+#[cfg(feature = "http3")]
+mod http3;
+#[cfg(feature = "http3")]
+mod http3_body;
 mod identity;
 mod incoming;
 mod log;
 mod metrics;
 mod negotiate;
 mod network;
+mod origin_tls;
 mod outgoing;
 mod path;
 mod peer;
@@ -52,6 +62,8 @@ mod policy;
 mod prometheus;
 mod proxy;
 mod purge;
+#[cfg(feature = "http3")]
+mod quic;
 mod range;
 mod redirect;
 mod refusal;
@@ -62,26 +74,34 @@ mod self_signed;
 mod service;
 mod shared;
 mod site;
+mod sockets;
 mod store;
 mod stream;
 mod streams;
+#[expect(unsafe_code, reason = "system calls")]
+mod system_unsafe;
 mod thread;
 mod tiers;
 mod timed;
 mod tls;
+mod trust;
 mod tunnel;
 mod upload;
 mod upstream;
 mod write;
 
+pub use acme::AcmeConfig;
 pub use certificates::CertificateStats;
+pub use challenges::Proof;
 pub use compression::Compression;
 pub use config::{AccessConfig, CertificateConfig, Config, Health, Limits, LogForm, SiteConfig, TlsConfig, TlsVersion};
 pub use edge::{Edge, Reloaded};
 pub use error::EdgeError;
 pub use health::Breaker;
 pub use metrics::{OriginStats, Stats, TierFigures};
+pub use origin_tls::OriginTlsConfig;
 pub use purge::Purge;
 pub use refusal::Refused;
 pub use self_signed::self_signed;
+pub use sockets::Tcp;
 pub use tiers::{DiskConfig, ServerConfig, TiersConfig};

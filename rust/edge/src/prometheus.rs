@@ -45,11 +45,24 @@ pub(crate) fn text(stats: &Stats) -> String {
         ("connections", "gauge", "Connections open.", stats.connections),
         ("websockets", "gauge", "WebSockets open.", stats.websockets),
         ("http2_connections", "gauge", "Connections of HTTP/2 open.", stats.http2),
+        ("http3_connections", "gauge", "Connections of HTTP/3 open.", stats.http3),
         (
             "tls_handshakes_total",
             "counter",
             "TLS handshakes that came to their end.",
             stats.handshakes,
+        ),
+        (
+            "certificates_fetched_total",
+            "counter",
+            "Certificates fetched from an authority.",
+            stats.certificates_fetched,
+        ),
+        (
+            "certificates_failed_total",
+            "counter",
+            "Certificates that could not be fetched.",
+            stats.certificates_failed,
         ),
         (
             "tls_resumed_total",
