@@ -10,6 +10,7 @@ package_of() {
     case "$1" in
         go) echo golang-go ;;
         redis-server) echo redis-server ;;
+        pebble | pebble-challtestsrv) echo pebble ;;
         cc) echo build-essential ;;
         node | npm) echo npm ;;
         rustc) echo "" ;; # rustup's business: tools/doctor.sh tells how

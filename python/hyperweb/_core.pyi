@@ -654,8 +654,16 @@ class Edge:
             EdgeError: A pack is damaged; the message names the section.
         """
 
-    def drain(self, seconds: float) -> bool:
-        """Stops accepting, lets what was begun be sent, and stops. Returns whether all was sent in time."""
+    def descriptors(self) -> list[int]:
+        """The sockets it listens on, for a process that is to take them over; closed once it drains."""
+
+    def drain(self, seconds: float, patience: float = 0.0) -> bool:
+        """Stops accepting, lets what was begun be sent, and stops. Returns whether all was sent in time.
+
+        Args:
+            seconds: How long that may take.
+            patience: How long, in seconds, connections without a request are kept: one that is on its way is answered.
+        """
 
 def self_signed(hosts: list[str]) -> tuple[str, str]:
     """Makes a certificate for host names and addresses that is valid for a year, and its key, both as PEM (RFC 7468).

@@ -204,7 +204,22 @@ def test_every_setting_says_what_it_means() -> None:
         assert (
             "." in name
             or name
-            in {"build", "cache", "check", "images", "serve", "limits", "log", "compression", "client", "security"}
+            in {
+                *(
+                    "acme",
+                    "build",
+                    "cache",
+                    "check",
+                    "images",
+                    "serve",
+                    "tcp",
+                    "limits",
+                    "log",
+                    "compression",
+                    "client",
+                ),
+                "security",
+            }
             or describe(name)
         ), name
         if "." in name:

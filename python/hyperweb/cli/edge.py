@@ -20,8 +20,17 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, Learni
     "origins",
     multiple=True,
     required=True,
-    help="Where the origin is: http://HOST[:PORT] or unix:PATH. With several, each request goes to the least busy one.",
+    help="Where the origin is: http://HOST[:PORT], https://HOST[:PORT] or unix:PATH. "
+    "With several, each request goes to the least busy one.",
 )
+@click.option(
+    "--origin-ca",
+    metavar="FILE",
+    help="Check origins with https by the authorities in this PEM file [default: those of the system].",
+)
+@click.option("--origin-name", metavar="HOST", help="The name their certificates are to have [default: their host].")
+@click.option("--origin-cert", metavar="FILE", help="Show origins the certificate in this PEM file.")
+@click.option("--origin-key", metavar="FILE", help="The PEM file of its private key.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="The port to listen on.")
 @click.option("--threads", type=click.IntRange(1, 1024), help="Threads of the edge [default: the processors].")
@@ -84,8 +93,23 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, Learni
 @click.option("--tls-key", metavar="FILE", help="The PEM file of its private key.")
 @setting("serve.tls_self_signed", "--tls")
 @setting("serve.tls_least")
+@setting("serve.http3", "--http3")
 @setting("serve.http_port")
 @setting("serve.http")
+@click.option(
+    "--acme-domain",
+    "acme_domains",
+    multiple=True,
+    metavar="HOST",
+    help="Fetch a certificate for this host, and renew it, from an authority that speaks ACME.",
+)
+@setting("acme.agree", "--acme-agree")
+@click.option("--acme-contact", "acme_contacts", multiple=True, metavar="mailto:ADDRESS", help="Where it may write to.")
+@setting("acme.directory", "--acme-directory")
+@setting("acme.root", "--acme-root")
+@setting("acme.storage", "--acme-storage")
+@setting("acme.challenge", "--acme-challenge")
+@setting("acme.retry", "--acme-retry")
 @click.option(
     "--hsts",
     type=click.IntRange(0, 63_072_000),
@@ -148,6 +172,9 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, Learni
 @setting("cache.stale")
 @setting("serve.max_body")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Another limit on what clients may ask.")
+@click.option(
+    "--tcp", "tcp", multiple=True, metavar="NAME=VALUE", help="How connections are taken: a setting of `[tcp]`."
+)
 @click.option("--metrics", is_flag=True, help="Count requests, for `hyperweb stats`.")
 @click.option(
     "--state",
@@ -158,6 +185,10 @@ from hyperweb.config._settings import CacheSettings, CompressionSettings, Learni
 def edge(
     origins: tuple[str, ...],
     *,
+    origin_ca: str | None,
+    origin_name: str | None,
+    origin_cert: str | None,
+    origin_key: str | None,
     host: str,
     port: int,
     threads: int | None,
@@ -173,8 +204,17 @@ def edge(
     tls_key: str | None,
     serve__tls_self_signed: bool | None,
     serve__tls_least: str | None,
+    serve__http3: bool | None,
     serve__http_port: int | None,
     serve__http: str | None,
+    acme_domains: tuple[str, ...],
+    acme__agree: bool | None,
+    acme_contacts: tuple[str, ...],
+    acme__directory: str | None,
+    acme__root: str | None,
+    acme__storage: str | None,
+    acme__challenge: str | None,
+    acme__retry: float | None,
     hsts: int,
     compression: bool,
     compress_private: bool,
@@ -191,6 +231,7 @@ def edge(
     cache__stale: int | None,
     serve__max_body: int | None,
     limits: tuple[str, ...],
+    tcp: tuple[str, ...],
     metrics: bool,
     state: Path,
 ) -> None:
@@ -199,9 +240,10 @@ def edge(
     from hyperweb.serve._address import resolved
     from hyperweb.serve._front import Front, Health
     from hyperweb.serve._learning import described_learning
-    from hyperweb.serve._limits import edge_limits, read_limits
+    from hyperweb.serve._limits import edge_limits, read_limits, read_tcp
     from hyperweb.serve._supervisor import cores
     from hyperweb.serve._tiers import memory_limit, tiers
+    from hyperweb.serve._tls import read_acme
 
     if health_path is not None and not re.fullmatch(r"/[!-~]*", health_path):
         raise click.UsageError("--health-path is a path: it begins with / and has no spaces")
@@ -213,8 +255,21 @@ def edge(
         "tls": [certificate(tls_cert, tls_key)] if tls_cert or tls_key else [],
         "tls_self_signed": bool(serve__tls_self_signed),
         "tls_least": serve__tls_least or "1.2",
+        "http3": bool(serve__http3),
         "http_port": serve__http_port or 0,
         "http": serve__http or "redirect",
+    }
+    if bool(origin_cert) != bool(origin_key):
+        raise click.UsageError("--origin-cert and --origin-key belong together: give both")
+    acme = {
+        "domains": acme_domains or None,
+        "agree": acme__agree or None,
+        "contact": acme_contacts or None,
+        "directory": acme__directory,
+        "root": acme__root,
+        "storage": acme__storage,
+        "challenge": acme__challenge,
+        "retry": acme__retry,
     }
     front = Front(
         origins,
@@ -239,6 +294,13 @@ def edge(
             LearningSettings(enabled=learning, threshold=learning_threshold), state / ".hyperweb"
         ),
         serve=msgspec.convert(tls, ServeSettings),
+        acme=read_acme(acme),
+        tcp=read_tcp(tcp),
+        origin_tls={
+            "authorities": origin_ca,
+            "name": origin_name,
+            "certificate": (origin_cert, origin_key) if origin_cert else None,
+        },
         compression=CompressionSettings(enabled=compression, private=compress_private),
         access=described(LogSettings(access=access_log, format=log_format, sample=log_sample)),
         token=admin_token,

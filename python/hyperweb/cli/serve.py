@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @setting("serve.tls_self_signed", "--tls")
 @click.option("--tls-cert", metavar="FILE", help="With --prod: speak TLS with the certificate in this PEM file.")
 @click.option("--tls-key", metavar="FILE", help="The PEM file of its private key.")
+@setting("serve.http3", "--http3")
 @setting("serve.http_port")
 @setting("serve.metrics")
 @setting("log.access", "--access-log")

@@ -20,6 +20,7 @@ _SHOWN = (
     ("bytes", "bytes sent"),
     ("connections", "connections"),
     ("http2", "of HTTP/2"),
+    ("http3", "of HTTP/3"),
     ("handshakes", "TLS handshakes"),
     ("handshakes_resumed", "sessions resumed"),
     ("p50_us", "p50, µs up to"),
@@ -64,6 +65,9 @@ def _text(found: dict[str, Any], before: dict[str, Any] | None) -> str:
     for one in found["tiers"]:
         did = f"{one['hits']:,} found, {one['misses']:,} not, {one['writes']:,} written, {one['faults']:,} faults"
         lines.append(f"{one['name']:>16}  {did}")
+    if found["certificates_fetched"] or found["certificates_failed"]:
+        did = f"{found['certificates_fetched']:,} fetched, {found['certificates_failed']:,} times none"
+        lines.append(f"{'certificates':>16}  {did}")
     for one in found["origins"]:
         state = "up" if one["is_up"] else "down"
         lines.append(f"{'origin':>16}  {one['address']} {state}, {one['requests']:,} asked, {one['failures']:,} failed")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _ENV_PREFIX = "HYPERWEB_"
 # Variables of that prefix which are not settings: they pass facts between hyperweb's own processes and tests.
-_ENV_OTHER = frozenset({"HYPERWEB_ADMIN_SOCKET", "HYPERWEB_REQUIRE_PROGRAMS", "HYPERWEB_LOG"})
+_ENV_OTHER = frozenset({"HYPERWEB_ADMIN_SOCKET", "HYPERWEB_HANDOVER", "HYPERWEB_REQUIRE_PROGRAMS", "HYPERWEB_LOG"})
 _ERROR_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.+)`)?$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`")
 

@@ -196,6 +196,50 @@ class CertificateSettings(Section, frozen=True):
     ocsp: Annotated[str, said("A file with an OCSP response to staple, in DER; read anew when it changes.")] = ""
 
 
+class AcmeSettings(Section, frozen=True):
+    """Certificates that the edge fetches and renews by itself, from an authority that speaks ACME."""
+
+    domains: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)+\Z")], ...],
+        said("The hosts that certificates are fetched for, one for each; empty fetches none."),
+    ] = ()
+    agree: Annotated[
+        bool, said("Whether you agree to the terms of service of the authority; nothing is fetched else.")
+    ] = False
+    contact: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^mailto:[!-~]+@[!-~]+\Z")], ...],
+        said("Where the authority may write to: `mailto:you@example.org`."),
+    ] = ()
+    directory: Annotated[
+        str,
+        said("The directory of the authority; by default Let's Encrypt.", pattern=r"^https://[!-~]+\Z"),
+    ] = "https://acme-v02.api.letsencrypt.org/directory"
+    root: Annotated[
+        str,
+        said("A PEM file that the directory's own certificate is checked by, in place of the system's authorities."),
+    ] = ""
+    storage: Annotated[
+        str,
+        said("The folder that the account and the certificates are kept in; empty is `.hyperweb/acme`. Keep it."),
+    ] = ""
+    challenge: Annotated[
+        Literal["auto", "http-01", "tls-alpn-01"],
+        said(
+            "How it is proved that a host is served here: over plain HTTP on port 80, or in a handshake on port 443; "
+            "`auto` is the first where there is `serve.http_port`."
+        ),
+    ] = "auto"
+    retry: Annotated[
+        float,
+        said(
+            "The pause after a failure; it doubles with each in a row, up to twelve hours.",
+            unit="seconds",
+            gt=0,
+            le=43_200,
+        ),
+    ] = 60.0
+
+
 class ServeSettings(Section, frozen=True):
     """How the site is served."""
 
@@ -222,6 +266,10 @@ class ServeSettings(Section, frozen=True):
         bool, said("Speak TLS with a certificate made here, which no browser trusts: for development.")
     ] = False
     tls_least: Annotated[Literal["1.2", "1.3"], said("The least version of TLS that is spoken.")] = "1.2"
+    http3: Annotated[
+        bool,
+        said("Speak HTTP/3 too, by UDP on the port of TLS, and tell browsers so (`Alt-Svc`)."),
+    ] = False
     hsts: Annotated[
         int,
         said(
@@ -278,6 +326,35 @@ class ServeSettings(Section, frozen=True):
         int, said("How long requests in flight may take to finish after SIGTERM.", unit="seconds", ge=0)
     ] = 10
     max_body: Annotated[int, said("The largest request body accepted.", unit="bytes", ge=0)] = 10_485_760
+
+
+class TcpSettings(Section, frozen=True):
+    """How the edge takes connections; 0 leaves a matter to the system."""
+
+    backlog: Annotated[
+        int, said("Connections that wait to be taken, for each thread; the system bounds it too.", ge=1, le=65535)
+    ] = 4096
+    fast_open: Annotated[
+        int,
+        said(
+            "Connections at a time whose first bytes come with their first packet (TCP Fast Open); 0 is none. Such "
+            "bytes may come twice.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
+    defer_accept: Annotated[
+        int,
+        said(
+            "How long a connection may be silent before it is taken (`TCP_DEFER_ACCEPT`).", unit="seconds", ge=0, le=60
+        ),
+    ] = 0
+    no_delay: Annotated[bool, said("Send small pieces at once (`TCP_NODELAY`).")] = True
+    keep_alive: Annotated[
+        int,
+        said("Silence after which it is looked whether the client is still there.", unit="seconds", ge=0, le=32_767),
+    ] = 60
+    pin: Annotated[bool, said("Keep each thread of the edge on a processor of its own.")] = False
 
 
 class CompressionSettings(Section, frozen=True):
@@ -377,6 +454,7 @@ class LimitSettings(Section, frozen=True):
         said("The largest request line and header fields; 431 beyond.", unit="bytes", ge=1024, le=1_048_576),
     ] = 32_768
     fields: Annotated[int, said("The most header fields of a request; 431 beyond.", ge=8, le=128)] = 128
+    handshakes: Annotated[int, said("TLS handshakes at a time; those beyond wait. 0 is any number.", ge=0)] = 1000
     handshake_time: Annotated[float, said("How long a TLS handshake may take.", unit="seconds", gt=0, le=3600)] = 10.0
     head_time: Annotated[
         float, said("How long a request's head may take to come; 408 then.", unit="seconds", gt=0, le=3600)
@@ -557,6 +635,8 @@ class Settings(Section, frozen=True):
     css: CssSettings = CssSettings()
     cache: CacheSettings = CacheSettings()
     serve: ServeSettings = ServeSettings()
+    acme: AcmeSettings = AcmeSettings()
+    tcp: TcpSettings = TcpSettings()
     limits: LimitSettings = LimitSettings()
     compression: CompressionSettings = CompressionSettings()
     learning: LearningSettings = LearningSettings()

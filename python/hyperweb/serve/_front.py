@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import selectors
 import signal
+import socket
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +14,7 @@ import msgspec
 from hyperweb import _core
 from hyperweb.serve._address import resolved_pair
 from hyperweb.serve._errors import ServeError
+from hyperweb.serve._handover import PATIENCE, Handover
 from hyperweb.serve._limits import raise_descriptors
 from hyperweb.serve._runtime import Runtime
 from hyperweb.serve._tls import described_tls, has_tls, hsts_seconds, reload_certificates
@@ -19,7 +22,7 @@ from hyperweb.serve._tls import described_tls, has_tls, hsts_seconds, reload_cer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from hyperweb.config._settings import CompressionSettings, ServeSettings
+    from hyperweb.config._settings import AcmeSettings, CompressionSettings, ServeSettings, TcpSettings
 
 _NAME = "origin"
 
@@ -45,6 +48,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
         return {"path": self.path, "interval": round(self.interval * 1000), "breaker": breaker}
 
 
+# How often it is looked whether it is to stop, where no signal wakes it (seconds).
+_BEAT = 1.0
 # Seconds that responses under way have when it is to stop.
 _DRAIN = 30.0
 
@@ -53,7 +58,7 @@ class Front:
     """A caching reverse proxy in front of HTTP/1.1 origins, until SIGTERM or SIGINT.
 
     Args:
-        origins: Where the origins are: `http://HOST[:PORT]`, or `unix:PATH`.
+        origins: Where the origins are: `http://HOST[:PORT]`, `https://HOST[:PORT]`, or `unix:PATH`.
         listen: The address to listen on, as `HOST:PORT`.
         threads: Threads of the edge.
         memory: What it may keep in memory, as the edge takes it.
@@ -67,6 +72,9 @@ class Front:
         trusted: The proxies that are believed about requests, as the edge takes it.
         learning: What is learned from navigations, as the edge takes it, or None.
         serve: The settings of TLS, and the host to listen on beside it.
+        acme: How certificates are fetched.
+        tcp: How connections are taken.
+        origin_tls: How TLS is spoken to origins, as the edge takes it.
         compression: What is compressed.
         access: The access log, as the edge takes it, or None.
         token: What purges and the admin listener are asked with, or nothing.
@@ -90,6 +98,9 @@ class Front:
         trusted: dict[str, object],
         learning: dict[str, object] | None,
         serve: ServeSettings,
+        acme: AcmeSettings,
+        tcp: TcpSettings,
+        origin_tls: dict[str, object],
         compression: CompressionSettings,
         access: dict[str, object] | None,
         token: str,
@@ -98,11 +109,15 @@ class Front:
         self._origins = list(origins)
         self._state = state
         self._runtime = Runtime()
-        self._is_secure = has_tls(serve)
+        self._handover = Handover()
+        self._is_to_upgrade = False
+        self._is_secure = has_tls(serve, acme)
         self._described = {
             "listen": [listen],
-            **described_tls(serve, Path(), state),
+            **described_tls(serve, acme, Path(), state),
             "threads": threads,
+            "tcp": tcp,
+            "passed": self._handover.passed,
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(admin, "--admin") if admin else None,
             "token": token or None,
@@ -120,11 +135,46 @@ class Front:
                     "name": _NAME,
                     "stale": stale * 1000,
                     "version": _NAME,
-                    "hsts": hsts_seconds(serve),
+                    "hsts": hsts_seconds(serve, acme),
                     "origins": health.described(),
+                    "origin_tls": origin_tls,
                 }
             ],
         }
+
+    def _wait(self, edge: _core.Edge, stop: threading.Event) -> float:
+        """Waits until it is to stop. Returns how long connections without a request are to be kept then."""
+        is_over = False
+
+        def done() -> None:
+            nonlocal is_over
+            is_over = True
+
+        with selectors.DefaultSelector() as selector:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                ours.setblocking(False)
+                theirs.setblocking(False)
+                signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+                selector.register(ours, selectors.EVENT_READ, lambda: ours.recv(4096))
+
+                def watch(descriptor: int, call: Callable[[], None] | None) -> None:
+                    if call is None:
+                        selector.unregister(descriptor)
+                    else:
+                        selector.register(descriptor, selectors.EVENT_READ, call)
+
+                while not (stop.is_set() or is_over):
+                    for key, _ in selector.select(_BEAT):
+                        key.data()
+                    if self._is_to_upgrade:
+                        self._is_to_upgrade = False
+                        self._handover.start(edge.descriptors(), watch, done)
+                signal.set_wakeup_fd(-1)
+        return PATIENCE if is_over else 0.0
+
+    def _upgrade(self, *_: object) -> None:
+        self._is_to_upgrade = True
 
     def run(self, started: Callable[[list[str]], None]) -> int:
         """Serves. Returns the exit code.
@@ -138,6 +188,7 @@ class Front:
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        signal.signal(signal.SIGUSR2, self._upgrade)
         raise_descriptors()
         try:
             try:
@@ -153,8 +204,8 @@ class Front:
                 signal.signal(signal.SIGHUP, lambda *_: reload_certificates(edge))
             plain = [f"http://{one}" for one in edge.plain_addresses()]
             started([f"{scheme}://{one}" for one in addresses] + plain)
-            stop.wait()
-            edge.drain(_DRAIN)
+            self._handover.served()
+            edge.drain(_DRAIN, self._wait(edge, stop))
         finally:
             self._runtime.close()
         return 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import resource
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from hyperweb.config._settings import LimitSettings
+from hyperweb.config._settings import LimitSettings, Section, TcpSettings
 from hyperweb.serve._errors import ServeError
 
+_S = TypeVar("_S", bound=Section)
 _MILLISECONDS = {
     "handshake_time": "handshake_time",
     "head_time": "head_time",
@@ -24,6 +25,7 @@ _NUMBERS = {
     "target": "target_bytes",
     "head": "head_bytes",
     "fields": "fields",
+    "handshakes": "handshakes",
     "connections": "connections",
     "address_connections": "address_connections",
     "outstanding": "outstanding",
@@ -48,17 +50,30 @@ def read_limits(texts: tuple[str, ...]) -> LimitSettings:
     Raises:
         ServeError: One is no limit, or its value none for it.
     """
-    names = LimitSettings.__struct_fields__
+    return _read(texts, LimitSettings, "--limit", "limit")
+
+
+def read_tcp(texts: tuple[str, ...]) -> TcpSettings:
+    """Returns the settings of TCP that `NAME=VALUE` texts change.
+
+    Raises:
+        ServeError: One is no setting of TCP, or its value none for it.
+    """
+    return _read(texts, TcpSettings, "--tcp", "setting of TCP")
+
+
+def _read(texts: tuple[str, ...], kind: type[_S], flag: str, noun: str) -> _S:
+    names = kind.__struct_fields__
     found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if name not in names or not equals:
-            raise ServeError(f"`--limit {text}` is no limit", hint=f"write NAME=VALUE; the names: {', '.join(names)}")
+            raise ServeError(f"`{flag} {text}` is no {noun}", hint=f"write NAME=VALUE; the names: {', '.join(names)}")
         found[name] = value
     try:
-        return msgspec.convert(found, LimitSettings, strict=False)
+        return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ServeError(f"`--limit`: {error}", hint="the settings reference tells what each limit may be") from None
+        raise ServeError(f"`{flag}`: {error}", hint=f"the settings reference tells what each {noun} may be") from None
 
 
 def raise_descriptors() -> None:

@@ -118,6 +118,11 @@ class Pool:
         self._idle_since: float | None = None
         self._rolled: Callable[[], object] | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a worker can be asked."""
+        return any(worker.is_ready and worker.is_in_use for worker in self.workers)
+
     def start(self) -> None:
         """Starts the least number of workers."""
         for _ in range(self.least):

@@ -19,6 +19,7 @@ from hyperweb.config._headers import security_headers
 from hyperweb.serve._access import described as described_log
 from hyperweb.serve._address import bracketed, free_port, resolved, resolved_pair
 from hyperweb.serve._errors import ServeError
+from hyperweb.serve._handover import PATIENCE, Handover
 from hyperweb.serve._learning import described_learning
 from hyperweb.serve._limits import edge_limits, raise_descriptors
 from hyperweb.serve._pool import Pool, Worker
@@ -51,6 +52,7 @@ class Supervisor:
         self._overrides = overrides
         self._direct = direct
         self._settings = sites[0].settings.serve
+        self._is_secure = has_tls(self._settings, sites[0].settings.acme)
         self._runtime = Runtime()
         self._selector = selectors.DefaultSelector()
         self._edge: _core.Edge | None = None
@@ -58,7 +60,11 @@ class Supervisor:
         self._packs: dict[str, tuple[int, int, int] | None] = {}
         self._tiers: dict[str, Any] = {}
         self._stopping = False
+        self._handover = Handover()
+        self._patience = 0.0
         self._certificates_are_old = False
+        self._is_to_upgrade = False
+        self._is_announced = False
         self.addresses: list[str] = []
 
     def run(self, started: Callable[[list[str]], None]) -> int:
@@ -77,7 +83,7 @@ class Supervisor:
             started(self.urls)
             for site in self.sites:
                 self._packs[site.name] = _stamp(site.pack)
-                self._runtime.announce(site.state, self.addresses, is_secure=has_tls(self._settings))
+                self._runtime.announce(site.state, self.addresses, is_secure=self._is_secure)
                 if self._needs_python(site):
                     self._start_pool(site)
             self._loop()
@@ -94,6 +100,10 @@ class Supervisor:
             del number, frame
             self._certificates_are_old = True
 
+        def upgrade(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            self._is_to_upgrade = True
+
         def wake(number: int, frame: FrameType | None) -> None:
             del number, frame
 
@@ -106,7 +116,8 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         signal.signal(signal.SIGCHLD, wake)
-        if has_tls(self._settings):
+        signal.signal(signal.SIGUSR2, upgrade)
+        if self._is_secure:
             signal.signal(signal.SIGHUP, renew)
 
     def _drain_wake(self) -> None:
@@ -139,8 +150,10 @@ class Supervisor:
         hosts = [host for site in self.sites for host in site.settings.hosts]
         described = {
             "listen": [resolved(settings.host, settings.port)],
-            **described_tls(settings, first.root, first.state, hosts),
+            **described_tls(settings, first.settings.acme, first.root, first.state, hosts),
             "threads": settings.edge_threads or cores(),
+            "tcp": first.settings.tcp,
+            "passed": self._handover.passed,
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(settings.admin, "`serve.admin`") if settings.admin else None,
             "token": settings.admin_token or None,
@@ -160,7 +173,7 @@ class Supervisor:
                     "pack": str(site.pack),
                     "files": str(site.out),
                     "headers": security_headers(site.settings, "text/html"),
-                    "hsts": hsts_seconds(settings, security_headers(site.settings, "text/html")),
+                    "hsts": hsts_seconds(settings, first.settings.acme, security_headers(site.settings, "text/html")),
                     "stale": site.settings.cache.stale * 1000,
                     "version": site_version(site) if self._tiers else None,
                 }
@@ -176,7 +189,7 @@ class Supervisor:
     @property
     def urls(self) -> list[str]:
         """The URLs it is reached at."""
-        scheme = "https" if has_tls(self._settings) else "http"
+        scheme = "https" if self._is_secure else "http"
         plain = self._edge.plain_addresses() if self._edge is not None else []
         return [f"{scheme}://{one}" for one in self.addresses] + [f"http://{one}" for one in plain]
 
@@ -226,16 +239,38 @@ class Supervisor:
             if self._certificates_are_old and self._edge is not None:
                 self._certificates_are_old = False
                 reload_certificates(self._edge)
+            if self._is_to_upgrade:
+                self._is_to_upgrade = False
+                self._upgrade()
             now = time.monotonic()
             if now < beat:
                 continue
             beat = now + _BEAT
             self._check_edge()
+            self._has_started()
             for site in self.sites:
                 self._check_pack(site)
                 pool = self._pools.get(site.name)
                 if pool is not None:
                     pool.tend(self._edge.outstanding(site.name) if self._edge is not None else 0)
+
+    def _upgrade(self) -> None:
+        """Starts this program anew with the sockets it listens on; once the new one serves, this one stops."""
+        if self._edge is None:
+            _log.error("with --direct there is nothing to hand over")
+            return
+
+        def done() -> None:
+            self._patience = PATIENCE
+            self._stopping = True
+
+        self._handover.start(self._edge.descriptors(), self._watch, done)
+
+    def _has_started(self) -> None:
+        """Says that it serves, once a worker of each site can be asked."""
+        if not self._is_announced and all(pool.is_ready for pool in self._pools.values()):
+            self._is_announced = True
+            self._handover.served()
 
     def _check_edge(self) -> None:
         try:
@@ -286,7 +321,7 @@ class Supervisor:
         settings = self._settings
         try:
             if self._edge is not None:
-                self._edge.drain(float(settings.drain))
+                self._edge.drain(float(settings.drain), self._patience)
             for pool in self._pools.values():
                 pool.stop()
             for pool in self._pools.values():

@@ -27,21 +27,23 @@ use crate::purge::{Purge, is_allowed};
 const LARGEST: usize = 16 << 20;
 
 /// Listens on a socket, and on an address where one is given, on a thread of its own: a purge waits for no page. Returns
-/// the address.
+/// the address, and the listener for who is to pass it on. One that was passed on is used.
 ///
 /// Who can enter the socket's folder may do all; over TCP the token is asked for, and without one only this machine is
 /// listened to.
 pub(crate) fn start(
     socket: &Path,
     address: Option<SocketAddr>,
+    passed: Option<std::net::TcpListener>,
     core: &Arc<Core>,
-) -> Result<Option<SocketAddr>, EdgeError> {
+) -> Result<(Option<SocketAddr>, Option<std::net::TcpListener>), EdgeError> {
     let io = |doing| move |source| EdgeError::Io { doing, source };
     // What an earlier server left; one that still runs has another folder.
     let _ = std::fs::remove_file(socket);
     let listener = std::os::unix::net::UnixListener::bind(socket).map_err(io("opening the admin socket"))?;
     listener.set_nonblocking(true).map_err(io("opening the admin socket"))?;
-    let remote = address.map(|address| listen(address, core)).transpose()?;
+    let remote = address.map(|address| listen(address, passed, core)).transpose()?;
+    let held = remote.as_ref().and_then(|listener| listener.try_clone().ok());
     let bound = remote.as_ref().and_then(|listener| listener.local_addr().ok());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -75,19 +77,25 @@ pub(crate) fn start(
         .name("edge-admin".to_owned())
         .spawn(serve)
         .map_err(io("starting a thread"))?;
-    Ok(bound)
+    Ok((bound, held))
 }
 
-fn listen(address: SocketAddr, core: &Core) -> Result<std::net::TcpListener, EdgeError> {
+fn listen(
+    address: SocketAddr,
+    passed: Option<std::net::TcpListener>,
+    core: &Core,
+) -> Result<std::net::TcpListener, EdgeError> {
     if core.shared().token.is_none() && !address.ip().is_loopback() {
         return Err(EdgeError::Config(format!(
             "the admin listener at {address} can be reached from other machines: it needs a token"
         )));
     }
-    let listener = std::net::TcpListener::bind(address).map_err(|source| EdgeError::Listen {
-        address: address.to_string(),
-        source,
-    })?;
+    let listener = passed
+        .map_or_else(|| std::net::TcpListener::bind(address), Ok)
+        .map_err(|source| EdgeError::Listen {
+            address: address.to_string(),
+            source,
+        })?;
     listener.set_nonblocking(true).map_err(|source| EdgeError::Io {
         doing: "opening the admin listener",
         source,

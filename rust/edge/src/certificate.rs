@@ -21,6 +21,7 @@ use crate::error::EdgeError;
 const LARGEST: u64 = 1 << 20;
 /// How long before its end it is said that a certificate ends.
 const SOON: Duration = Duration::from_hours(14 * 24);
+static NOTHING: CertificateDer<'static> = CertificateDer::from_slice(&[]);
 
 /// A certificate that can be used.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(crate) struct Certificate {
     pub(crate) begins: SystemTime,
     pub(crate) ends: SystemTime,
     file: PathBuf,
+    /// Whether the edge itself renews it.
+    is_renewed: bool,
 }
 
 impl Certificate {
@@ -78,8 +81,26 @@ impl Certificate {
             begins: time(begins.timestamp()),
             ends: time(ends.timestamp()),
             file: config.cert.clone(),
+            is_renewed: config.awaited,
             key: Arc::new(certified),
         })
+    }
+
+    /// The certificate itself, without those that lead to its issuer.
+    pub(crate) fn der(&self) -> &CertificateDer<'static> {
+        self.key.cert.first().unwrap_or(&NOTHING)
+    }
+
+    /// Whether it is used for a host by its own name.
+    pub(crate) fn is_for(&self, host: &str) -> bool {
+        self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    /// A number from nought to one, drawn once for each certificate.
+    pub(crate) fn lot(&self) -> f64 {
+        let hash = blake3::hash(self.der());
+        let [one, two, ..] = hash.as_bytes();
+        f64::from(u16::from_le_bytes([*one, *two])) / f64::from(u16::MAX)
     }
 
     /// What an operator should know of it, if anything.
@@ -94,7 +115,8 @@ impl Certificate {
             Err(_) => Some(format!(
                 "the certificate in {file} has expired: browsers refuse it; renew it"
             )),
-            Ok(left) if left < SOON => {
+            // One that is fetched anew in time is not worth a word.
+            Ok(left) if left < SOON && !self.is_renewed => {
                 let days = left.as_secs() / 86_400;
                 Some(format!("the certificate in {file} expires in {days} days: renew it"))
             }
@@ -121,7 +143,7 @@ fn time(seconds: i64) -> SystemTime {
     })
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, EdgeError> {
+pub(crate) fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, EdgeError> {
     let text = read_file(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let chain = chain.map_err(|error| not_pem(path, "certificate", &error))?;
@@ -131,7 +153,7 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, EdgeError> {
     Ok(chain)
 }
 
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, EdgeError> {
+pub(crate) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, EdgeError> {
     let text = read_file(path)?;
     if memchr::memmem::find(&text, b"BEGIN ENCRYPTED PRIVATE KEY").is_some() {
         return Err(bad(
@@ -209,6 +231,7 @@ mod tests {
             key: folder.join("key.pem"),
             hosts: Vec::new(),
             ocsp: None,
+            awaited: false,
         };
         std::fs::write(&config.cert, params.self_signed(&key).unwrap().pem()).unwrap();
         std::fs::write(&config.key, key.serialize_pem()).unwrap();

@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 use serde::Serialize;
 
 use crate::certificate::Certificate;
+use crate::challenges::{ACME_TLS, Challenges};
 use crate::config::CertificateConfig;
 use crate::error::EdgeError;
 use crate::log::warn;
@@ -42,6 +43,8 @@ struct Set {
 /// The certificates, read from files.
 pub(crate) struct Certificates {
     configs: Vec<CertificateConfig>,
+    /// What authorities that look are answered.
+    challenges: Arc<Challenges>,
     set: ArcSwap<Set>,
     /// What the files were when they were last read.
     read: Mutex<Vec<Stamp>>,
@@ -68,7 +71,16 @@ impl fmt::Debug for Certificates {
 
 impl Set {
     fn read(configs: &[CertificateConfig]) -> Result<Self, EdgeError> {
-        let all = configs.iter().map(Certificate::read).collect::<Result<Vec<_>, _>>()?;
+        let mut all = Vec::new();
+        for config in configs {
+            match Certificate::read(config) {
+                Ok(one) => all.push(one),
+                // It is fetched, or fetched anew.
+                Err(_) if config.awaited && !config.cert.exists() => {}
+                Err(error) if config.awaited => warn(&format!("{error}\n  it is fetched anew")),
+                Err(error) => return Err(error),
+            }
+        }
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (number, one) in all.iter().enumerate() {
             for name in &one.names {
@@ -92,7 +104,7 @@ impl Set {
 
 impl Certificates {
     /// Reads them all.
-    pub(crate) fn read(configs: &[CertificateConfig]) -> Result<Arc<Self>, EdgeError> {
+    pub(crate) fn read(configs: &[CertificateConfig], challenges: Arc<Challenges>) -> Result<Arc<Self>, EdgeError> {
         if configs.is_empty() {
             return Err(EdgeError::Config("TLS has no certificate".to_owned()));
         }
@@ -100,6 +112,7 @@ impl Certificates {
         let made = Self {
             set: ArcSwap::from_pointee(Set::read(configs)?),
             configs: configs.to_vec(),
+            challenges,
             read: Mutex::new(stamps),
         };
         made.tell();
@@ -162,6 +175,10 @@ impl Certificates {
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let is_challenge = hello.alpn().is_some_and(|mut names| names.any(|name| name == ACME_TLS));
+        if is_challenge {
+            return self.challenges.certificate(hello.server_name()?);
+        }
         let set = self.set.load();
         let mut found = set
             .for_host(hello.server_name())

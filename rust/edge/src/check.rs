@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use crate::connection::Connection;
 use crate::edge::Core;
 use crate::error::EdgeError;
 use crate::shared::Shared;
@@ -59,7 +58,7 @@ async fn run(shared: &Arc<Shared>) {
 /// connections.
 pub(crate) async fn is_well(worker: &Worker, path: Option<&str>, longest: Duration) -> bool {
     let until = Instant::now() + longest;
-    let Ok(Ok(mut connection)) = timeout(longest, Connection::open(worker.address())).await else {
+    let Ok(Ok(mut connection)) = timeout(longest, worker.open()).await else {
         return false;
     };
     let Some(path) = path else { return true };

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::acme::AcmeConfig;
 use crate::compression::Compression;
 use crate::health::Breaker;
+use crate::origin_tls::OriginTlsConfig;
+use crate::sockets::Tcp;
 use crate::tiers::TiersConfig;
 
 /// There is room for so many header fields; a limit may be lower.
@@ -25,6 +28,12 @@ pub struct Config {
     pub redirect: bool,
     #[serde(default)]
     pub tls: Option<TlsConfig>,
+    /// How TCP is spoken.
+    #[serde(default)]
+    pub tcp: Tcp,
+    /// Descriptors of sockets that this process was started with, which listen already.
+    #[serde(default)]
+    pub passed: Vec<i32>,
     /// Threads, each with a listener and a runtime of its own.
     pub threads: usize,
     /// The Unix socket for stats, purges and reloads.
@@ -72,7 +81,14 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 pub struct TlsConfig {
     /// The certificates; the first is used for names that none is for.
+    #[serde(default)]
     pub certificates: Vec<CertificateConfig>,
+    /// How the edge fetches certificates by itself.
+    #[serde(default)]
+    pub acme: Option<AcmeConfig>,
+    /// Whether HTTP/3 is spoken too, by UDP on the same ports.
+    #[serde(default)]
+    pub http3: bool,
     /// The least version that is spoken.
     #[serde(default)]
     pub least: TlsVersion,
@@ -101,6 +117,22 @@ pub struct CertificateConfig {
     /// A file with an OCSP response to staple (RFC 6066, section 8), in DER.
     #[serde(default)]
     pub ocsp: Option<PathBuf>,
+    /// Whether it is one that the edge fetches, which may not be there yet.
+    #[serde(skip)]
+    pub(crate) awaited: bool,
+}
+
+impl CertificateConfig {
+    /// One that the edge fetches for a host, with its key in the same file.
+    pub(crate) fn kept(file: PathBuf, host: &str) -> Self {
+        Self {
+            cert: file.clone(),
+            key: file,
+            hosts: vec![host.to_owned()],
+            ocsp: None,
+            awaited: true,
+        }
+    }
 }
 
 /// The access log.
@@ -204,6 +236,9 @@ pub struct SiteConfig {
     /// Says that those who are asked are origins, which others run, and how it is known that they are well.
     #[serde(default)]
     pub origins: Option<Health>,
+    /// How TLS is spoken to them.
+    #[serde(default)]
+    pub origin_tls: OriginTlsConfig,
 }
 
 /// How it is known that origins are well.
@@ -239,6 +274,8 @@ pub struct Limits {
     pub fields: usize,
     /// Bytes of a request's body.
     pub body_bytes: u64,
+    /// TLS handshakes at a time; those beyond wait for the time that one may take.
+    pub handshakes: usize,
     /// How long a TLS handshake may take.
     pub handshake_time: u64,
     /// How long a head may take to arrive.
@@ -280,6 +317,7 @@ impl Default for Limits {
             head_bytes: 32 << 10,
             fields: MOST_FIELDS,
             body_bytes: 10 << 20,
+            handshakes: 1000,
             handshake_time: 10_000,
             head_time: 15_000,
             body_time: 30_000,

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use crate::body::RequestBody;
 use crate::framing::{Framing, Misframed};
+use crate::origin_tls::OriginTls;
 use crate::stream::{Address, Stream};
 use crate::timed::TooSlow;
 
@@ -71,17 +72,16 @@ impl From<Misframed> for Failed {
 }
 
 impl Connection {
-    pub(crate) async fn open(address: &Address) -> std::io::Result<Self> {
+    pub(crate) async fn open(address: &Address, tls: Option<&OriginTls>) -> std::io::Result<Self> {
         Ok(Self {
-            stream: address.connect().await?,
+            stream: address.connect(tls).await?,
             read: BytesMut::new(),
         })
     }
 
     /// Whether it is open and nothing came that nobody asked for.
-    pub(crate) fn is_idle(&self) -> bool {
-        let found = self.stream.try_read(&mut [0]);
-        self.read.is_empty() && found.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    pub(crate) fn is_idle(&mut self) -> bool {
+        self.read.is_empty() && self.stream.is_quiet()
     }
 
     /// Sends a request, and reads the head of the response. `head` is the request's, with its framing.
@@ -92,11 +92,12 @@ impl Connection {
         body: Option<SentBody>,
     ) -> Result<Begun, Failed> {
         let Some(body) = body else {
-            self.stream.write_all(head).await?;
+            self.write_all(head).await?;
             return read_head(&mut self.stream, &mut self.read, answers_head).await;
         };
         let (mut reader, mut writer) = split(&mut self.stream);
         writer.write_all(head).await?;
+        writer.flush().await?;
         let sending = body.send(&mut writer);
         let reading = read_head(&mut reader, &mut self.read, answers_head);
         let (mut sending, mut reading) = (pin!(sending), pin!(reading));
@@ -117,7 +118,8 @@ impl Connection {
     }
 
     pub(crate) async fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
     /// Reads more of a body; how many bytes came.
@@ -162,9 +164,11 @@ impl SentBody {
             } else {
                 writer.write_all(&data).await?;
             }
+            writer.flush().await?;
         }
         if self.is_chunked {
             writer.write_all(b"0\r\n\r\n").await?;
+            writer.flush().await?;
         }
         Ok(())
     }

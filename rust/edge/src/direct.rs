@@ -208,7 +208,12 @@ async fn respond(
         }
         Err(refusal) => Next::Refuse(refusal),
     };
-    let Some(mut plain) = Plain::read(&request) else {
+    let target = request.path.unwrap_or_default();
+    let is_challenge = state
+        .shared
+        .challenges()
+        .is_some_and(|challenges| challenges.concerns(target));
+    let Some(mut plain) = Plain::read(&request).filter(|_| !is_challenge) else {
         return Ok(general());
     };
     let told = peer
@@ -268,7 +273,7 @@ async fn respond(
     };
     let _flight = InFlight::new(Arc::clone(state));
     let secured: &[u8] = if peer.is_secure { site.secured_line() } else { b"" };
-    let mut space = [0; 192];
+    let mut space = [0; 256];
     let beginning = beginning(&mut space, line, secured, asking.close);
     match asking.hints(state, |page| matches!(status, 200 | 304) && page.is_packed_html()) {
         None => write_all(stream, [beginning, sent], &state.shared.limits).await?,
@@ -547,7 +552,7 @@ fn is_file(variant: &Variant<'_>) -> bool {
 }
 
 /// The beginning of a head: the status line, and the fields that change.
-fn beginning<'s>(space: &'s mut [u8; 192], line: &[u8], secured: &[u8], close: bool) -> &'s [u8] {
+fn beginning<'s>(space: &'s mut [u8; 256], line: &[u8], secured: &[u8], close: bool) -> &'s [u8] {
     let length = clock::with_date(|date| {
         let connection: &[u8] = if close { b"\r\nconnection: close\r\n" } else { b"\r\n" };
         fill(space, &[line, b"date: ", date, connection, secured])

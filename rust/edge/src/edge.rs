@@ -1,8 +1,8 @@
 //! The edge as a whole.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,9 +10,10 @@ use hyperweb_cache::{Coalescer, FlightLimits, Governor, SizeWatch, SizingConfig,
 use hyperweb_pack::{Unverified, diff};
 use parking_lot::Mutex;
 use serde::Serialize;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::{AccessLog, Writer};
+use crate::acme;
 use crate::admin;
 use crate::admission::Admission;
 use crate::check;
@@ -24,11 +25,15 @@ use crate::learning::Learning;
 use crate::metrics::Stats;
 use crate::network::Network;
 use crate::purge::Purge;
+#[cfg(feature = "http3")]
+use crate::quic::Quic;
 use crate::responses::Responses;
 use crate::shared::{Shared, ThreadState};
 use crate::site::Sites;
+use crate::sockets::{Sockets, descriptors, listeners};
 use crate::stream::Address;
-use crate::thread::{Entrance, claim, listen, run};
+use crate::system_unsafe;
+use crate::thread::{Doors, Entrance, run};
 use crate::tiers::Tiers;
 use crate::tls::Tls;
 
@@ -59,6 +64,8 @@ pub struct Edge {
     addresses: Vec<SocketAddr>,
     plain: Vec<SocketAddr>,
     admin: Option<SocketAddr>,
+    /// What it listens on, to be passed on to another.
+    held: Mutex<Vec<TcpListener>>,
     /// Writes what is left of the access log when it goes.
     writer: Mutex<Option<Writer>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -78,7 +85,12 @@ impl Edge {
     /// Starts the edge. When this returns it listens.
     pub fn start(config: &Config) -> Result<Self, EdgeError> {
         let threads = config.threads.max(1);
-        let (sites, unverified) = Sites::open(&config.sites, threads)?;
+        let mut passed = Sockets::take(&config.passed)?;
+        let doors = Entrances::open(config, &mut passed, threads)?;
+        let tls = config.tls.as_ref().map(Tls::new).transpose()?;
+        let http3 = tls.as_ref().and_then(|tls| tls.quic.as_ref());
+        let told_port = http3.and_then(|_| doors.addresses.first()).map(SocketAddr::port);
+        let (sites, unverified) = Sites::open(&config.sites, threads, told_port)?;
         let (access, writer) = config
             .access
             .as_ref()
@@ -105,7 +117,11 @@ impl Edge {
                 .map(|text| Network::read(text))
                 .collect::<Result<_, _>>()?,
             trusted: Trusted::read(&config.trusted)?,
-            tls: config.tls.as_ref().map(Tls::new).transpose()?,
+            handshakes: Arc::new(Semaphore::new(match config.limits.handshakes {
+                0 => Semaphore::MAX_PERMITS,
+                some => some,
+            })),
+            tls,
             measures: config.metrics,
             access,
             token: config.token.clone().filter(|token| !token.is_empty()),
@@ -113,14 +129,12 @@ impl Edge {
             warming: Mutex::new(warming.filter(|_| config.learning.as_ref().is_some_and(|one| one.warm))),
             draining: AtomicBool::new(false),
             drain: watch::Sender::new(false),
+            patience: AtomicU64::new(0),
         });
         if let Some(tiers) = &shared.tiers {
             tiers.tell(&shared);
         }
         let watch = watch(&shared, reader, governor)?;
-        let claim_all = |some: &[SocketAddr]| some.iter().map(|one| claim(*one)).collect::<Result<Vec<_>, _>>();
-        let (addresses, plain) = (claim_all(&config.listen)?, claim_all(&config.plain)?);
-        let entrances = entrances(config, &addresses, &plain);
         let states: Vec<_> = (0..threads)
             .map(|number| {
                 Arc::new(ThreadState {
@@ -135,34 +149,30 @@ impl Edge {
             states,
             damage: Mutex::new(None),
         });
-        let mut running = Vec::new();
-        for state in &core.states {
-            let listeners = entrances
-                .iter()
-                .map(|(address, entrance)| Ok((listen(*address)?, *entrance)))
-                .collect::<Result<Vec<_>, EdgeError>>()?;
-            let state = Arc::clone(state);
-            let name = format!("edge-{}", state.number);
-            let spawned = std::thread::Builder::new()
-                .name(name)
-                .spawn(move || run(&state, listeners));
-            running.push(spawned.map_err(|source| EdgeError::Io {
-                doing: "starting a thread",
-                source,
-            })?);
-        }
-        let admin = admin::start(&config.admin_socket, config.admin, &core)?;
+        let running = start_threads(&core, &doors, config)?;
+        let remote = config.admin.map(|address| passed.passed(address).pop());
+        let (admin, held) = admin::start(&config.admin_socket, config.admin, remote.flatten(), &core)?;
+        passed.is_used_up()?;
         check::start(&core)?;
         keep_learning(&core.shared)?;
         if let Some(tls) = &core.shared.tls {
             tls.certificates.watch()?;
         }
+        acme::start(&core.shared)?;
         core.check_in_background(unverified)?;
         Ok(Self {
             core,
-            addresses,
-            plain,
+            addresses: doors.addresses,
+            plain: doors.plain,
             admin,
+            held: Mutex::new(
+                doors
+                    .listeners
+                    .into_iter()
+                    .map(|(_, listener, _)| listener)
+                    .chain(held)
+                    .collect(),
+            ),
             writer: Mutex::new(writer),
             threads: Mutex::new(running),
             _watch: watch,
@@ -188,17 +198,22 @@ impl Edge {
             .map_or(Ok(()), |tls| tls.certificates.reload())
     }
 
+    /// The descriptors of the sockets it listens on, for a process that is to take them over. They are closed once it
+    /// [drains](Self::drain).
+    pub fn descriptors(&self) -> Vec<i32> {
+        descriptors(self.held.lock().iter())
+    }
+
     /// The address of the admin listener, where there is one.
     pub fn admin(&self) -> Option<SocketAddr> {
         self.admin
     }
 
-    /// Sets where a site's workers or origins listen: `http://HOST:PORT`, `unix:PATH`, or the path of a socket.
+    /// Sets where a site's workers or origins listen: `http://HOST:PORT`, `https://HOST`, `unix:PATH`, or the path of a socket.
     pub fn set_upstreams(&self, site: &str, addresses: &[String]) -> Result<(), EdgeError> {
         let read = addresses.iter().map(|text| Address::read(text));
         let addresses = read.collect::<Result<Vec<_>, _>>()?;
-        self.core.shared.sites.by_name(site)?.upstream.set(&addresses);
-        Ok(())
+        self.core.shared.sites.by_name(site)?.upstream.set(&addresses)
     }
 
     /// Whether anything of a site's build is made at run time.
@@ -239,7 +254,13 @@ impl Edge {
     }
 
     /// Accepts nothing new, lets what was begun be sent, and stops. True where all was sent in time.
-    pub fn drain(&self, longest: Duration) -> bool {
+    ///
+    /// Connections on which nothing is under way are kept for `patience`: a request that is on its way already is
+    /// answered, and its connection closed.
+    pub fn drain(&self, longest: Duration, patience: Duration) -> bool {
+        let milliseconds = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+        self.core.shared.patience.store(milliseconds, Ordering::Release);
+        self.held.lock().clear();
         self.core.shared.draining.store(true, Ordering::Release);
         self.core.shared.drain.send_replace(true);
         let deadline = Instant::now() + longest;
@@ -314,28 +335,89 @@ fn keep_learning(shared: &Arc<Shared>) -> Result<(), EdgeError> {
 }
 
 /// Where clients come in, and what is spoken there.
-fn entrances(config: &Config, addresses: &[SocketAddr], plain: &[SocketAddr]) -> Vec<(SocketAddr, Entrance)> {
-    let port = addresses.first().map_or(0, SocketAddr::port);
-    let main = |address: &SocketAddr| {
-        let entrance = if config.tls.is_some() {
-            Entrance::Tls(address.port())
+struct Entrances {
+    /// The addresses with TLS where that is set up, and those beside it.
+    addresses: Vec<SocketAddr>,
+    plain: Vec<SocketAddr>,
+    /// What each thread listens on.
+    listeners: Vec<(usize, TcpListener, Entrance)>,
+}
+
+impl Entrances {
+    fn open(config: &Config, passed: &mut Sockets, threads: usize) -> Result<Self, EdgeError> {
+        let mut open = |wanted: &SocketAddr| listeners(*wanted, &passed.passed(*wanted), threads, &config.tcp);
+        let main = config.listen.iter().map(&mut open).collect::<Result<Vec<_>, _>>()?;
+        let beside = config.plain.iter().map(&mut open).collect::<Result<Vec<_>, _>>()?;
+        let port = main.first().map_or(0, |(address, _)| address.port());
+        let is_secure = config.tls.is_some();
+        let mut entrances = Self {
+            addresses: main.iter().map(|(address, _)| *address).collect(),
+            plain: beside.iter().map(|(address, _)| *address).collect(),
+            listeners: Vec::new(),
+        };
+        for (address, all) in main {
+            let entrance = if is_secure {
+                Entrance::Tls(address.port())
+            } else {
+                Entrance::Plain
+            };
+            let all = all.into_iter().map(|(thread, listener)| (thread, listener, entrance));
+            entrances.listeners.extend(all);
+        }
+        let entrance = if config.redirect && is_secure {
+            Entrance::Redirect(port)
         } else {
             Entrance::Plain
         };
-        (*address, entrance)
-    };
-    let beside = if config.redirect && config.tls.is_some() {
-        Entrance::Redirect(port)
+        for (_, all) in beside {
+            let all = all.into_iter().map(|(thread, listener)| (thread, listener, entrance));
+            entrances.listeners.extend(all);
+        }
+        Ok(entrances)
+    }
+}
+
+/// Starts the threads, each with its listeners.
+fn start_threads(core: &Arc<Core>, entrances: &Entrances, config: &Config) -> Result<Vec<JoinHandle<()>>, EdgeError> {
+    let io = |doing| move |source| EdgeError::Io { doing, source };
+    let processors = if config.tcp.pin {
+        system_unsafe::processors()
     } else {
-        Entrance::Plain
+        Vec::new()
     };
-    let beside = plain.iter().map(|address| (*address, beside));
-    addresses.iter().map(main).chain(beside).collect()
+    #[cfg(feature = "http3")]
+    let (speaks, mut sockets) = Quic::start(core, &entrances.addresses)?;
+    let mut running = Vec::new();
+    for state in &core.states {
+        let own = entrances
+            .listeners
+            .iter()
+            .filter(|(thread, ..)| *thread == state.number);
+        let own = own.map(|(_, listener, entrance)| Ok((listener.try_clone()?, *entrance)));
+        let doors = Doors {
+            listeners: own.collect::<std::io::Result<_>>().map_err(io("sharing a socket"))?,
+            #[cfg(feature = "http3")]
+            quic: sockets.remove(0),
+            #[cfg(feature = "http3")]
+            speaks: speaks.clone(),
+            processor: processors.get(state.number % processors.len().max(1)).copied(),
+        };
+        let state = Arc::clone(state);
+        let name = format!("edge-{}", state.number);
+        let spawned = std::thread::Builder::new().name(name).spawn(move || run(&state, doors));
+        running.push(spawned.map_err(io("starting a thread"))?);
+    }
+    Ok(running)
 }
 
 impl Core {
     pub(crate) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    #[cfg(feature = "http3")]
+    pub(crate) const fn threads(&self) -> usize {
+        self.states.len()
     }
 
     fn check_in_background(self: &Arc<Self>, unverified: Vec<Option<Unverified>>) -> Result<(), EdgeError> {
@@ -402,6 +484,8 @@ impl Core {
             .learning
             .as_ref()
             .map_or_else(Default::default, |learning| learning.counts.stats());
+        let acme = self.shared.tls.as_ref().and_then(|tls| tls.acme.as_ref());
+        (stats.certificates_fetched, stats.certificates_failed) = acme.map_or((0, 0), |acme| acme.figures());
         stats.log_dropped = self.shared.access.as_ref().map_or(0, |log| log.dropped());
         stats.cache_entries = cache.entries;
         stats.cache_bytes = cache.bytes;

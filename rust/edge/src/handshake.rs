@@ -55,10 +55,18 @@ pub(crate) async fn shake(
 ) -> Option<Opened> {
     let tls = state.shared.tls.as_ref()?;
     let longest = Duration::from_millis(state.shared.limits.handshake_time);
-    let refusal = match timeout(longest, begin(tls, stream, before)).await {
+    let handshakes = &state.shared.handshakes;
+    let beginning = async {
+        let _place = handshakes.acquire().await.map_err(io::Error::other)?;
+        begin(tls, stream, before).await
+    };
+    let refusal = match timeout(longest, beginning).await {
         Ok(Ok(Began::Tls(agreed))) => {
             metrics::add(&state.metrics.handshakes, 1);
             metrics::add(&state.metrics.resumed, u64::from(agreed.is_resumed));
+            if agreed.is_proof {
+                return None;
+            }
             peer.is_secure = true;
             peer.certified = Some(agreed.name);
             return Some(Opened {

@@ -4,9 +4,13 @@
 //! and one write. All other requests of HTTP/1.1 are read by the same parser and answered by the [`service`], as are those
 //! of HTTP/2, which hyper reads. All ask the same pure function, [`answer`], what to send.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod access;
+mod acme;
+mod acme_http;
+mod acme_order;
+mod acme_store;
 mod admin;
 mod admission;
 pub mod answer;
@@ -14,6 +18,7 @@ mod asked;
 mod body;
 mod certificate;
 mod certificates;
+mod challenges;
 mod check;
 mod client;
 mod clock;
@@ -45,6 +50,10 @@ mod histogram;
 mod hot;
 mod http1;
 mod http2;
+#[cfg(feature = "http3")]
+mod http3;
+#[cfg(feature = "http3")]
+mod http3_body;
 mod identity;
 mod incoming;
 mod learning;
@@ -54,6 +63,7 @@ mod navigation;
 mod negotiate;
 mod network;
 mod next_page;
+mod origin_tls;
 mod outgoing;
 mod parts;
 mod path;
@@ -63,6 +73,8 @@ mod policy;
 mod prometheus;
 mod proxy;
 mod purge;
+#[cfg(feature = "http3")]
+mod quic;
 mod range;
 mod ranged;
 mod redirect;
@@ -74,13 +86,17 @@ mod self_signed;
 mod service;
 mod shared;
 mod site;
+mod sockets;
 mod store;
 mod stream;
 mod streams;
+#[expect(unsafe_code, reason = "system calls")]
+mod system_unsafe;
 mod thread;
 mod tiers;
 mod timed;
 mod tls;
+mod trust;
 mod tunnel;
 mod upload;
 mod upstream;
@@ -88,7 +104,9 @@ mod visit;
 mod warmer;
 mod write;
 
+pub use acme::AcmeConfig;
 pub use certificates::CertificateStats;
+pub use challenges::Proof;
 pub use compression::Compression;
 pub use config::{
     AccessConfig, CertificateConfig, Config, Health, LearningConfig, Limits, LogForm, SiteConfig, TlsConfig,
@@ -99,7 +117,9 @@ pub use error::EdgeError;
 pub use health::Breaker;
 pub use learning::LearningStats;
 pub use metrics::{OriginStats, Stats, TierFigures};
+pub use origin_tls::OriginTlsConfig;
 pub use purge::Purge;
 pub use refusal::Refused;
 pub use self_signed::self_signed;
+pub use sockets::Tcp;
 pub use tiers::{DiskConfig, ServerConfig, TiersConfig};

@@ -68,6 +68,15 @@ pub(crate) fn unwritten(error: &std::io::Error) {
     }
 }
 
+static UNSAFE: Kind = Kind::new();
+
+/// Says that TLS to an origin came to nothing.
+pub(crate) fn unsafe_origin(text: &str) {
+    if UNSAFE.may_write(clock::now()).is_some() {
+        warn(text);
+    }
+}
+
 /// Writes a line as the rest of hyperweb does.
 pub(crate) fn warn(text: &str) {
     // Nobody may be there to read it.

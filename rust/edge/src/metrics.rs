@@ -29,6 +29,8 @@ pub(crate) struct Metrics {
     pub(crate) tunnels: AtomicU64,
     /// Connections of HTTP/2 that are open.
     pub(crate) http2: AtomicU64,
+    /// Connections of HTTP/3 that are open.
+    pub(crate) http3: AtomicU64,
     /// TLS handshakes that came to their end, and those of them that resumed a session.
     pub(crate) handshakes: AtomicU64,
     pub(crate) resumed: AtomicU64,
@@ -153,6 +155,8 @@ pub struct Stats {
     pub websockets: u64,
     /// Open connections that speak HTTP/2.
     pub http2: u64,
+    /// Open connections that speak HTTP/3.
+    pub http3: u64,
     /// TLS handshakes that came to their end, and those of them that resumed a session.
     pub handshakes: u64,
     pub handshakes_resumed: u64,
@@ -179,6 +183,9 @@ pub struct Stats {
     pub origins: Vec<OriginStats>,
     /// The certificates, where there is TLS.
     pub certificates: Vec<CertificateStats>,
+    /// Certificates that were fetched, and how often that failed.
+    pub certificates_fetched: u64,
+    pub certificates_failed: u64,
     /// What was refused, by its reason.
     pub refused: Refused,
     /// Requests of each thread.
@@ -199,6 +206,7 @@ impl Stats {
             stats.connections += get(&thread.connections);
             stats.websockets += get(&thread.tunnels);
             stats.http2 += get(&thread.http2);
+            stats.http3 += get(&thread.http3);
             stats.handshakes += get(&thread.handshakes);
             stats.handshakes_resumed += get(&thread.resumed);
             for (sum, counter) in stats.statuses.iter_mut().zip(thread.statuses.iter().skip(1)) {

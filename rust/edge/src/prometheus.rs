@@ -40,16 +40,48 @@ pub(crate) fn text(stats: &Stats) -> String {
     for (class, count) in (1..).zip(stats.statuses) {
         out.sample("responses_total", &[("class", &format!("{class}xx"))], count);
     }
+    figures(&mut out, stats);
+    out.family(
+        "refused_total",
+        "counter",
+        "Requests and connections refused, by reason.",
+    );
+    for (reason, count) in stats.refused.iter() {
+        out.sample("refused_total", &[("reason", reason)], count);
+    }
+    learning(&mut out, stats);
+    certificates(&mut out, stats);
+    tiers(&mut out, stats);
+    origins(&mut out, stats);
+    latencies(&mut out, stats);
+    out.0
+}
+
+/// Those that are one number each.
+fn figures(out: &mut Text, stats: &Stats) {
     for (name, kind, help, value) in [
         ("sent_bytes_total", "counter", "Bytes of bodies sent.", stats.bytes),
         ("connections", "gauge", "Connections open.", stats.connections),
         ("websockets", "gauge", "WebSockets open.", stats.websockets),
         ("http2_connections", "gauge", "Connections of HTTP/2 open.", stats.http2),
+        ("http3_connections", "gauge", "Connections of HTTP/3 open.", stats.http3),
         (
             "tls_handshakes_total",
             "counter",
             "TLS handshakes that came to their end.",
             stats.handshakes,
+        ),
+        (
+            "certificates_fetched_total",
+            "counter",
+            "Certificates fetched from an authority.",
+            stats.certificates_fetched,
+        ),
+        (
+            "certificates_failed_total",
+            "counter",
+            "Certificates that could not be fetched.",
+            stats.certificates_failed,
         ),
         (
             "tls_resumed_total",
@@ -98,20 +130,6 @@ pub(crate) fn text(stats: &Stats) -> String {
         out.family(name, kind, help);
         out.sample(name, &[], value);
     }
-    out.family(
-        "refused_total",
-        "counter",
-        "Requests and connections refused, by reason.",
-    );
-    for (reason, count) in stats.refused.iter() {
-        out.sample("refused_total", &[("reason", reason)], count);
-    }
-    learning(&mut out, stats);
-    certificates(&mut out, stats);
-    tiers(&mut out, stats);
-    origins(&mut out, stats);
-    latencies(&mut out, stats);
-    out.0
 }
 
 type Figure = fn(&TierFigures) -> u64;

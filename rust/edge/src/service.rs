@@ -153,6 +153,11 @@ pub(crate) async fn respond(
     request: Request,
     body: Option<RequestBody>,
 ) -> Fetched {
+    if let Some(challenges) = state.shared.challenges()
+        && let Some(response) = challenges.answer(&request.method, &request.target)
+    {
+        return edge(response);
+    }
     if let Some(port) = peer.sent_to {
         return edge(redirect(&request, port));
     }

@@ -1,16 +1,17 @@
 //! What the edge's threads share, and what each has for itself.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use hyperweb_cache::Coalescer;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access::{AccessLog, Outcome, Told};
 use crate::admission::Admission;
+use crate::challenges::Challenges;
 use crate::config::Limits;
 use crate::forwarded::Trusted;
 use crate::learning::Learning;
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) flights: Coalescer<Arc<Stored>>,
     pub(crate) limits: Limits,
     pub(crate) admission: Admission,
+    /// Places for handshakes.
+    pub(crate) handshakes: Arc<Semaphore>,
     /// Whose connections begin with a header of the PROXY protocol.
     pub(crate) proxies: Vec<Network>,
     /// Who is believed about the requests that come by them.
@@ -55,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) draining: AtomicBool,
     /// The same for who waits for it.
     pub(crate) drain: watch::Sender<bool>,
+    /// How long connections on which nothing is under way are kept open then, in milliseconds.
+    pub(crate) patience: AtomicU64,
 }
 
 impl ThreadState {
@@ -113,6 +118,11 @@ impl Shared {
             (Some(name), Some(tls)) => tls.certificates.serve_both(name, host),
             _ => true,
         }
+    }
+
+    /// What authorities that look are answered, where certificates are fetched.
+    pub(crate) fn challenges(&self) -> Option<&Challenges> {
+        self.tls.as_ref()?.acme.as_ref().map(|acme| &*acme.challenges)
     }
 
     /// Forgets what a purge names, in all tiers and on all threads at once; how many responses in memory that were, as

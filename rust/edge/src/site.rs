@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use http::header::STRICT_TRANSPORT_SECURITY;
+use http::header::{ALT_SVC, STRICT_TRANSPORT_SECURITY};
 use hyperweb_pack::{Pack, Unverified};
 use hyperweb_router::Router;
 
@@ -31,8 +31,10 @@ pub(crate) struct Site {
     version: ArcSwapOption<String>,
     /// How long what is stale is used where nobody can be asked, in milliseconds.
     pub(crate) stale: u64,
-    /// What browsers are told of TLS (RFC 6797): the value of the field, and the field as HTTP/1.1 has it.
-    hsts: Option<(http::HeaderValue, &'static [u8])>,
+    /// What browsers are told over TLS: to come so always (RFC 6797), and where there is HTTP/3 (RFC 7838).
+    told: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// The same as HTTP/1.1 has it.
+    told_lines: &'static [u8],
 }
 
 /// A build of a site.
@@ -103,7 +105,8 @@ impl Build {
 
 impl Site {
     /// Opens a site, and returns with it what is still to be checked of its pack.
-    fn open(config: &SiteConfig, threads: usize) -> Result<(Self, Option<Unverified>), EdgeError> {
+    fn open(config: &SiteConfig, threads: usize, http3: Option<u16>) -> Result<(Self, Option<Unverified>), EdgeError> {
+        let (told, told_lines) = told(config.hsts, http3);
         let opened = config.pack.as_deref().map(Pack::open_deferred).transpose()?;
         let (pack, bodies) = opened.unzip();
         let headers = config.headers.iter().map(|(name, value)| {
@@ -129,8 +132,9 @@ impl Site {
             build: ArcSwap::from_pointee(Build::new(pack)?),
             stale: config.stale,
             version: ArcSwapOption::from_pointee(config.version.clone()),
-            hsts: hsts(config.hsts),
-            upstream: Upstream::new(threads, config.origins.clone()),
+            told,
+            told_lines,
+            upstream: Upstream::new(threads, config.origins.clone(), config.origin_tls.clone()),
         };
         Ok((site, bodies))
     }
@@ -140,18 +144,17 @@ impl Site {
         self.pack_file.is_none()
     }
 
-    /// Says in a response that goes over TLS that browsers are to come so always (RFC 6797, section 7.2).
+    /// Says in a response that goes over TLS that browsers are to come so always (RFC 6797, section 7.2), and where there
+    /// is HTTP/3.
     pub(crate) fn secured(&self, headers: &mut http::HeaderMap) {
-        if let Some((value, _)) = &self.hsts {
-            headers
-                .entry(STRICT_TRANSPORT_SECURITY)
-                .or_insert_with(|| value.clone());
+        for (name, value) in &self.told {
+            headers.entry(name).or_insert_with(|| value.clone());
         }
     }
 
     /// The same as a line of HTTP/1.1, or nothing.
     pub(crate) fn secured_line(&self) -> &'static [u8] {
-        self.hsts.as_ref().map_or(b"", |(_, line)| line)
+        self.told_lines
     }
 
     /// Takes a request target apart. An origin may give what is encoded in a path a meaning of its own, so it is asked for
@@ -186,14 +189,22 @@ impl Site {
     }
 }
 
-fn hsts(seconds: u64) -> Option<(http::HeaderValue, &'static [u8])> {
-    if seconds == 0 {
-        return None;
+/// For how long browsers remember that there is HTTP/3, in seconds.
+const REMEMBERED: u32 = 86_400;
+
+fn told(hsts: u64, http3: Option<u16>) -> (Vec<(http::HeaderName, http::HeaderValue)>, &'static [u8]) {
+    let hsts = (hsts > 0).then(|| (STRICT_TRANSPORT_SECURITY, format!("max-age={hsts}")));
+    let http3 = http3.map(|port| (ALT_SVC, format!("h3=\":{port}\"; ma={REMEMBERED}")));
+    let all: Vec<_> = hsts.into_iter().chain(http3).collect();
+    let mut lines = Vec::new();
+    for (name, text) in &all {
+        lines.extend([name.as_str(), ": ", text, "\r\n"].concat().into_bytes());
     }
-    let text = format!("max-age={seconds}");
-    let line = format!("strict-transport-security: {text}\r\n").into_bytes();
     // A site is opened once.
-    Some((http::HeaderValue::from_static(text.leak()), line.leak()))
+    let fields = all
+        .into_iter()
+        .map(|(name, text)| (name, http::HeaderValue::from_static(text.leak())));
+    (fields.collect(), lines.leak())
 }
 
 /// All sites, found by host.
@@ -204,10 +215,14 @@ pub(crate) struct Sites {
 
 impl Sites {
     /// Opens the sites, and returns with them what is still to be checked of their packs, in their order.
-    pub(crate) fn open(configs: &[SiteConfig], threads: usize) -> Result<(Self, Vec<Option<Unverified>>), EdgeError> {
+    pub(crate) fn open(
+        configs: &[SiteConfig],
+        threads: usize,
+        http3: Option<u16>,
+    ) -> Result<(Self, Vec<Option<Unverified>>), EdgeError> {
         let opened = configs
             .iter()
-            .map(|config| Site::open(config, threads))
+            .map(|config| Site::open(config, threads, http3))
             .collect::<Result<Vec<_>, _>>()?;
         let (all, unverified): (Vec<_>, Vec<_>) = opened
             .into_iter()

@@ -1,18 +1,20 @@
 //! A thread of the edge: a listener and a runtime of its own.
 
-use std::net::{IpAddr, SocketAddr, TcpListener as StdListener};
+#[cfg(feature = "http3")]
+use std::net::UdpSocket;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+#[cfg(feature = "http3")]
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
 use crate::direct;
-use crate::error::EdgeError;
 use crate::handshake::{Opened, shake};
 use crate::http1::note;
 use crate::http2;
@@ -21,9 +23,9 @@ use crate::peer::Peer;
 use crate::proxy::{self, Header};
 use crate::refusal::Refusal;
 use crate::shared::ThreadState;
+use crate::system_unsafe;
 use crate::warmer;
 
-const BACKLOG: i32 = 4096;
 /// How often a thread that is to stop looks whether all is sent.
 const DRAIN_BEAT: Duration = Duration::from_millis(10);
 
@@ -37,55 +39,30 @@ pub(crate) enum Entrance {
     Redirect(u16),
 }
 
-/// Listens on an address that other threads listen on too.
-pub(crate) fn listen(address: SocketAddr) -> Result<StdListener, EdgeError> {
-    let work = || -> std::io::Result<StdListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_reuse_port(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
-    };
-    work().map_err(|source| EdgeError::Listen {
-        address: address.to_string(),
-        source,
-    })
-}
-
-/// Finds out whether somebody else listens on an address: threads of one edge share it, and others may not.
-pub(crate) fn claim(address: SocketAddr) -> Result<SocketAddr, EdgeError> {
-    let work = || -> std::io::Result<SocketAddr> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        if address.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        socket.bind(&address.into())?;
-        let taken = socket
-            .local_addr()?
-            .as_socket()
-            .ok_or(std::io::ErrorKind::AddrNotAvailable)?;
-        Ok(taken)
-    };
-    work().map_err(|source| EdgeError::Listen {
-        address: address.to_string(),
-        source,
-    })
+/// Where the clients of a thread come in.
+pub(crate) struct Doors {
+    pub(crate) listeners: Vec<(StdListener, Entrance)>,
+    /// Sockets of QUIC, which may come later.
+    #[cfg(feature = "http3")]
+    pub(crate) quic: UnboundedReceiver<UdpSocket>,
+    #[cfg(feature = "http3")]
+    pub(crate) speaks: Option<Arc<crate::quic::Quic>>,
+    /// The processor it stays on.
+    pub(crate) processor: Option<usize>,
 }
 
 /// Serves on a thread until it is to stop, and then until all that was begun is sent.
-pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<(StdListener, Entrance)>) {
+pub(crate) fn run(state: &Arc<ThreadState>, doors: Doors) {
+    if let Some(processor) = doors.processor {
+        // It runs as well where the system puts it.
+        let _ = system_unsafe::pin(processor);
+    }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;
     };
     runtime.block_on(async {
         let mut accepting = Vec::new();
-        for (listener, entrance) in listeners {
+        for (listener, entrance) in doors.listeners {
             if let Ok(listener) = TcpListener::from_std(listener) {
                 accepting.push(tokio::spawn(accept(Arc::clone(state), listener, entrance)));
             }
@@ -98,6 +75,8 @@ pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<(StdListener, Entranc
                 waiting,
             )));
         }
+        #[cfg(feature = "http3")]
+        accepting.push(tokio::spawn(take_quic(Arc::clone(state), doors.quic, doors.speaks)));
         while !state.shared.draining.load(Ordering::Acquire) {
             tokio::time::sleep(DRAIN_BEAT * 5).await;
         }
@@ -106,11 +85,29 @@ pub(crate) fn run(state: &Arc<ThreadState>, listeners: Vec<(StdListener, Entranc
         }
         // Connections that were accepted and have sent nothing yet get the chance to.
         tokio::time::sleep(DRAIN_BEAT).await;
-        let (in_flight, http2) = (&state.metrics.in_flight, &state.metrics.http2);
-        while in_flight.load(Ordering::Acquire) > 0 || http2.load(Ordering::Acquire) > 0 {
+        let metrics = &state.metrics;
+        let busy = [&metrics.in_flight, &metrics.http2, &metrics.http3];
+        let patience = Duration::from_millis(state.shared.patience.load(Ordering::Acquire));
+        let began = Instant::now();
+        let may_ask = || began.elapsed() < patience && metrics.connections.load(Ordering::Acquire) > 0;
+        while busy.iter().any(|count| count.load(Ordering::Acquire) > 0) || may_ask() {
             tokio::time::sleep(DRAIN_BEAT).await;
         }
     });
+}
+
+/// Serves QUIC on the sockets that come.
+#[cfg(feature = "http3")]
+async fn take_quic(
+    state: Arc<ThreadState>,
+    mut sockets: UnboundedReceiver<UdpSocket>,
+    speaks: Option<Arc<crate::quic::Quic>>,
+) {
+    let Some(quic) = speaks else { return };
+    while let Some(socket) = sockets.recv().await {
+        let (state, quic) = (Arc::clone(&state), Arc::clone(&quic));
+        tokio::spawn(async move { quic.serve(&state, socket).await });
+    }
 }
 
 async fn accept(state: Arc<ThreadState>, listener: TcpListener, entrance: Entrance) {
@@ -121,8 +118,6 @@ async fn accept(state: Arc<ThreadState>, listener: TcpListener, entrance: Entran
                     turn_away(&state, &stream, refusal, peer.ip(), entrance);
                     continue;
                 }
-                // Without it a response could wait for an acknowledgement; it is served all the same.
-                let _ = stream.set_nodelay(true);
                 let open = Open::new(Arc::clone(&state));
                 tokio::spawn(welcome(open, stream, peer.ip(), entrance));
             }
@@ -150,11 +145,10 @@ async fn welcome(mut open: Open, mut stream: TcpStream, address: IpAddr, entranc
     };
     let is_trusted = shared.trusted.contains(client.unwrap_or(address));
     // A proxy has many clients, and is none.
-    if let Some(client) = client.filter(|_| !is_trusted) {
-        if let Err(refusal) = shared.admission.admit(client, &shared.limits) {
-            return turn_away(&state, &stream, refusal, client, entrance);
-        }
-        open.client = Some(client);
+    if let Some(client) = client.filter(|_| !is_trusted)
+        && let Err(refusal) = open.admit(client)
+    {
+        return turn_away(&state, &stream, refusal, client, entrance);
     }
     let mut peer = Peer {
         address: client.unwrap_or(address).to_canonical().to_string().into(),
@@ -208,15 +202,29 @@ fn turn_away(state: &ThreadState, stream: &TcpStream, refusal: Refusal, address:
 }
 
 /// Counts an open connection, and with it its client's.
-struct Open {
+pub(crate) struct Open {
     state: Arc<ThreadState>,
     client: Option<IpAddr>,
 }
 
 impl Open {
-    fn new(state: Arc<ThreadState>) -> Self {
+    /// Counts one that the admission let in.
+    pub(crate) fn new(state: Arc<ThreadState>) -> Self {
         metrics::add(&state.metrics.connections, 1);
         Self { state, client: None }
+    }
+
+    /// Whose it is, once that is known.
+    pub(crate) fn admit(&mut self, client: IpAddr) -> Result<(), Refusal> {
+        let shared = &self.state.shared;
+        shared.admission.admit(client, &shared.limits)?;
+        self.client = Some(client);
+        Ok(())
+    }
+
+    #[cfg(feature = "http3")]
+    pub(crate) const fn state(&self) -> &Arc<ThreadState> {
+        &self.state
     }
 }
 

@@ -10,9 +10,11 @@ use rustls::version::{TLS12, TLS13};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::acme::Acme;
 use crate::certificates::Certificates;
+use crate::challenges::{ACME_TLS, Challenges, Proof};
 use crate::client::Client;
-use crate::config::{TlsConfig, TlsVersion};
+use crate::config::{CertificateConfig, TlsConfig, TlsVersion};
 use crate::error::EdgeError;
 use crate::replay::Replay;
 
@@ -26,7 +28,11 @@ const H2: &[u8] = b"h2";
 /// What TLS needs of the edge.
 pub(crate) struct Tls {
     acceptor: TlsAcceptor,
+    /// The same for QUIC, where that is spoken.
+    pub(crate) quic: Option<Arc<ServerConfig>>,
     pub(crate) certificates: Arc<Certificates>,
+    /// What fetches certificates, where they are.
+    pub(crate) acme: Option<Arc<Acme>>,
 }
 
 /// What came of a handshake.
@@ -38,11 +44,21 @@ pub(crate) struct Agreed {
     pub(crate) name: Box<str>,
     /// Whether an earlier session was resumed.
     pub(crate) is_resumed: bool,
+    /// Whether all of it was to prove who answers (RFC 8737): nothing follows.
+    pub(crate) is_proof: bool,
 }
 
 impl Tls {
     pub(crate) fn new(config: &TlsConfig) -> Result<Self, EdgeError> {
-        let certificates = Certificates::read(&config.certificates)?;
+        let challenges = Arc::new(Challenges::default());
+        let acme = config.acme.as_ref();
+        let acme = acme.map(|acme| Acme::new(acme, Arc::clone(&challenges))).transpose()?;
+        let mut configs = config.certificates.clone();
+        if let Some(acme) = &acme {
+            let hosts = acme.config.domains.iter();
+            configs.extend(hosts.map(|host| CertificateConfig::kept(acme.store.file(host), host)));
+        }
+        let certificates = Certificates::read(&configs, challenges)?;
         let failed = |error: rustls::Error| EdgeError::Config(format!("TLS cannot be set up: {error}"));
         let versions: &[_] = match config.least {
             TlsVersion::V12 => &[&TLS13, &TLS12],
@@ -54,12 +70,30 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificates) as _);
         server.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
+        if acme.as_ref().is_some_and(|acme| acme.config.proof == Proof::TlsAlpn) {
+            server.alpn_protocols.push(ACME_TLS.to_vec());
+        }
         // The keys of tickets are made here and change every few hours: all threads share them, and no file has them.
         server.ticketer = ring::Ticketer::new().map_err(failed)?;
         server.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+        let quic = if config.http3 {
+            // QUIC has TLS 1.3 alone (RFC 9001, section 4.2).
+            let mut own = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+                .with_protocol_versions(&[&TLS13])
+                .map_err(failed)?
+                .with_no_client_auth()
+                .with_cert_resolver(Arc::clone(&certificates) as _);
+            own.alpn_protocols = vec![b"h3".to_vec()];
+            own.ticketer = Arc::clone(&server.ticketer);
+            Some(Arc::new(own))
+        } else {
+            None
+        };
         Ok(Self {
+            quic,
             acceptor: TlsAcceptor::from(Arc::new(server)),
             certificates,
+            acme: acme.map(Arc::new),
         })
     }
 
@@ -70,6 +104,7 @@ impl Tls {
         Ok(Agreed {
             is_http2: session.alpn_protocol() == Some(H2),
             name: session.server_name().unwrap_or_default().into(),
+            is_proof: session.alpn_protocol() == Some(ACME_TLS),
             is_resumed: session.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
             client: Client::secure(stream),
         })

@@ -321,7 +321,7 @@ async fn pump(
     let mut buffer = vec![0; BUFFER];
     while let Ok(read @ 1..) = reader.read(&mut buffer).await {
         let Some(bytes) = buffer.get(..read) else { break };
-        if writer.write_all(bytes).await.is_err() {
+        if writer.write_all(bytes).await.is_err() || writer.flush().await.is_err() {
             break;
         }
         last.store(clock::now(), Ordering::Relaxed);

@@ -15,10 +15,12 @@ use crate::check;
 use crate::clock;
 use crate::config::{self, Limits};
 use crate::connection::{Begun, Connection, Failed, SentBody};
+use crate::error::EdgeError;
 use crate::health::{Health, Standing};
 use crate::incoming::Incoming;
 use crate::log;
 use crate::metrics::OriginStats;
+use crate::origin_tls::{self, OriginTls, OriginTlsConfig};
 use crate::stream::Address;
 
 /// Idle connections a thread keeps to one worker.
@@ -34,6 +36,8 @@ const MOST_CONNECTING: Duration = Duration::from_secs(5);
 /// One worker, or one origin.
 pub(crate) struct Worker {
     address: Address,
+    /// How it is spoken to, where that is by TLS.
+    tls: Option<OriginTls>,
     outstanding: Arc<AtomicU64>,
     /// Idle connections, those of each thread apart: a connection lives on the thread that made it.
     idle: Box<[Mutex<Vec<Connection>>]>,
@@ -51,6 +55,8 @@ pub(crate) struct Upstream {
     waiting: AtomicU64,
     /// How it is known that origins are well. Of workers the supervisor knows it.
     origins: Option<config::Health>,
+    /// How TLS is spoken to origins.
+    tls: OriginTlsConfig,
     /// Where the search for an origin begins, so that those with equally few take turns.
     turn: AtomicUsize,
 }
@@ -67,7 +73,7 @@ pub(crate) struct Sent<'a> {
 }
 
 impl Upstream {
-    pub(crate) fn new(threads: usize, origins: Option<config::Health>) -> Self {
+    pub(crate) fn new(threads: usize, origins: Option<config::Health>, tls: OriginTlsConfig) -> Self {
         let workers = ArcSwap::from_pointee(Vec::new());
         Self {
             workers,
@@ -75,6 +81,7 @@ impl Upstream {
             threads,
             waiting: AtomicU64::new(0),
             origins,
+            tls,
             turn: AtomicUsize::new(0),
         }
     }
@@ -85,7 +92,9 @@ impl Upstream {
     }
 
     /// Sets where the workers listen. One that stays keeps its connections; one that is gone finishes what it has.
-    pub(crate) fn set(&self, addresses: &[Address]) {
+    pub(crate) fn set(&self, addresses: &[Address]) -> Result<(), EdgeError> {
+        let is_secure = addresses.iter().any(Address::is_secure);
+        let tls = is_secure.then(|| OriginTls::new(&self.tls)).transpose()?;
         let old = self.workers.load();
         let workers = addresses.iter().map(|address| {
             old.iter()
@@ -94,6 +103,7 @@ impl Upstream {
                 .unwrap_or_else(|| {
                     Arc::new(Worker {
                         address: address.clone(),
+                        tls: tls.clone().filter(|_| address.is_secure()),
                         outstanding: Arc::default(),
                         idle: (0..self.threads).map(|_| Mutex::default()).collect(),
                         health: Health::default(),
@@ -104,6 +114,7 @@ impl Upstream {
         });
         self.workers.store(Arc::new(workers.collect()));
         self.changed.notify_waiters();
+        Ok(())
     }
 
     pub(crate) fn workers(&self) -> u64 {
@@ -227,7 +238,7 @@ impl Upstream {
             worker.requests.fetch_add(1, Ordering::Relaxed);
             worker.outstanding.fetch_add(1, Ordering::AcqRel);
             let lease = Lease(Arc::clone(&worker.outstanding));
-            let opening = timeout(worker_time.min(MOST_CONNECTING), Connection::open(&worker.address));
+            let opening = timeout(worker_time.min(MOST_CONNECTING), worker.open());
             let Ok(Ok(mut connection)) = opening.await else {
                 self.failed(&worker);
                 tried.push(worker);
@@ -362,11 +373,22 @@ impl Worker {
         &self.address
     }
 
+    /// Opens a connection of its own.
+    pub(crate) async fn open(&self) -> std::io::Result<Connection> {
+        let opened = Connection::open(&self.address, self.tls.as_ref()).await;
+        if let Err(error) = &opened
+            && let Some(why) = origin_tls::hint(error)
+        {
+            log::unsafe_origin(&format!("the origin {} cannot be asked: {why}", self.address));
+        }
+        opened
+    }
+
     async fn connection(&self, thread: usize, longest: Duration) -> Option<Connection> {
         {
             let mut idle = self.idle.get(thread)?.lock();
             // The one used last is the likeliest to be open.
-            while let Some(connection) = idle.pop() {
+            while let Some(mut connection) = idle.pop() {
                 if connection.is_idle() {
                     return Some(connection);
                 }
@@ -374,7 +396,7 @@ impl Worker {
         }
         // A machine that is gone refuses nothing.
         let longest = longest.min(MOST_CONNECTING);
-        timeout(longest, Connection::open(&self.address)).await.ok()?.ok()
+        timeout(longest, self.open()).await.ok()?.ok()
     }
 
     /// Takes back a connection whose response has been read.

@@ -88,8 +88,14 @@ impl Edge {
         self.inner.check().map_err(|error| edge_error(&error))
     }
 
-    fn drain(&self, py: Python<'_>, seconds: f64) -> bool {
-        py.detach(|| self.inner.drain(Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0))))
+    fn descriptors(&self) -> Vec<i32> {
+        self.inner.descriptors()
+    }
+
+    #[pyo3(signature = (seconds, patience = 0.0))]
+    fn drain(&self, py: Python<'_>, seconds: f64, patience: f64) -> bool {
+        let time = |seconds: f64| Duration::from_secs_f64(seconds.clamp(0.0, 86_400.0));
+        py.detach(|| self.inner.drain(time(seconds), time(patience)))
     }
 }
 

@@ -1,0 +1,144 @@
+"""A client of HTTP/3 (RFC 9114), by aioquic."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from aioquic.asyncio.client import connect
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.h3.connection import H3_ALPN, H3Connection, H3Stream
+from aioquic.h3.events import DataReceived, H3Event, HeadersReceived
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from aioquic.quic.connection import QuicConnection
+
+import contextlib
+
+
+class Reply(NamedTuple):
+    """What a request was answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Reset(Exception):
+    """A request that was ended by its server."""
+
+
+class Connection(H3Connection):
+    """One that knows that a HEAD has no body (aioquic does not)."""
+
+    def __init__(self, quic: QuicConnection) -> None:
+        super().__init__(quic)
+        self.heads: set[int] = set()
+
+    def _check_content_length(self, stream: H3Stream) -> None:
+        if stream.stream_id not in self.heads:
+            super()._check_content_length(stream)
+
+
+class Client(QuicConnectionProtocol):
+    """A connection."""
+
+    def __init__(self, *args: object, **more: object) -> None:
+        super().__init__(*args, **more)  # type: ignore[arg-type]
+        self.http = Connection(self._quic)
+        self.ended: ConnectionTerminated | None = None
+        self._replies: dict[int, tuple[asyncio.Future[Reply], list[tuple[bytes, bytes]], bytearray]] = {}
+
+    def quic_event_received(self, event: QuicEvent) -> None:
+        """Takes what comes."""
+        if isinstance(event, ConnectionTerminated):
+            self.ended = event
+            for future, _, _ in self._replies.values():
+                if not future.done():
+                    future.set_exception(ConnectionError(event.reason_phrase))
+        if isinstance(event, StreamReset) and event.stream_id in self._replies:
+            future = self._replies[event.stream_id][0]
+            if not future.done():
+                future.set_exception(Reset(hex(event.error_code)))
+        for found in self.http.handle_event(event):
+            self._take(found)
+
+    def _take(self, event: H3Event) -> None:
+        if not isinstance(event, HeadersReceived | DataReceived) or event.stream_id not in self._replies:
+            return
+        future, headers, body = self._replies[event.stream_id]
+        if isinstance(event, HeadersReceived):
+            headers.extend(event.headers)
+        else:
+            body += event.data
+        if event.stream_ended and not future.done():
+            fields = {name.decode(): value.decode() for name, value in headers}
+            future.set_result(Reply(int(fields.pop(":status")), fields, bytes(body)))
+
+    def begin(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        ends: bool = True,
+        authority: str = "localhost",
+    ) -> tuple[int, asyncio.Future[Reply]]:
+        """Sends a request; returns its stream, and what it will be answered."""
+        if self.ended:
+            raise ConnectionError(self.ended.reason_phrase)
+        stream = self._quic.get_next_available_stream_id()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._replies[stream] = (future, [], bytearray())
+        if method == "HEAD":
+            self.http.heads.add(stream)
+        fields = [(":method", method), (":scheme", "https"), (":authority", authority), (":path", path), *headers]
+        encoded = [(name.encode(), value.encode()) for name, value in fields]
+        self.http.send_headers(stream, encoded, end_stream=ends and body is None)
+        if body is not None:
+            self.http.send_data(stream, body, end_stream=ends)
+        self.transmit()
+        return stream, future
+
+    async def ask(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        authority: str = "localhost",
+    ) -> Reply:
+        """Asks, and waits for the answer."""
+        _, future = self.begin(path, method=method, headers=headers, body=body, authority=authority)
+        return await asyncio.wait_for(future, 20)
+
+    def reset(self, stream: int) -> None:
+        """Gives a request up."""
+        self._quic.reset_stream(stream, 0x10C)
+        self._quic.stop_stream(stream, 0x10C)
+        self.transmit()
+
+
+def configuration(trusts: str | None = None, name: str = "localhost") -> QuicConfiguration:
+    """Returns what a client speaks; without a file of authorities it trusts anyone."""
+    made = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=name)
+    if trusts is None:
+        made.verify_mode = ssl.CERT_NONE
+    else:
+        made.load_verify_locations(trusts)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int, given: QuicConfiguration | None = None) -> AsyncIterator[Client]:
+    """Connects to a server on this machine."""
+    made = given or configuration()
+    async with connect("127.0.0.1", port, configuration=made, create_protocol=Client) as client:
+        yield cast("Client", client)
