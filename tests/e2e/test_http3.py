@@ -102,6 +102,7 @@ def test_requests_are_answered_as_by_any_other_protocol(front: Running, pair: Pa
         assert stats(state)["http3"] == 1
 
     run(work, front, pair)
+    versions: set[str] = set()
     for _ in range(100):
         lines = [json.loads(line) for line in (state / "access.log").read_text().splitlines()]
         versions = {line["version"] for line in lines if line["target"] == "/kept"}

@@ -162,7 +162,9 @@ class Supervisor:
             "metrics": settings.metrics,
             "proxies": settings.proxies,
             "trusted": {"proxies": settings.trusted_proxies, "field": settings.trusted_field},
-            "learning": described_learning(first.settings.learning, first.state),
+            "learning": described_learning(
+                first.settings.learning, first.state, swaps=any(one.settings.client.spa for one in self.sites)
+            ),
             "compression": self.sites[0].settings.compression,
             "access": described_log(self.sites[0].settings.log, self.sites[0].root),
             "limits": edge_limits(self.sites[0].settings.limits, settings.max_body),

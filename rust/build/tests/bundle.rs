@@ -167,7 +167,7 @@ fn what_is_wrong_is_told_with_its_place() {
     let root = folder.path().canonicalize().unwrap();
     for (text, line, column, wanted) in [
         ("f();\nimport { a } from './no'; a()", 2, Some(19), "./no"),
-        ("f();\nlet = ;", 2, Some(5), "not a valid script"),
+        ("f();\nlet = ;", 2, Some(7), "not a valid script"),
         ("\n import 'pack-that-is-not'", 2, Some(9), "pack-that-is-not"),
         ("\n\nnew URL('./no.png', import.meta.url)", 3, Some(9), "./no.png"),
     ] {

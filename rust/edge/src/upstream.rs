@@ -297,11 +297,12 @@ impl Upstream {
         may_try: bool,
         deadline: Instant,
     ) -> Option<Arc<Worker>> {
-        if self.origins.is_some() {
-            return self.pick_origin(tried, may_try);
-        }
         loop {
             let changed = self.changed.notified();
+            // Before any is named, which the first clients of a start may see, there is nobody to be down.
+            if self.origins.is_some() && !self.workers.load().is_empty() {
+                return self.pick_origin(tried, may_try);
+            }
             let found = {
                 let workers = self.workers.load();
                 let untried = workers

@@ -77,6 +77,6 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].text, "./w.ts");
         assert_eq!(&source[found[0].range.clone()], "'./w.ts'");
-        assert!(references("let = 1", "a.ts").is_err());
+        assert!(references("let x = ;", "a.ts").is_err());
     }
 }
