@@ -69,7 +69,7 @@ class Pebble:
             *("-http01", "", "-https01", "", "-tlsalpn01", ""),
         ]
         server = [str(require_program("pebble")), "-config", str(file), "-dnsserver", f"127.0.0.1:{self._ports['dns']}"]
-        environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "20", "PEBBLE_AUTHZREUSE": "0"}
+        environment = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "5", "PEBBLE_AUTHZREUSE": "0"}
         with (self.folder / "pebble.log").open("ab") as log:
             for command in (names, server):
                 self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))

@@ -27,6 +27,10 @@ const SOONEST: Duration = Duration::from_mins(10);
 const LATEST: Duration = Duration::from_hours(24);
 /// The problem of a request by an account that the authority does not know (section 6.7).
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+/// The same for a number that the authority took for used: the request is made again with another (RFC 8555, section 6.5).
+/// The crate does that too, but gives up soon.
+const BAD_NONCE: &str = "urn:ietf:params:acme:error:badNonce";
+const NONCE_TRIES: usize = 4;
 
 /// What is needed to order certificates.
 pub(crate) struct Orders {
@@ -141,7 +145,13 @@ impl Orders {
         host: &str,
         replaced: Option<&Certificate>,
     ) -> Result<(String, String), String> {
-        let fetched = self.order(acme, host, replaced).await;
+        let mut fetched = self.order(acme, host, replaced).await;
+        for _ in 0..NONCE_TRIES {
+            if !matches!(&fetched, Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(BAD_NONCE)) {
+                break;
+            }
+            fetched = self.order(acme, host, replaced).await;
+        }
         if let Err(Error::Api(problem)) = &fetched
             && problem.r#type.as_deref() == Some(NO_ACCOUNT)
         {
