@@ -11,7 +11,7 @@ import pytest
 from hyperweb.build import BuildErrors
 from hyperweb.check import RULES, CheckReport, Finding, check_site
 from hyperweb.config import load_site
-from hyperweb.config._settings import CheckRule
+from hyperweb.config._build_settings import CheckRule
 from hyperweb.site._renderer import Rendered, Renderer
 
 if TYPE_CHECKING:

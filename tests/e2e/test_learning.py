@@ -226,6 +226,19 @@ def test_what_was_learned_outlives_the_server(site: Path, tmp_path: Path) -> Non
         assert foretold(server, "/") == {}
 
 
+def test_a_script_that_swaps_pages_is_told_of_none_to_fetch_whole(tmp_path: Path) -> None:
+    root = make_site(tmp_path / "site")
+    with (root / "site.toml").open("a") as file:
+        file.write("[learning]\ncontrol = 0\n[client]\nspa = true\n")
+    with serving(root, "--prod") as running:
+        for _ in range(OFTEN):
+            step(running, "/", "/posts/a/")
+        assert foretold(running, "/")["/posts/a/"] > 0.39, "it is learned all the same"
+        fields = running.get("/", CHROMIUM)[1] | running.get("/", BROWSER)[1]
+    assert "speculation-rules" not in fields
+    assert "prefetch" not in fields.get("link", "")
+
+
 def test_one_setting_turns_it_off(tmp_path: Path) -> None:
     root = make_site(tmp_path / "site")
     with (root / "site.toml").open("a") as file:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageCms
 
-from hyperweb.config._settings import ImageSettings
+from hyperweb.config._build_settings import ImageSettings
 from hyperweb.images._encode import encode, missing, sweep
 from hyperweb.images._facts import read_facts
 from hyperweb.images._pool import Pool

@@ -17,7 +17,7 @@ from hyperweb.check._fault import Fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from hyperweb.config._settings import CheckSettings
+    from hyperweb.config._build_settings import CheckSettings
 
 _AGENT = f"hyperweb-check/{__version__}"
 # A host is asked for so many pages at a time: a check is no load test.

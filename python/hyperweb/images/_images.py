@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from hyperweb.config._settings import ImageSettings
+    from hyperweb.config._build_settings import ImageSettings
 
 _ATTRIBUTE = re.compile(r"[a-z][a-z0-9_-]*")
 # Shown this wide always, a picture has so many pixels for each of CSS.

@@ -11,7 +11,7 @@ import msgspec
 from hyperweb.site._urls import encoded
 
 if TYPE_CHECKING:
-    from hyperweb.config._settings import ImageSettings
+    from hyperweb.config._build_settings import ImageSettings
     from hyperweb.images._facts import ImageFacts
 
 # Another way of making variants has other digests.

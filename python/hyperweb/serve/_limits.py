@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from hyperweb.config._settings import LimitSettings, Section, TcpSettings
+from hyperweb.config._section import Section
+from hyperweb.config._settings import LimitSettings, TcpSettings
 from hyperweb.serve._errors import ServeError
 
 _S = TypeVar("_S", bound=Section)

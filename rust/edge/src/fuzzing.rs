@@ -40,6 +40,47 @@ pub struct Seen {
     pub sent: Option<Vec<u8>>,
 }
 
+/// A stream that comes in pieces of some size.
+struct Pieces<'s> {
+    /// What came and was not used.
+    read: BytesMut,
+    rest: &'s [u8],
+    size: usize,
+}
+
+impl<'s> Pieces<'s> {
+    fn new(stream: &'s [u8], size: usize) -> Self {
+        Self {
+            read: BytesMut::new(),
+            rest: stream,
+            size,
+        }
+    }
+
+    /// Reads the next piece; whether there was one.
+    fn more(&mut self) -> bool {
+        let (next, after) = self.rest.split_at(self.size.min(self.rest.len()));
+        self.rest = after;
+        self.read.extend_from_slice(next);
+        !next.is_empty()
+    }
+
+    /// Reads a body; none where it is not whole.
+    fn body(&mut self, mut framing: Framing) -> Option<Vec<u8>> {
+        let is_until_closed = framing == Framing::Close;
+        let mut body = Vec::new();
+        loop {
+            match framing.next(&mut self.read) {
+                Ok(Piece::Data(data)) => body.extend_from_slice(&data),
+                Ok(Piece::More) if self.more() => {}
+                Ok(Piece::End) => return Some(body),
+                Ok(Piece::More) if is_until_closed => return Some(body),
+                _ => return None,
+            }
+        }
+    }
+}
+
 /// Reads requests one after the other, the bytes of which come in pieces of the first byte's value, and returns those that
 /// were whole.
 pub fn requests(data: &[u8]) -> Vec<Seen> {
@@ -72,40 +113,26 @@ pub fn requests(data: &[u8]) -> Vec<Seen> {
 fn read_requests(stream: &[u8], cut: usize) -> Vec<Seen> {
     let limits = Limits::default();
     let mut seen = Vec::new();
-    let mut read = BytesMut::new();
-    let mut rest = stream;
-    let mut more = |read: &mut BytesMut| {
-        let (next, after) = rest.split_at(cut.min(rest.len()));
-        rest = after;
-        read.extend_from_slice(next);
-        !next.is_empty()
-    };
+    let mut pieces = Pieces::new(stream, cut);
     loop {
         let mut fields = [httparse::EMPTY_HEADER; 128];
         let mut parsed = httparse::Request::new(&mut fields);
-        let used = match parsed.parse(&read) {
+        let used = match parsed.parse(&pieces.read) {
             Ok(httparse::Status::Complete(used)) => used,
-            Ok(httparse::Status::Partial) if more(&mut read) => continue,
+            Ok(httparse::Status::Partial) if pieces.more() => continue,
             _ => return seen,
         };
-        let head = read.get(..used).unwrap_or_default();
+        let head = pieces.read.get(..used).unwrap_or_default();
         if refused(&parsed, head, &limits).is_some() {
             return seen;
         }
         let Ok((request, manners)) = Request::of(&parsed, head) else {
             return seen;
         };
-        let _ = read.split_to(used);
-        let mut framing = manners.framing;
-        let mut body = Vec::new();
-        loop {
-            match framing.next(&mut read) {
-                Ok(Piece::Data(data)) => body.extend_from_slice(&data),
-                Ok(Piece::More) if more(&mut read) => {}
-                Ok(Piece::End) => break,
-                _ => return seen,
-            }
-        }
+        let _ = pieces.read.split_to(used);
+        let Some(body) = pieces.body(manners.framing) else {
+            return seen;
+        };
         let close = manners.close;
         seen.push(sent_on(request, manners.framing, body));
         if close {
@@ -164,34 +191,16 @@ pub fn responses(data: &[u8]) {
 
 fn read_responses(stream: &[u8], cut: usize, answers_head: bool) -> Vec<(u16, Vec<u8>, bool)> {
     let mut seen = Vec::new();
-    let mut read = BytesMut::new();
-    let mut rest = stream;
-    let mut more = |read: &mut BytesMut| {
-        let (next, after) = rest.split_at(cut.min(rest.len()));
-        rest = after;
-        read.extend_from_slice(next);
-        !next.is_empty()
-    };
+    let mut pieces = Pieces::new(stream, cut);
     loop {
-        let begun = match connection::parse(&mut read, answers_head) {
+        let begun = match connection::parse(&mut pieces.read, answers_head) {
             Ok(Some(begun)) => begun,
-            Ok(None) if more(&mut read) => continue,
+            Ok(None) if pieces.more() => continue,
             _ => return seen,
         };
-        let mut framing = begun.framing;
-        let mut body = Vec::new();
-        let is_whole = loop {
-            match framing.next(&mut read) {
-                Ok(Piece::Data(data)) => body.extend_from_slice(&data),
-                Ok(Piece::More) if more(&mut read) => {}
-                Ok(Piece::End) => break true,
-                Ok(Piece::More) if begun.framing == Framing::Close => break true,
-                _ => break false,
-            }
-        };
-        if !is_whole {
+        let Some(body) = pieces.body(begun.framing) else {
             return seen;
-        }
+        };
         seen.push((begun.status.as_u16(), body, begun.is_reusable));
         if !begun.is_reusable {
             return seen;

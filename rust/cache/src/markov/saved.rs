@@ -6,15 +6,12 @@
 
 use std::path::Path;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::row::WORDS;
 use super::{Markov, MarkovConfig};
-use crate::warming::{SnapshotError, read_bounded, write_aside};
+use crate::warming::{SnapshotError, key, number, read_bounded, seal, unseal, word, write_aside};
 
 const MAGIC: &[u8; 8] = b"hwmarkov";
 const VERSION: u32 = 1;
-const SUM: usize = 8;
 /// Bytes of a name besides its key.
 const NAME_HEAD: usize = 12;
 
@@ -39,25 +36,12 @@ impl Markov {
             bytes.extend(count(key.len()));
             bytes.extend(&**key);
         }
-        bytes.extend(xxh3_64(&bytes).to_le_bytes());
-        bytes
+        seal(bytes)
     }
 
     /// Reads the bytes of a file, which may be any. What there is no room for is left out.
     pub fn decode(bytes: &[u8], config: MarkovConfig) -> Result<Self, SnapshotError> {
-        let (before, sum) = bytes
-            .split_last_chunk::<SUM>()
-            .ok_or(SnapshotError::Format("it is cut short"))?;
-        let mut rest = before
-            .strip_prefix(MAGIC)
-            .ok_or(SnapshotError::Format("it does not begin as one"))?;
-        if number(&mut rest)? != VERSION {
-            return Err(SnapshotError::Format("its version is not known here"));
-        }
-        // A fuzzer is to come to what lies behind it.
-        if !cfg!(fuzzing) && xxh3_64(before) != u64::from_le_bytes(*sum) {
-            return Err(SnapshotError::Checksum);
-        }
+        let mut rest = unseal(bytes, MAGIC, VERSION)?;
         let model = Self::seeded(config, word(&mut rest)?);
         let (rows, names) = (number(&mut rest)?, number(&mut rest)?);
         for _ in 0..rows {
@@ -69,10 +53,7 @@ impl Markov {
         }
         for _ in 0..names {
             let (id, length) = (word(&mut rest)?, number(&mut rest)? as usize);
-            let (key, after) = rest
-                .split_at_checked(length)
-                .ok_or(SnapshotError::Format("a key is cut short"))?;
-            rest = after;
+            let key = key(&mut rest, length)?;
             // A number that is not the key's would foretell another.
             if key.len() <= config.key_bytes && model.id(key) == id {
                 model.names.keep(id, key);
@@ -101,20 +82,4 @@ impl Markov {
         }
         Self::decode(&bytes, config)
     }
-}
-
-fn word(rest: &mut &[u8]) -> Result<u64, SnapshotError> {
-    let (word, after) = rest
-        .split_first_chunk::<8>()
-        .ok_or(SnapshotError::Format("it is cut short"))?;
-    *rest = after;
-    Ok(u64::from_le_bytes(*word))
-}
-
-fn number(rest: &mut &[u8]) -> Result<u32, SnapshotError> {
-    let (number, after) = rest
-        .split_first_chunk::<4>()
-        .ok_or(SnapshotError::Format("it is cut short"))?;
-    *rest = after;
-    Ok(u32::from_le_bytes(*number))
 }

@@ -4,10 +4,12 @@ mod accesslog;
 mod aside;
 mod error;
 mod pacer;
+mod sealed;
 mod snapshot;
 mod warmup;
 
 pub(crate) use aside::{read_bounded, write_aside};
+pub(crate) use sealed::{key, number, seal, unseal, word};
 
 pub use accesslog::{LogLimits, LogSummary, LoggedPage, read_log};
 pub use error::SnapshotError;

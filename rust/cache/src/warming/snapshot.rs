@@ -8,15 +8,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::path::Path;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::aside::{read_bounded, write_aside};
 use super::error::SnapshotError;
+use super::sealed::{SUM, key, number, seal, unseal};
 
 const MAGIC: &[u8; 8] = b"hwhotkey";
 const VERSION: u32 = 1;
 const HEAD: usize = 16;
-const SUM: usize = 8;
 
 /// A key and how often it was used.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,8 +92,7 @@ impl Snapshot {
             bytes.extend(length.to_le_bytes());
             bytes.extend(&one.key);
         }
-        bytes.extend(xxh3_64(&bytes).to_le_bytes());
-        bytes
+        seal(bytes)
     }
 
     /// Reads the bytes of a file, which may be any.
@@ -103,19 +100,7 @@ impl Snapshot {
         if bytes.len() > limits.file_bytes {
             return Err(SnapshotError::TooLarge);
         }
-        let (before, sum) = bytes
-            .split_last_chunk::<SUM>()
-            .ok_or(SnapshotError::Format("it is cut short"))?;
-        let mut rest = before
-            .strip_prefix(MAGIC)
-            .ok_or(SnapshotError::Format("it does not begin as one"))?;
-        if number(&mut rest)? != VERSION {
-            return Err(SnapshotError::Format("its version is not known here"));
-        }
-        // A fuzzer is to come to what lies behind it.
-        if !cfg!(fuzzing) && xxh3_64(before) != u64::from_le_bytes(*sum) {
-            return Err(SnapshotError::Checksum);
-        }
+        let mut rest = unseal(bytes, MAGIC, VERSION)?;
         let count = number(&mut rest)? as usize;
         if count > limits.keys {
             return Err(SnapshotError::TooLarge);
@@ -127,10 +112,7 @@ impl Snapshot {
             if length > limits.key_bytes {
                 return Err(SnapshotError::TooLarge);
             }
-            let (key, after) = rest
-                .split_at_checked(length)
-                .ok_or(SnapshotError::Format("a key is cut short"))?;
-            rest = after;
+            let key = key(&mut rest, length)?;
             keys.push(HotKey {
                 frequency,
                 key: key.into(),
@@ -152,12 +134,4 @@ impl Snapshot {
         let bytes = read_bounded(path, limits.file_bytes)?;
         Self::decode(&bytes, limits)
     }
-}
-
-fn number(rest: &mut &[u8]) -> Result<u32, SnapshotError> {
-    let (number, after) = rest
-        .split_first_chunk::<4>()
-        .ok_or(SnapshotError::Format("it is cut short"))?;
-    *rest = after;
-    Ok(u32::from_le_bytes(*number))
 }
