@@ -23,7 +23,7 @@ impl Hyperweb {
 
 impl Peer for Hyperweb {
     fn get(&self, key: u64) -> Option<u64> {
-        self.0.pin().get(&key.to_le_bytes(), 0).map(|entry| *entry.value)
+        self.0.pin().get(&key.to_le_bytes(), 0).map(|entry| *entry.value())
     }
     fn put(&self, key: u64, value: u64) {
         let options = Options {

@@ -9,9 +9,11 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::lease::Lease;
 use crate::node::{FREE, NONE, Node};
+use crate::value_unsafe::{IsWord, Value, Word, from_word, into_word, of_word};
 
 /// Pieces of a chunk, at most; a handle's low six bits tell them apart.
 const PIECES: usize = 64;
@@ -36,6 +38,8 @@ fn fitting(size: usize, most: usize) -> usize {
     let fit = bytes >> quarter << quarter;
     (fit / size).max(FEWEST.min(most))
 }
+
+const _: () = assert!(size_of::<Node>() == 32);
 
 #[derive(Debug)]
 struct Chunk {
@@ -123,12 +127,6 @@ impl<'g, V> Piece<'g, V> {
         unsafe { self.node.as_ref() }
     }
 
-    #[inline]
-    pub(crate) fn value(self) -> &'g V {
-        // SAFETY: a filled piece has a V at this place, which nobody changes before it is emptied, after 'g.
-        unsafe { self.node.byte_add(Parts::<V>::VALUE).cast::<V>().as_ref() }
-    }
-
     /// The numbers of its tags.
     #[inline]
     pub(crate) fn tags(self) -> &'g [u32] {
@@ -179,6 +177,52 @@ impl<'g, V> Piece<'g, V> {
             };
             std::slice::from_raw_parts(tail.add(2 + count).cast::<u8>().as_ptr(), length)
         }
+    }
+}
+
+impl<'g, V: Value> Piece<'g, V> {
+    /// The place of a value that is one word.
+    fn place(self, _: IsWord<V>) -> &'g AtomicPtr<()> {
+        // SAFETY: a filled piece has a V at this place, which is a word and aligned like one; while there are readers it is
+        // only reached through this.
+        unsafe { AtomicPtr::from_ptr(self.node.byte_add(Parts::<V>::VALUE).cast::<Word>().as_ptr()) }
+    }
+
+    /// What the value is at this moment, for [`value`](Self::value); nothing, where a piece has the same value always.
+    #[inline]
+    pub(crate) fn word(self) -> Word {
+        V::WORD.map_or(std::ptr::null_mut(), |is_word| {
+            self.place(is_word).load(Ordering::Relaxed)
+        })
+    }
+
+    /// The value; `word` is what [`word`](Self::word) of this piece returned during `'g`.
+    #[inline]
+    pub(crate) fn value<'w>(self, word: &'w Word) -> &'w V
+    where
+        'g: 'w,
+    {
+        match V::WORD {
+            // SAFETY: it was the value at a time in 'g, and a value that is exchanged is dropped after 'g, as a piece is
+            // emptied after 'g.
+            Some(is_word) => unsafe { of_word(is_word, word) },
+            // SAFETY: a filled piece has a V at this place, which nobody changes before it is emptied, after 'g.
+            None => unsafe { self.node.byte_add(Parts::<V>::VALUE).cast::<V>().as_ref() },
+        }
+    }
+
+    /// Puts a value in place of the one that is there, of which readers may have copies, and returns that.
+    ///
+    /// # Safety
+    /// The caller holds the lock of the piece's partition.
+    pub(crate) unsafe fn exchange(self, is_word: IsWord<V>, value: V, lease: Lease, weight: u32, sequence: u64) -> V {
+        let place = self.place(is_word);
+        let old = place.load(Ordering::Relaxed);
+        self.node().change(lease, weight, sequence, || {
+            place.store(into_word(is_word, value), Ordering::Release);
+        });
+        // SAFETY: it was the piece's own, whose other owner the new one now is.
+        unsafe { from_word(is_word, old) }
     }
 }
 

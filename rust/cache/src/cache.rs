@@ -18,6 +18,7 @@ use crate::stats::Stats;
 use crate::store_unsafe::{Gone, Index};
 use crate::stripes::{Stripe, Stripes};
 use crate::tags::Tags;
+use crate::value_unsafe::Value;
 
 /// Bytes an entry counts for besides its key and value: its node, its place in a table, and what the order of eviction
 /// and the timer keep of it.
@@ -71,7 +72,7 @@ impl<V> std::fmt::Debug for Cache<V> {
     }
 }
 
-impl<V: Send + Sync> Cache<V> {
+impl<V: Value> Cache<V> {
     /// Makes an empty cache.
     pub fn new(config: Config) -> Self {
         Self::build(config, None)
@@ -138,7 +139,7 @@ impl<V: Send + Sync> Cache<V> {
     {
         let reader = self.pin();
         reader.get(key, now).map(|entry| Owned {
-            value: entry.value.clone(),
+            value: entry.value().clone(),
             fresh_until: entry.fresh_until(),
             dead_at: entry.dead_at(),
         })
@@ -194,7 +195,10 @@ impl<V: Send + Sync> Cache<V> {
             partition = self.lock(number);
         }
         let best = partition.note_new(hash, weight, limit);
-        let outcome = partition.insert(&self.common, new, limit, now, &mut gone);
+        let outcome = match partition.exchange(&self.common, new, limit, now) {
+            Ok(()) => None,
+            Err(new) => Some(partition.insert(&self.common, new, limit, now, &mut gone)),
+        };
         let is_tidy = partition.tidy(&self.common, Some(now), TIDY_AT_ONCE);
         let dropped = if partition.has_to_free(limit) {
             partition.free(&self.common)
@@ -210,12 +214,14 @@ impl<V: Send + Sync> Cache<V> {
         }
         self.show(gone);
         let refused = match outcome {
-            Outcome::Kept => return Inserted::Kept,
-            Outcome::NoRoom(value) => (value, Inserted::TooLarge),
-            Outcome::Outrun(value) => (value, Inserted::PurgedMeanwhile),
+            Some(Outcome::Kept) => return Inserted::Kept,
+            // The entry has its tags already, which are the same.
+            None => (None, Inserted::Kept),
+            Some(Outcome::NoRoom(value)) => (Some(value), Inserted::TooLarge),
+            Some(Outcome::Outrun(value)) => (Some(value), Inserted::PurgedMeanwhile),
         };
-        self.common.tags.release(&tags);
         if !tags.is_empty() {
+            self.common.tags.release(&tags);
             self.common.tags.prune_now_and_then();
         }
         refused.1
@@ -425,7 +431,7 @@ impl<V: Send + Sync> Cache<V> {
         if let Some(hook) = &self.hook {
             for (piece, frequency) in gone.into_entries() {
                 let entry = Entry {
-                    value: piece.value(),
+                    word: piece.word(),
                     lease: piece.node().lease(),
                     piece,
                     tags: &self.common.tags,
@@ -447,7 +453,7 @@ impl<V: Send + Sync> Cache<V> {
     }
 }
 
-impl<V> Cache<V> {
+impl<V: Value> Cache<V> {
     pub(crate) const fn common(&self) -> &Common<V> {
         &self.common
     }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use crate::arena_unsafe::Piece;
 use crate::lease::Lease;
 use crate::tags::Tags;
+use crate::value_unsafe::{Value, Word};
 
 /// An entry that was found, for as long as its [`Reader`](crate::Reader) lives.
 #[derive(Debug)]
 pub struct Entry<'g, V> {
-    /// The value.
-    pub value: &'g V,
     pub(crate) piece: Piece<'g, V>,
+    /// The value as it was when it was found.
+    pub(crate) word: Word,
     pub(crate) lease: Lease,
     pub(crate) tags: &'g Tags,
 }
@@ -23,6 +24,14 @@ impl<V> Clone for Entry<'_, V> {
 }
 
 impl<V> Copy for Entry<'_, V> {}
+
+impl<V: Value> Entry<'_, V> {
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> &V {
+        self.piece.value(&self.word)
+    }
+}
 
 impl<'g, V> Entry<'g, V> {
     /// Whether it is fresh at `now`, in milliseconds of the caller's clock.

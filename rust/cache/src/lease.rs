@@ -52,6 +52,23 @@ impl Lease {
         self.fresh_until().saturating_add(self.grace())
     }
 
+    /// A lease that ends no later than either, in both of its parts.
+    #[inline]
+    pub(crate) fn least(self, other: Self) -> Self {
+        if self == other {
+            return self;
+        }
+        let fresh_until = self.fresh_until().min(other.fresh_until());
+        let dead_at = self.dead_at().min(other.dead_at());
+        if fresh_until == self.fresh_until() && dead_at == self.dead_at() {
+            return self;
+        }
+        if fresh_until == other.fresh_until() && dead_at == other.dead_at() {
+            return other;
+        }
+        Self::new(fresh_until, dead_at.saturating_sub(fresh_until))
+    }
+
     /// The same grace, counted from `now` where it was to be fresh for longer.
     pub(crate) fn softened(self, now: u64) -> Self {
         Self(self.0 & !FRESH_MAX | (self.0 & FRESH_MAX).min(now))
@@ -72,6 +89,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_least_of_two_outlasts_neither(one in (0u64..FRESH_MAX + 9, 0u64..1 << 47), other in (0u64..FRESH_MAX + 9, 0u64..1 << 47)) {
+            let (one, other) = (Lease::new(one.0, one.1), Lease::new(other.0, other.1));
+            let least = one.least(other);
+            prop_assert_eq!(least.fresh_until(), one.fresh_until().min(other.fresh_until()));
+            prop_assert!(least.dead_at() <= one.dead_at().min(other.dead_at()));
+            prop_assert_eq!(one.least(one), one);
+        }
+
         #[test]
         fn times_come_back(fresh in 0u64..FRESH_MAX, grace in 0u64..1 << 47) {
             let lease = Lease::new(fresh, grace);

@@ -36,6 +36,8 @@ mod sync;
 mod table_unsafe;
 mod tags;
 pub mod tiers;
+#[expect(unsafe_code, reason = "values that change in place")]
+mod value_unsafe;
 mod warming;
 mod wheel;
 
@@ -49,6 +51,7 @@ pub use pool::{Buffer, Pool, PoolConfig, PoolStats};
 pub use reader::Reader;
 pub use sizing::{Decision, Governor, Readings, SizeWatch, SizingConfig, SystemReader};
 pub use stats::Stats;
+pub use value_unsafe::{IsWord, Value};
 pub use warming::{
     HotKey, LogLimits, LogSummary, LoggedPage, Pace, Pacer, Snapshot, SnapshotError, SnapshotLimits, WarmReport,
     WarmupConfig, read_log, warm, warm_async,

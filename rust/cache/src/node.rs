@@ -3,9 +3,8 @@
 //! All of it is atomic, so that whoever holds a node may look at all of it at any time. Links, kind and weight are
 //! written only by who holds the lock of the node's partition.
 
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
-
 use crate::lease::Lease;
+use crate::sync::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence};
 
 /// The kind of a node that holds no entry.
 pub(crate) const FREE: u8 = 0x7f;
@@ -18,6 +17,11 @@ const HAS_TAIL: u8 = 0x80;
 /// The highest count of uses that is kept (S3-FIFO, Yang et al., SOSP 2023: two bits are enough).
 pub(crate) const MOST_USES: u8 = 3;
 
+/// The low bits of a stamp, which count the values that came in place of one another; above them are as many of the number
+/// of a purge as there is room for.
+const VERSION_BITS: u32 = 4;
+const VERSION_MASK: u32 = (1 << VERSION_BITS) - 1;
+
 /// The fixed part of an entry.
 #[derive(Debug)]
 #[repr(C, align(8))]
@@ -28,14 +32,19 @@ pub(crate) struct Node {
     weight: AtomicU32,
     /// Its place in the arena.
     handle: AtomicU32,
-    /// The low half of the number of the last purge it outlived.
-    sequence: AtomicU32,
+    /// The low bits of the number of the last purge it outlived, and a version below them.
+    stamp: AtomicU32,
     key_len: AtomicU16,
     uses: AtomicU8,
     kind: AtomicU8,
 }
 
-const _: () = assert!(size_of::<Node>() == 32);
+/// What a reader saw of a node before it looked at the value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Glimpse {
+    stamp: u32,
+    pub(crate) lease: Lease,
+}
 
 impl Node {
     /// A node that holds no entry.
@@ -46,7 +55,7 @@ impl Node {
             next: AtomicU32::new(NONE),
             weight: AtomicU32::new(0),
             handle: AtomicU32::new(handle),
-            sequence: AtomicU32::new(0),
+            stamp: AtomicU32::new(0),
             key_len: AtomicU16::new(0),
             uses: AtomicU8::new(0),
             kind: AtomicU8::new(FREE),
@@ -90,25 +99,56 @@ impl Node {
 
     /// The number of the last purge it outlived; `current` is that of the last purge of all.
     pub(crate) fn sequence(&self, current: u64) -> u64 {
-        let low = self.sequence.load(Ordering::Relaxed);
-        // Every entry is looked at in the two thousand million purges after its own, so the high half can be told.
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is meant")]
-        let behind = (current as u32).wrapping_sub(low);
+        let low = self.stamp.load(Ordering::Acquire) & !VERSION_MASK;
+        // Every entry is looked at in the two hundred million purges after its own, so the high bits can be told.
+        let behind = shifted(current).wrapping_sub(low) >> VERSION_BITS;
         current.saturating_sub(u64::from(behind))
     }
 
-    pub(crate) fn set_sequence(&self, sequence: u64) {
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is kept")]
-        self.sequence.store(sequence as u32, Ordering::Relaxed);
+    fn set_sequence(&self, sequence: u64) {
+        let version = self.stamp.load(Ordering::Relaxed) & VERSION_MASK;
+        self.stamp.store(shifted(sequence) | version, Ordering::Relaxed);
     }
 
     /// Keeps the number of an entry that no purge has touched so far from becoming too old to be told.
     pub(crate) fn keep_recent(&self, current: u64) {
-        const OLD: u64 = 1 << 30;
+        const OLD: u64 = 1 << 26;
         if current - self.sequence(current) > OLD {
             // Purges that long ago have been seen by everyone.
             self.set_sequence(current - OLD / 2);
         }
+    }
+
+    /// What is to be remembered before the value is looked at, so that [`is_still`](Self::is_still) can tell whether the
+    /// two belong together.
+    #[inline]
+    pub(crate) fn glimpse(&self) -> Glimpse {
+        Glimpse {
+            stamp: self.stamp.load(Ordering::Acquire),
+            lease: Lease::from_bits(self.lease.load(Ordering::Acquire)),
+        }
+    }
+
+    /// Whether a value that was looked at since a glimpse may be used for as long as the lease of the glimpse says, and
+    /// outlived the purges that this node said since then. Where not, a writer has been here: look again.
+    #[inline]
+    pub(crate) fn is_still(&self, seen: &Glimpse) -> bool {
+        fence(Ordering::Acquire);
+        self.lease.load(Ordering::Relaxed) == seen.lease.bits() && self.stamp.load(Ordering::Relaxed) == seen.stamp
+    }
+
+    /// Puts a value in place of another: `put` stores it, with `Release`. No reader waits for it. Whoever sees the new
+    /// value cannot still see the old lease, as a lease that is right for both comes before; whoever sees the new number of
+    /// a purge cannot still see the old value; and who might have seen part of one change and part of another sees another
+    /// version (unless sixteen changes came meanwhile).
+    pub(crate) fn change(&self, lease: Lease, weight: u32, sequence: u64, put: impl FnOnce()) {
+        self.lease.store(self.lease().least(lease).bits(), Ordering::Relaxed);
+        fence(Ordering::Release);
+        put();
+        self.lease.store(lease.bits(), Ordering::Release);
+        self.weight.store(weight, Ordering::Relaxed);
+        let version = self.stamp.load(Ordering::Relaxed).wrapping_add(1) & VERSION_MASK;
+        self.stamp.store(shifted(sequence) | version, Ordering::Release);
     }
 
     pub(crate) fn key_len(&self) -> u16 {
@@ -145,4 +185,10 @@ impl Node {
     pub(crate) fn set_uses(&self, uses: u8) {
         self.uses.store(uses, Ordering::Relaxed);
     }
+}
+
+/// The bits of a purge's number that a stamp has, where it has them.
+#[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
+const fn shifted(sequence: u64) -> u32 {
+    (sequence as u32) << VERSION_BITS
 }

@@ -10,6 +10,7 @@ use crate::node::{LOOSE, Node};
 use crate::policy::{Order, Records, Rule, Shadows};
 use crate::purges::Verdict;
 use crate::store_unsafe::{Gone, Store};
+use crate::value_unsafe::Value;
 use crate::wheel::Wheel;
 
 /// Entries that go out of sight before it is tried to free some, which may cost a system call that interrupts every
@@ -56,6 +57,14 @@ pub(crate) struct New<'a, V> {
     pub(crate) sequence: u64,
 }
 
+/// Why a value could not be put in another's place.
+pub(crate) enum NotInPlace<'a, V> {
+    /// The key has no entry.
+    Absent(New<'a, V>),
+    /// More has to be done than that.
+    Otherwise(New<'a, V>),
+}
+
 /// What became of a new entry; the value is handed back so that it is dropped without the lock.
 pub(crate) enum Outcome<V> {
     Kept,
@@ -80,7 +89,7 @@ pub(crate) struct Partition<V> {
     sweeping: Option<(u64, usize)>,
 }
 
-impl<V> Partition<V> {
+impl<V: Value> Partition<V> {
     pub(crate) fn new(number: usize, rule: Rule, shadows: Option<Shadows>, keeps_frequency: bool) -> Self {
         Self {
             store: Store::new(number),
@@ -119,6 +128,7 @@ impl<V> Partition<V> {
 
     /// The bits of a hash that keys which the simulations want to be told of have none of; none where there are no
     /// simulations.
+    #[inline]
     pub(crate) fn sample(&self) -> Option<u64> {
         self.shadows.as_ref().map(|shadows| shadows.mask())
     }
@@ -134,19 +144,76 @@ impl<V> Partition<V> {
     }
 
     /// Tells the simulations of a miss, and returns the rule that would be best.
+    #[inline]
     pub(crate) fn note_new(&mut self, hash: u64, weight: u32, limit: u64) -> Option<Rule> {
         Some(self.shadows.as_mut()?.access(hash, weight, limit))
+    }
+
+    /// Puts a value in the place of one with the same key and tags, where that is all there is to do; hands it back where
+    /// not.
+    #[inline]
+    pub(crate) fn exchange<'n>(
+        &mut self,
+        common: &Common<V>,
+        new: New<'n, V>,
+        limit: u64,
+        now: u64,
+    ) -> Result<(), NotInPlace<'n, V>> {
+        let Some(is_word) = V::WORD else {
+            return Err(NotInPlace::Otherwise(new));
+        };
+        if fill_verdict(common, &new) != Verdict::Untouched {
+            return Err(NotInPlace::Otherwise(new));
+        }
+        let mut is_absent = true;
+        let fits = |piece: Piece<'_, V>| {
+            is_absent = false;
+            let given_back = u64::from(piece.node().weight());
+            // To compare nothing with nothing by a call takes longer than the whole rest.
+            let is_tagged_so = if new.tags.is_empty() {
+                piece.tags().is_empty()
+            } else {
+                piece.tags() == new.tags
+            };
+            self.bytes + u64::from(new.weight) <= limit + given_back && is_tagged_so
+        };
+        let place = (new.hash, new.key);
+        let (lease, weight) = (new.lease, new.weight);
+        let told = (lease, weight, new.sequence);
+        let (handle, given_back, filed) =
+            match self
+                .store
+                .exchange(&common.index, place, is_word, fits, new.value, told)
+            {
+                Ok(before) => before,
+                Err(value) if is_absent => return Err(NotInPlace::Absent(New { value, ..new })),
+                Err(value) => return Err(NotInPlace::Otherwise(New { value, ..new })),
+            };
+        self.counts.inserts += 1;
+        self.bytes = self.bytes + u64::from(weight) - u64::from(given_back);
+        let store = &self.store;
+        self.order
+            .rewrite(&Live { store, common }, handle, new.hash, (given_back, weight));
+        // Where it is filed under an earlier time, it is filed anew when that comes.
+        if lease.dead_at() < filed.dead_at() {
+            self.file(handle, lease, now);
+        }
+        Ok(())
     }
 
     /// Puts a new entry in, making room for it.
     pub(crate) fn insert(
         &mut self,
         common: &Common<V>,
-        new: New<'_, V>,
+        new: NotInPlace<'_, V>,
         limit: u64,
         now: u64,
         evicted: &mut Gone<'_, V>,
     ) -> Outcome<V> {
+        let (new, is_absent) = match new {
+            NotInPlace::Absent(new) => (new, true),
+            NotInPlace::Otherwise(new) => (new, false),
+        };
         let lease = match fill_verdict(common, &new) {
             Verdict::Untouched => new.lease,
             Verdict::Stale(at) => new.lease.softened(at),
@@ -157,7 +224,7 @@ impl<V> Partition<V> {
         };
         let weight = u64::from(new.weight);
         let (mut old, mut given_back) = (None, 0);
-        if let Some(piece) = self.store.find(&common.index, new.hash, new.key) {
+        if !is_absent && let Some(piece) = self.store.find(&common.index, new.hash, new.key) {
             let node = piece.node();
             self.store.prefetch(node.prev.load(Ordering::Relaxed));
             self.store.prefetch(node.next.load(Ordering::Relaxed));
@@ -207,13 +274,19 @@ impl<V> Partition<V> {
         } else {
             self.order.insert(&Live { store, common }, handle, new.hash, limit);
         }
+        self.file(handle, lease, now);
+        Outcome::Kept
+    }
+
+    /// Files an entry under the time it is over.
+    #[inline]
+    fn file(&mut self, handle: u32, lease: Lease, now: u64) {
         if lease.dead_at() != u64::MAX {
             self.wheel.add(handle, lease.dead_at(), now);
         }
         if self.wheel.len() > 2 * self.order.len() + 64 {
             self.rewind(now);
         }
-        Outcome::Kept
     }
 
     /// Evicts until `incoming` bytes fit, but no more than `budget` entries; whether they fit.
@@ -296,6 +369,7 @@ impl<V> Partition<V> {
 
     /// Lets go what is over or was purged, looking at no more than `budget` entries of each kind; true where nothing of
     /// it is left.
+    #[inline]
     pub(crate) fn tidy(&mut self, common: &Common<V>, now: Option<u64>, budget: usize) -> bool {
         let is_swept = self.swept == common.purges.sweep() || self.sweep(common, budget);
         let is_turned = now.is_none_or(|now| self.wheel.is_at(now) || self.turn(common, now, budget));
@@ -395,6 +469,7 @@ impl<V> Partition<V> {
     }
 
     /// Whether it is worth while to look for memory that can be freed.
+    #[inline]
     pub(crate) fn has_to_free(&self, limit: u64) -> bool {
         let (count, bytes) = self.store.open();
         let most = (self.len() / LIMBO_ENTRIES).clamp(FEWEST_IN_LIMBO, MOST_IN_LIMBO);
@@ -429,6 +504,7 @@ impl<V> Partition<V> {
 }
 
 /// What became of a new entry while it was made.
+#[inline]
 fn fill_verdict<V>(common: &Common<V>, new: &New<'_, V>) -> Verdict {
     let verdict = common.purges.fill_verdict(new.sequence, new.key, new.hash);
     if new.tags.is_empty() {

@@ -13,8 +13,11 @@ use crate::node::Node;
 /// Purges that are remembered for fills under way.
 const REMEMBERED: usize = 64;
 
-/// After so many purges every entry is looked at, so that none's number is too old to be told from its low half.
+/// After so many purges every entry is looked at, so that none's number is too old to be told from its low bits.
 const LOOK_AT_ALL: u64 = 1 << 24;
+
+/// A fill that saw so many purges pass is not kept: the number it began with could soon not be told from a later one.
+const MOST_BEHIND: u64 = 1 << 24;
 
 /// A purge of all keys with a prefix; everything where that is empty.
 #[derive(Debug)]
@@ -180,7 +183,8 @@ impl Purges {
     /// What became of a value that was asked for at `since`, by all but purges of tags.
     #[inline]
     pub(crate) fn fill_verdict(&self, since: u64, key: &[u8], hash: u64) -> Verdict {
-        if since < self.floor.load(Ordering::Acquire) || since < self.keys.get(hash) {
+        let is_too_old = self.current().saturating_sub(since) > MOST_BEHIND;
+        if is_too_old || since < self.floor.load(Ordering::Acquire) || since < self.keys.get(hash) {
             return Verdict::Dead;
         }
         self.broad_since(since, key)

@@ -5,6 +5,7 @@
 //! 2. A shard's tables name only filled pieces of that store's arena.
 //! 3. A piece is emptied only after it was taken out of its table and two epochs have passed, so no reader who was
 //!    pinned when it could still be found is left.
+//!    A value in whose place another came is dropped by the same rule.
 //! 4. The stores and the index of a cache go together, when nobody borrows the cache.
 
 use std::collections::VecDeque;
@@ -14,8 +15,10 @@ use std::ptr::NonNull;
 
 use crate::arena_unsafe::{Arena, Content, Piece};
 use crate::epoch::{self, Guard};
+use crate::lease::Lease;
 use crate::node::{LOOSE, Node};
 use crate::table_unsafe::{Retired, Shard, is_taggable};
+use crate::value_unsafe::{IsWord, Value};
 
 /// The tables of all partitions.
 #[derive(Debug)]
@@ -73,19 +76,26 @@ const PREFETCH: usize = 8;
 
 /// What went out of sight together: its memory is kept for those who have found it.
 #[derive(Debug)]
-struct Batch {
+struct Batch<V> {
     pieces: Vec<u32>,
-    /// What the pieces weigh, and what the tables have.
+    /// Values in whose place others came.
+    values: Vec<V>,
+    /// What the pieces and values weigh, and what the tables have.
     bytes: u64,
     tables: Vec<Retired>,
 }
 
-impl Batch {
+impl<V> Batch<V> {
     const EMPTY: Self = Self {
         pieces: Vec::new(),
+        values: Vec::new(),
         bytes: 0,
         tables: Vec::new(),
     };
+
+    const fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.values.is_empty() && self.tables.is_empty()
+    }
 }
 
 /// The entries of one partition.
@@ -93,11 +103,11 @@ impl Batch {
 #[repr(C)]
 pub(crate) struct Store<V> {
     /// What goes out of sight now: to ask for the epoch costs a fence, so that is done once for many.
-    open: Batch,
+    open: Batch<V>,
     arena: Arena<V>,
     number: usize,
     /// What went before, with an epoch by which it had gone.
-    limbo: VecDeque<(u64, Batch)>,
+    limbo: VecDeque<(u64, Batch<V>)>,
     /// Room for the pieces of a batch, kept from the last that was freed.
     emptied: Vec<u32>,
 }
@@ -148,14 +158,15 @@ impl<V> Store<V> {
 
     /// Whether something waits to be freed.
     pub(crate) fn has_limbo(&self) -> bool {
-        !self.limbo.is_empty() || !self.open.pieces.is_empty() || !self.open.tables.is_empty()
+        !self.limbo.is_empty() || !self.open.is_empty()
     }
 
-    /// Entries that went out of sight since it was last tried to free some, and the bytes of all that did.
+    /// Entries and values that went out of sight since it was last tried to free some, and the bytes of all that did.
     pub(crate) const fn open(&self) -> (usize, u64) {
-        (self.open.pieces.len(), self.open.bytes)
+        (self.open.pieces.len() + self.open.values.len(), self.open.bytes)
     }
 
+    #[inline]
     pub(crate) fn find(&self, index: &Index<V>, hash: u64, key: &[u8]) -> Option<Piece<'_, V>> {
         let shard = self.shard(index, hash)?;
         // SAFETY: whoever has the store holds the lock of its partition (1), and nothing is emptied without `&mut`.
@@ -233,7 +244,7 @@ impl<V> Store<V> {
     /// Frees what no reader can see any more. The values are handed over, so that they are dropped without the lock;
     /// `last` sees each entry before.
     pub(crate) fn free(&mut self, last: impl Fn(Piece<'_, V>)) -> Vec<V> {
-        if !self.open.pieces.is_empty() || !self.open.tables.is_empty() {
+        if !self.open.is_empty() {
             let next = Batch {
                 pieces: std::mem::take(&mut self.emptied),
                 ..Batch::EMPTY
@@ -265,10 +276,40 @@ impl<V> Store<V> {
                     dropped.extend(value);
                 }
             }
+            dropped.append(&mut batch.values);
             batch.pieces.clear();
             self.emptied = batch.pieces;
         }
         dropped
+    }
+}
+
+impl<V: Value> Store<V> {
+    /// Puts a value in place of that of a key, where there is one and `fits` says so, and returns the handle and what it
+    /// weighed and until when it could be used; hands the value back where not. The old value is kept for those who have
+    /// found it.
+    #[inline]
+    pub(crate) fn exchange(
+        &mut self,
+        index: &Index<V>,
+        (hash, key): (u64, &[u8]),
+        is_word: IsWord<V>,
+        fits: impl FnOnce(Piece<'_, V>) -> bool,
+        value: V,
+        (lease, weight, sequence): (Lease, u32, u64),
+    ) -> Result<(u32, u32, Lease), V> {
+        let Some(piece) = self.find(index, hash, key).filter(|piece| fits(*piece)) else {
+            return Err(value);
+        };
+        let node = piece.node();
+        let before = (node.handle(), node.weight(), node.lease());
+        // SAFETY: `&mut self` is the lock of the partition (1).
+        let old = unsafe { piece.exchange(is_word, value, lease, weight, sequence) };
+        if needs_drop::<V>() {
+            self.open.bytes += u64::from(before.1);
+            self.open.values.push(old);
+        }
+        Ok(before)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hyperweb_cache::{Cache, Config, Inserted, Options, Policy};
+use hyperweb_cache::{Cache, Config, Inserted, Options, Policy, Value};
 use proptest::prelude::*;
 
 fn options(ttl: u64, grace: u64, tags: &[&str]) -> Options {
@@ -262,7 +262,7 @@ proptest! {
                     let reader = cache.pin();
                     let key = name(key);
                     let found = reader.get(key.as_bytes(), now);
-                    prop_assert_eq!(found.map(|entry| *entry.value), wanted.map(|known| known.value));
+                    prop_assert_eq!(found.map(|entry| *entry.value()), wanted.map(|known| known.value));
                     if let (Some(found), Some(wanted)) = (found, wanted) {
                         prop_assert_eq!(found.is_fresh(now), now < wanted.fresh_until);
                         prop_assert_eq!(found.key(), key.as_bytes());
@@ -327,7 +327,11 @@ fn what_goes_for_want_of_room_is_shown_once_and_whole() {
     let cache: Cache<u64> = Cache::with_evicted(config, move |gone| {
         assert_eq!(gone.entry.tags()[0].as_ref(), "t");
         let key = String::from_utf8(gone.entry.key().to_vec()).unwrap();
-        assert_eq!(seen.lock().unwrap().insert(key, *gone.entry.value), None, "shown twice");
+        assert_eq!(
+            seen.lock().unwrap().insert(key, *gone.entry.value()),
+            None,
+            "shown twice"
+        );
     });
     for number in 0..500 {
         put(&cache, &format!("key{number}"), number, &options(1 << 40, 0, &["t"]), 0);
@@ -407,23 +411,17 @@ fn tags_are_purged_by_what_their_names_say() {
     assert_eq!(late, Inserted::PurgedMeanwhile, "it began before the purge");
 }
 
-#[test]
-fn values_are_dropped_once_each() {
+/// Puts values of every size and kind in, over one another too, and sees that each is dropped once.
+fn are_dropped_once_each<V: Value>(make: impl Fn(&Arc<()>) -> V) {
     let alive = Arc::new(());
-    let cache: Cache<(Arc<()>, u128)> = Cache::new(Config {
+    let cache: Cache<V> = Cache::new(Config {
         limit_bytes: 20_000,
         ..Config::default()
     });
     let long = vec![7u8; 70_000];
     for round in 0..600u32 {
         let key = (round % 90).to_le_bytes();
-        cache.insert(
-            &key,
-            (Arc::clone(&alive), 5),
-            &options(1 << 40, 0, &["t"]),
-            cache.begin_fill(),
-            0,
-        );
+        cache.insert(&key, make(&alive), &options(1 << 40, 0, &["t"]), cache.begin_fill(), 0);
         if round % 50 == 0 {
             cache.purge_key(&key);
             cache.purge_tags(["t"]);
@@ -432,18 +430,12 @@ fn values_are_dropped_once_each() {
     cache.set_limit(10_000_000);
     cache.insert(
         &long,
-        (Arc::clone(&alive), 6),
+        make(&alive),
         &options(1 << 40, 0, &["t", "u"]),
         cache.begin_fill(),
         0,
     );
-    assert_eq!(
-        cache
-            .pin()
-            .get(&long, 0)
-            .map(|entry| (entry.key().len(), entry.value.1)),
-        Some((70_000, 6))
-    );
+    assert_eq!(cache.pin().get(&long, 0).map(|entry| entry.key().len()), Some(70_000));
     while !cache.maintain(0) {}
     let entries = usize::try_from(cache.stats().entries).unwrap();
     // What went is freed when the readers of other tests have moved on, twice.
@@ -457,6 +449,76 @@ fn values_are_dropped_once_each() {
     assert_eq!(Arc::strong_count(&alive), entries + 1);
     drop(cache);
     assert_eq!(Arc::strong_count(&alive), 1);
+}
+
+#[test]
+fn values_are_dropped_once_each() {
+    are_dropped_once_each(|alive| (Arc::clone(alive), 5u128));
+    are_dropped_once_each(Arc::clone);
+}
+
+#[test]
+fn a_value_is_never_seen_with_the_lease_of_another() {
+    // The key is written over and over: what is odd is fresh for ever, what is even for a moment and then stale.
+    let cache: Cache<Arc<u64>> = Cache::new(Config::default());
+    let rounds = if cfg!(miri) { 100 } else { 200_000u64 };
+    let put = |round: u64| {
+        let (ttl, grace) = if round % 2 == 1 { (1 << 40, 0) } else { (5, 1 << 20) };
+        let tags: &[&str] = if round % 1000 < 500 { &[] } else { &["t"] };
+        cache.insert(b"k", Arc::new(round), &options(ttl, grace, tags), cache.begin_fill(), 0);
+    };
+    put(0);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (1..rounds).for_each(put));
+        let cache = &cache;
+        scope.spawn(move || {
+            let mut last = 0;
+            while !writer.is_finished() {
+                let reader = cache.pin();
+                let entry = reader.get(b"k", 9).unwrap();
+                let round = **entry.value();
+                assert!(round >= last, "{round} was seen after {last}");
+                assert!(round % 2 == 1 || !entry.is_fresh(9), "{round} is stale");
+                last = round;
+            }
+        });
+    });
+    assert_eq!(cache.stats().entries, 1);
+    assert_eq!(**cache.pin().get(b"k", 0).unwrap().value(), rounds - 1);
+}
+
+#[test]
+fn a_value_in_place_of_another_weighs_and_lasts_what_it_says() {
+    let cache = large();
+    put(&cache, "k", 1, &options(100, 0, &[]), 0);
+    let before = cache.stats().bytes;
+    let heavy = Options {
+        weight: 1000,
+        ..options(5000, 0, &[])
+    };
+    assert_eq!(put(&cache, "k", 2, &heavy, 0), Inserted::Kept);
+    assert_eq!(cache.stats().bytes, before + 1000 - options(0, 0, &[]).weight);
+    cache.maintain(4000);
+    assert_eq!(value(&cache, "k", 4000), Some(2), "the old one's time is no matter");
+    put(&cache, "k", 3, &options(10, 0, &[]), 4000);
+    cache.maintain(6000);
+    assert_eq!(
+        (value(&cache, "k", 6000), cache.stats().entries),
+        (None, 0),
+        "it is let go in time"
+    );
+    assert_eq!(cache.stats().bytes, 0);
+    // Purged, and written again: the new one is from after the purge.
+    put(&cache, "k", 4, &options(1 << 40, 0, &["t"]), 0);
+    cache.purge_tags(["t"]);
+    assert_eq!(value(&cache, "k", 0), None);
+    put(&cache, "k", 5, &options(1 << 40, 0, &["t"]), 0);
+    assert_eq!(value(&cache, "k", 0), Some(5));
+    cache.purge_prefix(b"k");
+    assert_eq!(value(&cache, "k", 0), None);
+    put(&cache, "k", 6, &options(1 << 40, 0, &["t"]), 0);
+    cache.reclaim();
+    assert_eq!(value(&cache, "k", 0), Some(6));
 }
 
 #[test]
@@ -483,7 +545,7 @@ fn threads_that_read_write_and_purge_at_once_see_only_what_was_put() {
                         let reader = cache.pin();
                         if let Some(entry) = reader.get(&bytes, round) {
                             assert_eq!(
-                                (entry.key(), entry.value.as_slice()),
+                                (entry.key(), entry.value().as_slice()),
                                 (bytes.as_slice(), [key; 3].as_slice())
                             );
                         }

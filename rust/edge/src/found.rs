@@ -36,7 +36,7 @@ pub(crate) struct Found {
 
 impl Found {
     pub(crate) fn new(entry: &Entry<'_, Kept>, now: u64) -> Option<Self> {
-        let Kept::Response(stored, stored_at) = entry.value else {
+        let Kept::Response(stored, stored_at) = entry.value() else {
             return None;
         };
         let usable = if entry.is_fresh(now) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyperweb_cache::tiers::Purge as Order;
-use hyperweb_cache::{Cache, Config, FillToken, Inserted, Options, Stats};
+use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 
 use crate::clock;
 use crate::compression::Compression;
@@ -283,7 +283,7 @@ impl Responses {
         let mut key = primary.to_vec();
         let reader = self.cache.pin();
         let mut found = reader.get(primary, now);
-        if let Some(Kept::VariesOn(variants)) = found.map(|entry| entry.value) {
+        if let Some(Kept::VariesOn(variants)) = found.as_ref().map(Entry::value) {
             key = place(variant_key(primary, &variants.names, request), variants.number);
             found = reader.get(&key, now);
         }
@@ -327,7 +327,7 @@ impl Responses {
     /// they are too many they are begun anew; the old ones are found no more, and go as what nobody asks for.
     fn variants(&self, primary: &[u8], names: &Arc<[HeaderName]>, now: u64) -> Arc<Variants> {
         let reader = self.cache.pin();
-        match reader.get(primary, now).map(|entry| entry.value) {
+        match reader.get(primary, now).as_ref().map(Entry::value) {
             Some(Kept::VariesOn(known))
                 if known.names == *names && known.count.load(Ordering::Relaxed) < self.most_variants =>
             {
@@ -346,7 +346,7 @@ impl Responses {
     pub(crate) fn parts(&self, primary: &[u8], now: u64) -> Option<(Arc<Parts>, u64, u64)> {
         let reader = self.cache.pin();
         let entry = reader.get(&parts_key(primary), now)?;
-        let Kept::Parts(parts, at) = entry.value else {
+        let Kept::Parts(parts, at) = entry.value() else {
             return None;
         };
         let left = entry.fresh_until().saturating_sub(now) / 1000;

@@ -10,7 +10,7 @@ use http::header::{
     CONTENT_TYPE, COOKIE, DATE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED, RANGE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use hyperweb_cache::FillToken;
+use hyperweb_cache::{FillToken, Value};
 use hyperweb_pack::Encoding;
 
 use crate::codings::Codings;
@@ -288,6 +288,8 @@ pub(crate) enum Kept {
     /// The response depends on some request fields; it stands under a key that has their values.
     VariesOn(Arc<Variants>),
 }
+
+impl Value for Kept {}
 
 /// The responses under one key that depends on request fields.
 #[derive(Debug)]

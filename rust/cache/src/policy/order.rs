@@ -192,6 +192,18 @@ impl Order {
         self.hit(records, new, hash);
     }
 
+    /// Takes note that a record has the value of a write now, and weighs so much more or less.
+    #[inline]
+    pub(crate) fn rewrite(&mut self, records: &impl Records, id: u32, hash: u64, weight: (u32, u32)) {
+        let Some(record) = records.at(id) else {
+            return;
+        };
+        record.set_uses(record.uses().saturating_add(1).min(crate::node::MOST_USES));
+        let list = self.list(record.kind());
+        list.bytes = list.bytes + u64::from(weight.1) - u64::from(weight.0);
+        self.hit(records, id, hash);
+    }
+
     pub(crate) fn remove(&mut self, records: &impl Records, id: u32) {
         self.list(records.kind(id)).remove(records, id);
         self.len -= 1;

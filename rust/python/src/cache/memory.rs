@@ -13,13 +13,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyModule};
 
 use super::key::{decode, with_key};
+use super::object_unsafe::Object;
 
 /// How often time is given to what is over, and the machine looked at.
 const BEAT: Duration = Duration::from_secs(1);
 /// For ever, in milliseconds.
 pub(super) const FOR_EVER: u64 = u64::MAX;
 
-pub(super) type Objects = Cache<Py<PyAny>>;
+pub(super) type Objects = Cache<Object>;
 
 /// What was purged when a value was asked for.
 #[pyclass(frozen, module = "hyperweb._core")]
@@ -65,7 +66,7 @@ impl MemoryCache {
             let now = now();
             let reader = self.cache.pin();
             let found = reader.get(bytes, now).filter(|entry| entry.is_fresh(now));
-            found.map(|entry| entry.value.clone_ref(py))
+            found.map(|entry| entry.value().0.clone_ref(py))
         })
     }
 }
@@ -148,7 +149,7 @@ impl MemoryCache {
             let reader = self.cache.pin();
             reader
                 .get(bytes, now)
-                .map(|entry| (entry.value.clone_ref(py), entry.is_fresh(now)))
+                .map(|entry| (entry.value().0.clone_ref(py), entry.is_fresh(now)))
         })
     }
 
@@ -216,7 +217,9 @@ impl MemoryCache {
             tags: tags.into_iter().map(String::into_boxed_str).collect(),
         };
         let held = value.clone().unbind();
-        let kept = with_key(key, |bytes| self.cache.insert(bytes, held, &options, token, now()))?;
+        let kept = with_key(key, |bytes| {
+            self.cache.insert(bytes, Object(held), &options, token, now())
+        })?;
         Ok(kept == Inserted::Kept)
     }
 

@@ -3,6 +3,8 @@
 mod flights;
 mod key;
 mod memory;
+#[expect(unsafe_code, reason = "what an object is made of")]
+mod object_unsafe;
 #[expect(unsafe_code, reason = "the buffer protocol is of pointers")]
 mod pool_unsafe;
 mod tiers;
