@@ -55,6 +55,7 @@ __all__ = [
     "read_log",
     "render_markdown",
     "rewrite_urls",
+    "script_aliases",
     "self_signed",
     "source_mark",
     "transform_css",
@@ -840,6 +841,9 @@ def transform_css(
     targets: Targets | None = None,
 ) -> str:
     """Bundles a stylesheet with what it imports; `urls` has where references lead, by file, NUL and reference."""
+
+def script_aliases(folder: str, imports: list[tuple[str, str]]) -> list[str | None]:
+    """Returns the file in a folder that each import of a script means by a name of `tsconfig.json`, or None."""
 
 def js_imports(source: str, filename: str) -> list[str]:
     """Returns what a script imports."""

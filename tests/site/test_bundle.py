@@ -239,6 +239,7 @@ declare const FLAG: boolean;
         "node": "production",
     }
     assert found["init"] == "function"
+    assert "lib/aliased.js" not in files, "what is imported by a name of tsconfig.json is a part"
     assert (root / "dist/public" / found["picture"][1:]).is_file()
     css = files["_chunks/app.css"].decode()
     assert f".{found['title']}{{" in css
@@ -324,6 +325,32 @@ def test_templates_have_the_names_of_css_modules(tmp_path: Path) -> None:
     found = re.search(r"<p class=(title_\w+)>", page(root))
     assert found is not None
     assert f".{found[1]}{{color:red}}".encode() in assets(root)["card.module.css"]
+
+
+def test_a_css_module_has_one_name_wherever_it_is_asked_for(tmp_path: Path) -> None:
+    # The script's stylesheet has it, and it is a file of its own, which with source maps goes through the bundler too.
+    root = write(
+        tmp_path / "site",
+        {
+            "site.toml": 'title = "T"\n[build]\nsource_maps = true\n',
+            "pages/index.html": BASE.replace("base.css", "card.module.css").replace(
+                "<p>x</p>", "{% set s = css_module('card.module.css') %}<p class='{{ s.title }}'>x</p>"
+            ),
+            "assets/app.ts": "import { title } from './card.module.css'; console.log(title);",
+            "assets/card.module.css": "@import './other.module.css'; .title { color: red }",
+            "assets/other.module.css": ".other { color: blue }",
+        },
+    )
+    build(root)
+    found = re.search(r"<p class=(title_\w+)>", page(root))
+    assert found is not None
+    files = assets(root)
+    sheets = [files["card.module.css"], *(body for name, body in files.items() if re.match(r"_chunks/app.*css$", name))]
+    assert len(sheets) == 2
+    for sheet in sheets:
+        text = re.sub(rb"/\*.*?\*/", b"", sheet).strip()
+        assert re.fullmatch(rb"\.other_\w{6}\{color:#00f\}\.%s\{color:red\}" % found[1].encode(), text)
+    assert run(root, "app").strip() == found[1]
 
 
 def test_integrity_is_that_of_the_bytes_that_are_served(tmp_path: Path) -> None:

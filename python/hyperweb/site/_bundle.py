@@ -203,6 +203,18 @@ class Bundler:
         )
         return []
 
+    def aliased(self, imports: list[tuple[str, str]]) -> list[str | None]:
+        """Returns the asset that each import means by a name of `tsconfig.json`, or None where it means none.
+
+        Args:
+            imports: The importing asset and what it says.
+        """
+        place = self._root / "assets"
+        if not imports or not any((folder / "tsconfig.json").is_file() for folder in (place, self._root)):
+            return [None] * len(imports)
+        found = _core.script_aliases(str(place), [(str(place / name), said) for name, said in imports])
+        return [None if file is None else file.removeprefix(f"{place}/") for file in found]
+
     def is_stale(self) -> bool:
         """Whether files that are not the site's own changed since the last run, or may have that made it fail."""
         return self._has_failed or any(stat_of(file) != stat for file, stat in self.kept.foreign.items())

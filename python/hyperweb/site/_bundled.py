@@ -52,11 +52,15 @@ def plan_of(
     own = {name: found for name, found in kept.items() if not name.startswith(_BUILT_IN)}
     scripts = {name for name in own if name.endswith(_SCRIPTS)}
     imported: set[str] = set()
-    for name in scripts:
+    named: list[tuple[str, str]] = []
+    for name in sorted(scripts):
         for url in own[name].urls:
             target = _target(name, url, files, _SCRIPTS)
             if target is not None and target.endswith(_SCRIPTS) and target != name:
                 imported.add(target)
+            elif target is None and is_relative(url) and not url.startswith((".", "/")):
+                named.append((name, url))
+    imported.update(target for target in bundler.aliased(named) if target in scripts)
     hidden = {name for name in scripts if name.rpartition("/")[2].startswith("_")}
     wanted = {name for name in scripts if any(fnmatch.fnmatch(name, glob) for glob in bundler.patterns)}
     doubtful = (imported | hidden) - wanted

@@ -87,6 +87,16 @@ struct Bundle {
     warnings: Py<PyList>,
 }
 
+#[pyfunction]
+#[pyo3(signature = (folder, imports))]
+fn script_aliases(py: Python<'_>, folder: PathBuf, imports: Vec<(PathBuf, String)>) -> Vec<Option<String>> {
+    let found = py.detach(|| bundle::aliases(&folder, &imports));
+    found
+        .into_iter()
+        .map(|file| Some(file?.to_string_lossy().into_owned()))
+        .collect()
+}
+
 #[pyfunction(name = "bundle")]
 #[pyo3(signature = (root, entries, sheets, urls, texts, *, define, external, naming, minify_js, minify_css, source_maps, licenses, targets, threads))]
 #[expect(clippy::too_many_arguments, reason = "each is a keyword in Python")]
@@ -162,5 +172,6 @@ pub(crate) fn licenses_of(name: &str) -> PyResult<Licenses> {
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Bundle>()?;
     module.add_class::<BundleOutput>()?;
+    module.add_function(wrap_pyfunction!(script_aliases, module)?)?;
     module.add_function(wrap_pyfunction!(make, module)?)
 }

@@ -3,6 +3,7 @@
 //! Names are given here and not by the bundler. A script of a page refers to the parts it shares with others by names that
 //! stay; an import map on the page says which file each is now, so that a change of one part leaves all others as they are.
 
+mod aliases;
 mod fault;
 mod job;
 mod licenses;
@@ -16,6 +17,7 @@ mod styles;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+pub use aliases::aliases;
 pub use job::{Bundle, Job, Kind, Naming, Output};
 
 use crate::error::{SourceError, guarded};

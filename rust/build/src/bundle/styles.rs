@@ -45,7 +45,7 @@ pub(super) fn load(shared: &Shared, file: &str) -> Result<String, SourceError> {
     let source = text(shared, Path::new(file))?;
     let name = key(shared.job(), Path::new(file));
     let names = css::names(&source, &name)?;
-    let mut gathering = Gathering::new(shared);
+    let mut gathering = Gathering::of_modules(shared);
     gathering.add(Path::new(file))?;
     let style = Style {
         bundle: true,
@@ -141,7 +141,11 @@ pub(super) fn sheets(job: &Job, shared: &Shared, drafts: &mut [Draft]) -> Result
         });
     }
     for (name, file) in &job.sheets {
-        let mut gathering = Gathering::new(shared);
+        let mut gathering = if css::is_module(file) {
+            Gathering::of_modules(shared)
+        } else {
+            Gathering::new(shared)
+        };
         let key = gathering.add(Path::new(file))?;
         made.push(StyleDraft {
             name: name.clone(),
@@ -166,9 +170,19 @@ struct Gathering<'s> {
     /// Where anything else is served from.
     urls: HashMap<String, String>,
     seen: BTreeSet<PathBuf>,
+    /// CSS modules are taken as they were written: what they are put together to is compiled as a module.
+    keeps_modules: bool,
 }
 
 impl<'s> Gathering<'s> {
+    /// For what is a CSS module itself.
+    fn of_modules(shared: &'s Shared) -> Self {
+        Self {
+            keeps_modules: true,
+            ..Self::new(shared)
+        }
+    }
+
     fn new(shared: &'s Shared) -> Self {
         let strings = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
         Self {
@@ -184,6 +198,7 @@ impl<'s> Gathering<'s> {
             imports: HashMap::default(),
             urls: HashMap::default(),
             seen: BTreeSet::new(),
+            keeps_modules: false,
         }
     }
 
@@ -195,6 +210,7 @@ impl<'s> Gathering<'s> {
         }
         self.shared.input(&file.to_string_lossy());
         let kept = self.shared.sheet(&file.to_string_lossy()).and_then(|sheet| sheet.code);
+        let kept = kept.filter(|_| !self.keeps_modules);
         let is_done = kept.is_some();
         let source = match kept {
             Some(code) => code,
