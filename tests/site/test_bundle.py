@@ -550,3 +550,22 @@ def test_fonts_have_the_letters_of_the_site_and_a_stand_in(tmp_path: Path) -> No
     build(root)
     [file] = (root / "dist/public/assets").glob("own.*.ttf")
     assert ord("世") in ttfont(file).getBestCmap()
+    font = ttfont(root / "assets/own.ttf")
+    whole = (root / "assets/own.ttf").read_bytes()
+    font.flavor = "woff2"
+    font.save(root / "assets/own.ttf")
+    packed = (root / "assets/own.ttf").read_bytes()
+    middle = len(packed) // 2
+    for damaged in (
+        whole[: len(whole) // 2],
+        packed[:-40],
+        packed[:middle] + bytes(byte ^ 255 for byte in packed[middle : middle + 60]) + packed[middle + 60 :],
+        whole.replace(b"hmtx", b"hmty"),
+        b"",
+    ):
+        (root / "assets/own.ttf").write_bytes(damaged)
+        failed = hyperweb("build", root)
+        said = failed.stdout + failed.stderr
+        assert failed.returncode == 1, said
+        assert "site/assets/own.ttf: this is no font: " in said
+        assert "Traceback" not in said

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -103,12 +104,20 @@ class Fonts:
 
     def _subset(self, data: bytes, name: str) -> bytes:
         font = self._open(data, name)
+        try:
+            return self._cut(font)
+        except Exception as error:  # noqa: BLE001 - as in `_open`
+            raise self._no_font(name, error) from None
+
+    def _cut(self, font: Any) -> bytes:
         from fontTools import subset
 
         options = subset.Options()
         options.layout_features = ["*"]
         options.notdef_outline = True
         options.flavor = font.flavor
+        # A table it does not know is of an editor, and dropping it is what is wanted.
+        logging.getLogger("fontTools.subset").setLevel(logging.ERROR)
         cutter = subset.Subsetter(options)
         cutter.populate(unicodes=self._letters)
         cutter.subset(font)
@@ -131,27 +140,40 @@ class Fonts:
         if self._measured is None or self._measured[0] != key:
             faces: dict[str, str] = {}
             for name in sorted(fonts):
-                font = self._open((self._root / "assets" / name).read_bytes(), name)
-                family = str(font["name"].getBestFamilyName() or name)
-                if family not in faces:
-                    faces[family] = _stand_in(family, font)
+                family, face = self._face((self._root / "assets" / name).read_bytes(), name)
+                faces.setdefault(family, face)
             self._measured = (key, "".join(faces[family] for family in sorted(faces)))
         return self._measured[1]
 
-    def _open(self, data: bytes, name: str) -> Any:
-        file = f"{self._root.name}/assets/{name}"
+    def _face(self, data: bytes, name: str) -> tuple[str, str]:
+        """Returns a font's family and the stand-in for it."""
+        font = self._open(data, name)
         try:
-            from fontTools.ttLib import TTFont, TTLibError
+            family = str((font["name"].getBestFamilyName() if "name" in font else None) or name)
+            return family, _stand_in(family, font)
+        except Exception as error:  # noqa: BLE001 - as in `_open`
+            raise self._no_font(name, error) from None
+
+    def _open(self, data: bytes, name: str) -> Any:
+        try:
+            from fontTools.ttLib import TTFont
         except ImportError:
             raise SiteError(
                 "fonts are cut down by fontTools, which is not installed",
-                file=file,
+                file=self._shown(name),
                 hint="`pip install 'hyperweb[fonts]'`, or take `css.fonts` out of site.toml",
             ) from None
         try:
             return TTFont(io.BytesIO(data), lazy=False, recalcTimestamp=False)
-        except (TTLibError, ImportError, ValueError, KeyError, EOFError, OSError, AssertionError) as error:
-            raise SiteError(f"this is no font: {error}", file=file, hint="export it anew") from None
+        except Exception as error:  # noqa: BLE001 - of a damaged font, any part of fontTools and what it unpacks with says so
+            raise self._no_font(name, error) from None
+
+    def _shown(self, name: str) -> str:
+        return f"{self._root.name}/assets/{name}"
+
+    def _no_font(self, name: str, error: Exception) -> SiteError:
+        said = f"it has no table {error}" if isinstance(error, KeyError) else error
+        return SiteError(f"this is no font: {said}", file=self._shown(name), hint="export it anew")
 
 
 def _stand_in(family: str, font: Any) -> str:
