@@ -32,7 +32,7 @@ const QUIET_ROUNDS: u32 = 128;
 const LEAST_PRICE: u64 = 16;
 /// A lead counts only when it is so many standard deviations of a sum that goes up and down as it did by chance: what one
 /// burst or one phase of the load has brought is not worth a change, what comes round after round is.
-const DEVIATIONS: u64 = 3;
+const DEVIATIONS: u64 = 2;
 
 #[derive(Debug, Default)]
 struct Mock {
