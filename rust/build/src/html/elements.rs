@@ -17,10 +17,11 @@ macro_rules! elements {
                 let Some(lower) = lower.get_mut(..name.len()) else { return Self::Other };
                 lower.copy_from_slice(name.as_bytes());
                 lower.make_ascii_lowercase();
-                $(if lower == $name.as_bytes() {
-                    return Self::$variant;
-                })*
-                Self::Other
+                let lower: &[u8] = lower;
+                match lower {
+                    $($name => Self::$variant,)*
+                    _ => Self::Other,
+                }
             }
         }
     };
@@ -30,23 +31,23 @@ macro_rules! elements {
 const LONGEST: usize = 10;
 
 elements! {
-    A = "a", P = "p", Li = "li", Div = "div", Span = "span", Td = "td", Tr = "tr", Code = "code", Pre = "pre",
-    Ul = "ul", Ol = "ol", Th = "th", Br = "br", Img = "img", H1 = "h1", H2 = "h2", H3 = "h3", H4 = "h4", H5 = "h5",
-    H6 = "h6", Link = "link", Meta = "meta", Script = "script", Style = "style", Html = "html", Head = "head",
-    Body = "body", Title = "title", Table = "table", Tbody = "tbody", Thead = "thead", Tfoot = "tfoot",
-    Input = "input", Button = "button", Option = "option", Select = "select", Form = "form", Nav = "nav",
-    Section = "section", Article = "article", Header = "header", Footer = "footer", Main = "main", Dl = "dl",
-    Dt = "dt", Dd = "dd", Address = "address", Applet = "applet", Area = "area", Aside = "aside", Audio = "audio",
-    Base = "base", Basefont = "basefont", Bgsound = "bgsound", Blockquote = "blockquote", Caption = "caption",
-    Center = "center", Col = "col", Colgroup = "colgroup", Datalist = "datalist", Del = "del", Details = "details",
-    Dialog = "dialog", Dir = "dir", Embed = "embed", Fieldset = "fieldset", Figcaption = "figcaption",
-    Figure = "figure", Frame = "frame", Frameset = "frameset", Hgroup = "hgroup", Hr = "hr", Iframe = "iframe",
-    Image = "image", Ins = "ins", Isindex = "isindex", Kbd = "kbd", Keygen = "keygen", Legend = "legend",
-    Listing = "listing", Map = "map", Marquee = "marquee", Math = "math", Menu = "menu", Nobr = "nobr",
-    Noembed = "noembed", Noframes = "noframes", Noscript = "noscript", Object = "object", Optgroup = "optgroup",
-    Param = "param", Plaintext = "plaintext", Rb = "rb", Rp = "rp", Rt = "rt", Rtc = "rtc", Ruby = "ruby",
-    Samp = "samp", Search = "search", Source = "source", Summary = "summary", Svg = "svg", Template = "template",
-    Textarea = "textarea", Track = "track", Video = "video", Wbr = "wbr", Xmp = "xmp",
+    A = b"a", P = b"p", Li = b"li", Div = b"div", Span = b"span", Td = b"td", Tr = b"tr", Code = b"code", Pre = b"pre",
+    Ul = b"ul", Ol = b"ol", Th = b"th", Br = b"br", Img = b"img", H1 = b"h1", H2 = b"h2", H3 = b"h3", H4 = b"h4", H5 = b"h5",
+    H6 = b"h6", Link = b"link", Meta = b"meta", Script = b"script", Style = b"style", Html = b"html", Head = b"head",
+    Body = b"body", Title = b"title", Table = b"table", Tbody = b"tbody", Thead = b"thead", Tfoot = b"tfoot",
+    Input = b"input", Button = b"button", Option = b"option", Select = b"select", Form = b"form", Nav = b"nav",
+    Section = b"section", Article = b"article", Header = b"header", Footer = b"footer", Main = b"main", Dl = b"dl",
+    Dt = b"dt", Dd = b"dd", Address = b"address", Applet = b"applet", Area = b"area", Aside = b"aside", Audio = b"audio",
+    Base = b"base", Basefont = b"basefont", Bgsound = b"bgsound", Blockquote = b"blockquote", Caption = b"caption",
+    Center = b"center", Col = b"col", Colgroup = b"colgroup", Datalist = b"datalist", Del = b"del", Details = b"details",
+    Dialog = b"dialog", Dir = b"dir", Embed = b"embed", Fieldset = b"fieldset", Figcaption = b"figcaption",
+    Figure = b"figure", Frame = b"frame", Frameset = b"frameset", Hgroup = b"hgroup", Hr = b"hr", Iframe = b"iframe",
+    Image = b"image", Ins = b"ins", Isindex = b"isindex", Kbd = b"kbd", Keygen = b"keygen", Legend = b"legend",
+    Listing = b"listing", Map = b"map", Marquee = b"marquee", Math = b"math", Menu = b"menu", Nobr = b"nobr",
+    Noembed = b"noembed", Noframes = b"noframes", Noscript = b"noscript", Object = b"object", Optgroup = b"optgroup",
+    Param = b"param", Plaintext = b"plaintext", Rb = b"rb", Rp = b"rp", Rt = b"rt", Rtc = b"rtc", Ruby = b"ruby",
+    Samp = b"samp", Search = b"search", Source = b"source", Summary = b"summary", Svg = b"svg", Template = b"template",
+    Textarea = b"textarea", Track = b"track", Video = b"video", Wbr = b"wbr", Xmp = b"xmp",
 }
 
 use Element as E;

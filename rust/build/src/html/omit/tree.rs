@@ -1,89 +1,12 @@
-//! Which tags may be left out (HTML Standard, section 13.1.2.4).
-//!
-//! A page is read once as a parser's tree construction would (section 13.2.6), as far as that only follows the tags. In a
-//! page where it does more (it moves, adopts or drops something) nothing is left out.
+//! What a parser makes of a page, as far as that only follows its tags.
 
+use super::Piece;
+use super::content::{
+    closes_paragraph, ends_with_its_content, is_closed_by_others, is_heading, is_metadata, is_of_table,
+    is_part_of_table, is_special,
+};
 use crate::html::elements::Element;
 use Element as E;
-
-/// A piece of the page that is written.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Piece<'a> {
-    pub kind: Kind,
-    pub element: Element,
-    pub name: &'a str,
-    /// Where it ends in what is written; it begins where the one before it ends.
-    pub end: usize,
-    /// Whether it is known to be of no use: white space that turned out to end a line.
-    pub is_idle: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Text that is shown, or what an element holds that has no tags.
-    Text,
-    /// White space alone.
-    Space,
-    Comment,
-    Doctype,
-    /// A start tag: whether it has attributes, and whether it is one that has no end.
-    Start {
-        bare: bool,
-        alone: bool,
-        foreign: bool,
-    },
-    End {
-        foreign: bool,
-    },
-}
-
-/// Returns for each piece whether it may be left out; none where that is not known.
-pub(crate) fn omissible(pieces: &[Piece<'_>]) -> Option<Vec<bool>> {
-    let is_page = pieces.iter().any(|piece| piece.kind == Kind::Doctype)
-        || pieces
-            .iter()
-            .any(|piece| piece.element == E::Html && matches!(piece.kind, Kind::Start { .. }));
-    let mut tree = Tree {
-        open: Vec::new(),
-        is_page,
-        quirks: pieces.first().is_none_or(|piece| piece.kind != Kind::Doctype),
-        reached: Reached::Nothing,
-        without_script: 0,
-    };
-    let mut omitted = vec![false; pieces.len()];
-    for (at, piece) in pieces.iter().enumerate() {
-        let next = pieces.get(at + 1);
-        match piece.kind {
-            Kind::Doctype | Kind::Comment => {}
-            Kind::Space => {}
-            Kind::Text => tree.text()?,
-            Kind::Start { bare, alone, foreign } => {
-                tree.start(piece, alone, foreign)?;
-                let before = at.checked_sub(1).and_then(|before| pieces.get(before));
-                if let Some(mark) = omitted.get_mut(at) {
-                    *mark = bare
-                        && !foreign
-                        && tree.without_script == 0
-                        && is_page
-                        && may_begin(piece.element, before, next);
-                }
-            }
-            Kind::End { foreign } => {
-                let open = tree.open.len();
-                let parent = tree.end(piece, foreign)?;
-                // What it closes beside its own element, nothing else might.
-                let alone = tree.open.len() + 1 == open || matches!(piece.element, E::Body | E::Html);
-                if let Some(mark) = omitted.get_mut(at) {
-                    *mark = alone && !foreign && tree.without_script == 0 && tree.may_end(piece.element, parent, next);
-                }
-            }
-        }
-    }
-    for (mark, piece) in omitted.iter_mut().zip(pieces) {
-        *mark |= piece.is_idle;
-    }
-    Some(omitted)
-}
 
 /// How far a page has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,15 +26,15 @@ struct Open<'a> {
     held: Option<Element>,
 }
 
-struct Tree<'a> {
+pub(super) struct Tree<'a> {
     open: Vec<Open<'a>>,
     /// Whether it is a whole page and no part of one.
-    is_page: bool,
+    pub is_page: bool,
     /// Whether a table may stand in a paragraph.
-    quirks: bool,
+    pub quirks: bool,
     reached: Reached,
     /// How many `noscript` elements are open: what they hold is text to some parsers.
-    without_script: usize,
+    pub without_script: usize,
 }
 
 impl Open<'_> {
@@ -122,6 +45,21 @@ impl Open<'_> {
 }
 
 impl<'a> Tree<'a> {
+    pub(super) const fn new(is_page: bool, quirks: bool) -> Self {
+        Self {
+            open: Vec::new(),
+            is_page,
+            quirks,
+            reached: Reached::Nothing,
+            without_script: 0,
+        }
+    }
+
+    /// How many elements are open.
+    pub(super) const fn depth(&self) -> usize {
+        self.open.len()
+    }
+
     fn top_or_other(&self) -> Element {
         self.top().unwrap_or(E::Other)
     }
@@ -173,7 +111,7 @@ impl<'a> Tree<'a> {
         Some(())
     }
 
-    fn text(&mut self) -> Option<()> {
+    pub(super) fn text(&mut self) -> Option<()> {
         match self.top() {
             // What an element without tags holds stands where the element does.
             Some(top) if top.is_raw_text() => return Some(()),
@@ -186,7 +124,7 @@ impl<'a> Tree<'a> {
         holds_text.then_some(())
     }
 
-    fn start(&mut self, piece: &Piece<'a>, alone: bool, foreign: bool) -> Option<()> {
+    pub(super) fn start(&mut self, piece: &Piece<'a>, alone: bool, foreign: bool) -> Option<()> {
         let element = piece.element;
         if foreign {
             return self.start_foreign(piece, alone);
@@ -436,7 +374,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Closes an element, and returns the one it stands in.
-    fn end(&mut self, piece: &Piece<'a>, foreign: bool) -> Option<Element> {
+    pub(super) fn end(&mut self, piece: &Piece<'a>, foreign: bool) -> Option<Element> {
         let element = piece.element;
         if foreign {
             let top = self.open.pop().filter(|top| top.foreign)?;
@@ -493,219 +431,4 @@ impl<'a> Tree<'a> {
             self.open.pop();
         }
     }
-
-    /// Whether the end tag of `element` in `parent` may be left out before `next`.
-    fn may_end(&self, element: Element, parent: Element, next: Option<&Piece<'_>>) -> bool {
-        let starts = |which: &[Element]| {
-            next.is_some_and(|next| {
-                matches!(next.kind, Kind::Start { foreign: false, .. }) && which.contains(&next.element)
-            })
-        };
-        // The end of what it stands in comes next.
-        let ends = match next {
-            // The end tag of a paragraph is never what ends another element.
-            Some(next) => matches!(next.kind, Kind::End { foreign: false }) && next.element != E::P,
-            None => self.is_page,
-        };
-        let ends_in = |parents: &[Element]| ends && parents.contains(&parent);
-        let is_followed_by_comment = next.is_some_and(|next| next.kind == Kind::Comment);
-        let is_followed_by_text = next.is_some_and(|next| matches!(next.kind, Kind::Text | Kind::Space));
-        match element {
-            E::Html | E::Body => self.is_page && !is_followed_by_comment && !is_followed_by_text,
-            E::Head => self.is_page && !is_followed_by_comment && !is_followed_by_text,
-            E::Li => starts(&[E::Li]) || ends_in(&[E::Ul, E::Ol, E::Menu, E::Dir]),
-            E::Dt => starts(&[E::Dt, E::Dd]),
-            E::Dd => starts(&[E::Dt, E::Dd]) || ends_in(&[E::Dl, E::Div]),
-            E::P => {
-                let closed = next.is_some_and(|next| {
-                    matches!(next.kind, Kind::Start { foreign: false, .. })
-                        && closes_paragraph(next.element)
-                        && !(next.element == E::Table && self.quirks)
-                        // Of elements that only some parsers know as ones that close a paragraph, none is relied on.
-                        && !matches!(next.element, E::Search | E::Dialog)
-                });
-                closed || ends && (ends_with_its_content(parent) || parent == E::Body)
-            }
-            E::Rt | E::Rp => starts(&[E::Rt, E::Rp]) || ends_in(&[E::Ruby]),
-            E::Option => starts(&[E::Option, E::Optgroup]) || ends_in(&[E::Select, E::Optgroup, E::Datalist]),
-            E::Optgroup => starts(&[E::Optgroup]) || ends_in(&[E::Select]),
-            E::Colgroup => {
-                starts(&[E::Caption, E::Colgroup, E::Tbody, E::Tfoot, E::Thead, E::Tr]) || ends_in(&[E::Table])
-            }
-            E::Caption => {
-                starts(&[E::Col, E::Colgroup, E::Tbody, E::Td, E::Tfoot, E::Th, E::Thead, E::Tr])
-                    || ends_in(&[E::Table])
-            }
-            E::Thead => starts(&[E::Tbody, E::Tfoot]),
-            E::Tbody => starts(&[E::Tbody, E::Tfoot]) || ends_in(&[E::Table]),
-            E::Tfoot => ends_in(&[E::Table]),
-            E::Tr => starts(&[E::Tr]) || ends_in(&[E::Tbody, E::Thead, E::Tfoot]),
-            E::Td | E::Th => starts(&[E::Td, E::Th]) || ends_in(&[E::Tr]),
-            _ => false,
-        }
-    }
-}
-
-/// Whether a start tag without attributes may be left out between `before` and `next`.
-fn may_begin(element: Element, before: Option<&Piece<'_>>, next: Option<&Piece<'_>>) -> bool {
-    let kind = next.map(|next| next.kind);
-    let next_starts = matches!(kind, Some(Kind::Start { foreign: false, .. }));
-    let next_element = next.map_or(E::Other, |next| next.element);
-    let follows_end_of = |which: &[Element]| {
-        before.is_some_and(|before| matches!(before.kind, Kind::End { .. }) && which.contains(&before.element))
-    };
-    match element {
-        E::Html => !matches!(kind, Some(Kind::Comment)),
-        E::Head => next_starts || matches!(kind, Some(Kind::End { .. })) && next_element == E::Head,
-        E::Body => {
-            let is_held_off = matches!(kind, Some(Kind::Comment | Kind::Space) | None);
-            !(is_held_off || next_starts && is_metadata(next_element))
-        }
-        E::Colgroup => next_starts && next_element == E::Col && !follows_end_of(&[E::Colgroup]),
-        E::Tbody => next_starts && next_element == E::Tr && !follows_end_of(&[E::Tbody, E::Thead, E::Tfoot]),
-        _ => false,
-    }
-}
-
-/// What stands in a page's head, and is put there also when it stands before the body (section 13.2.6.4.4).
-const fn is_metadata(element: Element) -> bool {
-    matches!(
-        element,
-        E::Base | E::Link | E::Meta | E::Noframes | E::Noscript | E::Script | E::Style | E::Template | E::Title
-    )
-}
-
-const fn is_heading(element: Element) -> bool {
-    matches!(element, E::H1 | E::H2 | E::H3 | E::H4 | E::H5 | E::H6)
-}
-
-/// Parts of a table in which text and most elements are put before the table.
-const fn is_of_table(element: Element) -> bool {
-    matches!(element, E::Table | E::Tbody | E::Thead | E::Tfoot | E::Tr | E::Colgroup)
-}
-
-const fn is_part_of_table(element: Element) -> bool {
-    matches!(
-        element,
-        E::Td | E::Th | E::Tr | E::Tbody | E::Thead | E::Tfoot | E::Colgroup | E::Caption
-    )
-}
-
-/// Elements whose end tags are made up where others end (section 13.2.6.3, generate implied end tags).
-const fn is_closed_by_others(element: Element) -> bool {
-    matches!(
-        element,
-        E::Dd | E::Dt | E::Li | E::Optgroup | E::Option | E::P | E::Rb | E::Rp | E::Rt | E::Rtc
-    )
-}
-
-/// Elements whose start closes a paragraph (section 13.2.6.4.7).
-const fn closes_paragraph(element: Element) -> bool {
-    matches!(
-        element,
-        E::Address
-            | E::Article
-            | E::Aside
-            | E::Blockquote
-            | E::Center
-            | E::Dd
-            | E::Details
-            | E::Dialog
-            | E::Dir
-            | E::Div
-            | E::Dl
-            | E::Dt
-            | E::Fieldset
-            | E::Figcaption
-            | E::Figure
-            | E::Footer
-            | E::Form
-            | E::H1
-            | E::H2
-            | E::H3
-            | E::H4
-            | E::H5
-            | E::H6
-            | E::Header
-            | E::Hgroup
-            | E::Hr
-            | E::Li
-            | E::Listing
-            | E::Main
-            | E::Menu
-            | E::Nav
-            | E::Ol
-            | E::P
-            | E::Pre
-            | E::Search
-            | E::Section
-            | E::Summary
-            | E::Table
-            | E::Ul
-            | E::Xmp
-    )
-}
-
-/// Elements whose end tag closes what stands open in them of those whose own end may be left out.
-const fn ends_with_its_content(element: Element) -> bool {
-    matches!(
-        element,
-        E::Address
-            | E::Article
-            | E::Aside
-            | E::Blockquote
-            | E::Center
-            | E::Dd
-            | E::Details
-            | E::Dialog
-            | E::Dir
-            | E::Div
-            | E::Dl
-            | E::Dt
-            | E::Fieldset
-            | E::Figcaption
-            | E::Figure
-            | E::Footer
-            | E::Form
-            | E::Header
-            | E::Hgroup
-            | E::Li
-            | E::Main
-            | E::Menu
-            | E::Nav
-            | E::Ol
-            | E::Section
-            | E::Summary
-            | E::Td
-            | E::Th
-            | E::Caption
-            | E::Ul
-    )
-}
-
-/// Elements that a parser does not look behind (section 13.2.4.2, the special ones), as far as they come here.
-const fn is_special(element: Element) -> bool {
-    ends_with_its_content(element)
-        || is_part_of_table(element)
-        || is_heading(element)
-        || matches!(
-            element,
-            E::Body
-                | E::Button
-                | E::Html
-                | E::Head
-                | E::Listing
-                | E::Noscript
-                | E::Object
-                | E::P
-                | E::Pre
-                | E::Search
-                | E::Select
-                | E::Table
-                | E::Template
-                | E::Textarea
-                | E::Iframe
-                | E::Title
-                | E::Xmp
-        )
 }
