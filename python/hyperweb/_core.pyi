@@ -82,6 +82,7 @@ class SourceError(Exception):
         message: What is wrong, in a sentence.
         file: The file, relative to the site, or None.
         line: The line, from 1, or None.
+        column: The column, from 1, or None.
         hint: What to do, or None.
         frame: The source around the line, or None.
     """
@@ -89,6 +90,7 @@ class SourceError(Exception):
     message: str
     file: str | None
     line: int | None
+    column: int | None
     hint: str | None
     frame: str | None
 

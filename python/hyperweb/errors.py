@@ -15,6 +15,7 @@ class HyperwebError(Exception):
         message: What was wrong, in one sentence.
         file: The file it was found in, or None.
         line: The line in that file, counted from 1, or None.
+        column: The column in that line, counted from 1, or None.
         hint: What to do, or None.
         frame: The source around the line, ready to print, or None.
         exit_code: What the command exits with: 1, the work failed; 2, wrong use.
@@ -28,6 +29,7 @@ class HyperwebError(Exception):
         *,
         file: str | Path | None = None,
         line: int | None = None,
+        column: int | None = None,
         hint: str | None = None,
         frame: str | None = None,
     ) -> None:
@@ -35,14 +37,15 @@ class HyperwebError(Exception):
         self.message = message
         self.file = None if file is None else str(file)
         self.line = line
+        self.column = column
         self.hint = hint
         self.frame = None if frame is None else "\n".join(_cut(line) for line in frame.splitlines())
 
     def __str__(self) -> str:
         where = ""
         if self.file is not None:
-            where = self.file if self.line is None else f"{self.file}:{self.line}"
-            where += ": "
+            place = [part for part in (self.file, self.line, self.line and self.column) if part is not None]
+            where = ":".join(map(str, place)) + ": "
         text = f"{where}{self.message}"
         if self.frame:
             text += f"\n{self.frame}"

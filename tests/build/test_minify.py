@@ -60,7 +60,60 @@ def test_scripts_keep_the_names_that_others_use() -> None:
     assert minify_js("const unused = 1; export const a: number = 2", filename="a.ts") == b"export const a=2;"
     with pytest.raises(BuildError) as raised:
         minify_js("let a = ;\n", filename="x.js")
-    assert (raised.value.file, raised.value.line) == ("x.js", 1)
+    assert (raised.value.file, raised.value.line, raised.value.column) == ("x.js", 1, 9)
+    assert str(raised.value).startswith("x.js:1:9: not a valid script")
+    with pytest.raises(BuildError, match="already been declared"):
+        minify_js("let a; let a;")
+
+
+def test_scripts_say_conditions_and_early_leaves_the_short_way() -> None:
+    for script, wanted in [
+        ("(!a || !b) && c()", b"a&&b||c();"),
+        ("x = !(a && !b) ? c : d", b"x=a&&!b?d:c;"),
+        ("if (a() && !(b || !c)) d()", b"a()&&!b&&c&&d();"),
+        (
+            "function f(a) { if (a) { g(); return } for (const b of h()) b() }",
+            b"function f(e){if(e)g();else for(let e of h())e()}",
+        ),
+        (
+            "function f(a) { if (!a) return; let b = g(); while (b) b = b.c(b) }",
+            b"function f(e){if(e){let e=g();for(;e;)e=e.c(e)}}",
+        ),
+        (
+            "function f(a) { return a === 1 ? g(a) : (h(a), g(a)) }",
+            b"function f(e){return e===1||h(e),g(e)}",
+        ),
+        # What was declared after the condition is known before it.
+        (
+            "function f(a) { const g = () => b; if (!a) return g; if (a == 2) return; let b = a; for (; b; h(g, b)); }",
+            b"function f(e){let t=()=>n;if(!e)return t;if(e==2)return;let n=e;for(;n;h(t,n));}",
+        ),
+    ]:
+        assert minify_js(script) == wanted
+
+
+def test_what_is_nested_beyond_reason_is_refused() -> None:
+    for minify, text in [
+        (minify_js, "a=" + "(" * 100_000),
+        (minify_js, "!" * 100_000 + "a"),
+        (minify_js, "if(a)b();else " * 100_000),
+        (minify_css, "a{" * 100_000),
+        (minify_css, ":not(" * 10_000),
+    ]:
+        with pytest.raises(BuildError, match="nested too deeply") as raised:
+            minify(text)
+        assert raised.value.line == 1
+        assert raised.value.column
+    assert len(minify_js("a=" + "[" * 3000 + "]" * 3000)) == 6003
+    for made, text in [
+        (minify_html, f"<script>{'(' * 50_000}</script>"),
+        (minify_html, f"<p style='a:{'(' * 50_000}'>"),
+        (minify_html, "<div>" * 50_000),
+        (minify_svg, "<g>" * 50_000),
+        (minify_json, "[" * 50_000),
+        (minify_xml, "<a>" * 50_000),
+    ]:
+        assert made(text)
 
 
 def test_data_and_pictures_lose_their_white_space() -> None:

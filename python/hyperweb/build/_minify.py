@@ -154,7 +154,7 @@ def minified(
             return Minified(minify_xml(data))
     except BuildError as error:
         raise BuildError(
-            error.message, file=file, line=error.line, hint=error.hint, frame=error.frame
+            error.message, file=file, line=error.line, column=error.column, hint=error.hint, frame=error.frame
         ) from error.__cause__
     return Minified(data)
 
@@ -198,4 +198,6 @@ def _told() -> Iterator[None]:
     try:
         yield
     except _core.SourceError as error:
-        raise BuildError(error.message, file=error.file, line=error.line, hint=error.hint, frame=error.frame) from None
+        raise BuildError(
+            error.message, file=error.file, line=error.line, column=error.column, hint=error.hint, frame=error.frame
+        ) from None

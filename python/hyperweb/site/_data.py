@@ -71,4 +71,6 @@ def _yaml(text: str, shown: str) -> Any:
     try:
         return msgspec.json.decode(_core.yaml_to_json(text, shown))
     except _core.SourceError as error:
-        raise SiteError(error.message, file=shown, line=error.line, frame=error.frame, hint=error.hint) from None
+        raise SiteError(
+            error.message, file=shown, line=error.line, column=error.column, frame=error.frame, hint=error.hint
+        ) from None

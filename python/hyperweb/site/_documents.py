@@ -308,7 +308,7 @@ def site_error(error: _core.SourceError, root: Path) -> SiteError:
     file = error.file
     if file is not None and not file.startswith("/"):
         file = f"{root.name}/{file}"
-    return SiteError(error.message, file=file, line=error.line, hint=error.hint, frame=error.frame)
+    return SiteError(error.message, file=file, line=error.line, column=error.column, hint=error.hint, frame=error.frame)
 
 
 def _parsed(path: str, digest: str, text: Text) -> Parsed:

@@ -67,8 +67,8 @@ impl fmt::Display for SourceError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
             write!(out, "{file}:")?;
-            if let Some(line) = self.line {
-                write!(out, "{line}:")?;
+            for part in [self.line, self.line.and(self.column)].into_iter().flatten() {
+                write!(out, "{part}:")?;
             }
             write!(out, " ")?;
         }

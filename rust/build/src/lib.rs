@@ -14,6 +14,7 @@ pub mod js;
 pub mod licenses;
 pub mod markdown;
 pub mod mime;
+mod nesting;
 pub mod output;
 pub mod scan;
 pub mod svg;

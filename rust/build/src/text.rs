@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use oxc::allocator::Allocator;
 use oxc::ast::ast::Statement;
 use oxc::codegen::{Codegen, CodegenOptions, CommentOptions};
-use oxc::minifier::{CompressOptions, MangleOptions, Minifier, MinifierOptions};
 use oxc::parser::{ParseOptions, Parser};
 use oxc::span::SourceType;
 
 use crate::css::{self, Style, Targets};
+use crate::error::guarded;
+use crate::{js, nesting};
 
 /// Returns JSON without white space between its tokens, or none where it is not valid.
 pub fn json(text: &str) -> Option<String> {
@@ -31,7 +32,8 @@ pub fn json(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Returns XML without comments and without the white space that stands alone between two tags.
+/// Returns XML without comments and without the white space that stands alone between two tags; an element that holds
+/// nothing has one tag.
 ///
 /// That white space means nothing in feeds and sitemaps; text beside it, CDATA and everything in an element that says
 /// `xml:space` is as it was.
@@ -39,10 +41,13 @@ pub fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     let keeps = text.contains("xml:space");
+    // Whether a start tag was written last.
+    let mut is_fresh = false;
     while let Some(at) = rest.find('<') {
         let (before, markup) = rest.split_at(at);
-        if keeps || !before.bytes().all(|byte| byte.is_ascii_whitespace()) {
+        if !before.is_empty() && (keeps || !before.bytes().all(|byte| byte.is_ascii_whitespace())) {
             out.push_str(before);
+            is_fresh = false;
         }
         let (end, kept) = if markup.starts_with("<!--") {
             (markup.find("-->").map(|end| end + 3), false)
@@ -52,8 +57,20 @@ pub fn xml(text: &str) -> String {
             (tag_end(markup), true)
         };
         let end = end.unwrap_or(markup.len());
-        if kept {
-            out.push_str(markup.get(..end).unwrap_or(markup));
+        let tag = markup.get(..end).unwrap_or(markup);
+        if let Some(name) = tag.strip_prefix("</").and_then(|tag| tag.strip_suffix('>')) {
+            // An element that holds nothing ends in its own tag.
+            if std::mem::take(&mut is_fresh) && !keeps {
+                out.pop();
+                out.push_str("/>");
+            } else {
+                out.push_str("</");
+                out.push_str(name.trim_ascii_end());
+                out.push('>');
+            }
+        } else if kept {
+            out.push_str(tag);
+            is_fresh = tag.ends_with('>') && !tag.ends_with("/>") && !tag.starts_with("<!") && !tag.starts_with("<?");
         }
         rest = markup.get(end..).unwrap_or("");
     }
@@ -99,24 +116,14 @@ pub(crate) fn handler(source: &str) -> Option<String> {
 
 fn shorter_script(source: &str, kind: SourceType, options: ParseOptions) -> Option<String> {
     let module = kind.is_module();
-    std::panic::catch_unwind(|| {
+    let work = || {
         let allocator = Allocator::default();
         let parsed = Parser::new(&allocator, source, kind).with_options(options).parse();
         if !parsed.diagnostics.is_empty() {
-            return None;
+            return Ok(None);
         }
         let mut program = parsed.program;
-        // The names at the top of a script that is no module are names of the page.
-        let mangle = MangleOptions {
-            top_level: Some(module),
-            ..MangleOptions::default()
-        };
-        let options = MinifierOptions {
-            mangle: Some(mangle),
-            mangle_properties: None,
-            compress: Some(CompressOptions::smallest()),
-        };
-        let scoping = Minifier::new(options).minify(&allocator, &mut program).scoping;
+        let scoping = js::shorten(&allocator, &mut program, module);
         let options = CodegenOptions {
             minify: true,
             comments: CommentOptions::disabled(),
@@ -135,7 +142,10 @@ fn shorter_script(source: &str, kind: SourceType, options: ParseOptions) -> Opti
         if ends_plainly && code.ends_with(';') {
             code.pop();
         }
-        Some(code)
+        Ok(Some(code))
+    };
+    guarded("the script compiler", "script", || {
+        nesting::with_room(source, "script", work)
     })
     .ok()
     .flatten()
@@ -189,6 +199,10 @@ mod tests {
             xml(text),
             "<?xml version=\"1.0\"?><a><b x=\"1>2\"> t </b><![CDATA[ <p> ]]></a>"
         );
+        let empty = "<a ><b c='>'> <!-- d --> </b><b> </b ><e/><![CDATA[]]></a\n>";
+        assert_eq!(xml(empty), "<a ><b c='>'/><b/><e/><![CDATA[]]></a>");
+        let kept = "<a xml:space='preserve'><b></b></a>";
+        assert_eq!(xml(kept), kept);
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub(crate) fn source_object(py: Python<'_>, found: Found) -> PyResult<Bound<'_, 
     made.setattr("message", found.message)?;
     made.setattr("file", found.file)?;
     made.setattr("line", found.line)?;
+    made.setattr("column", found.column)?;
     made.setattr("hint", found.hint)?;
     made.setattr("frame", found.frame)?;
     Ok(made)

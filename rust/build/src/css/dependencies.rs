@@ -5,6 +5,7 @@ use lightningcss::stylesheet::PrinterOptions;
 
 use super::{located, parse};
 use crate::error::{SourceError, guarded};
+use crate::nesting;
 
 /// Something a stylesheet refers to, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,7 @@ pub enum Reference {
 /// # Errors
 /// The text is no valid CSS.
 pub fn dependencies(source: &str, filename: &str) -> Result<Vec<Reference>, SourceError> {
+    nesting::styles(source, filename)?;
     guarded("the CSS parser", filename, || {
         let sheet = parse(source, filename)?;
         let printed = sheet

@@ -16,11 +16,14 @@ pub(super) type Important = HashMap<String, usize>;
 pub(super) fn important(rules: &mut CssRuleList<'_>) -> Important {
     let mut found = Important::new();
     each_style(rules, &mut |style| {
-        for property in &style.declarations.important_declarations {
-            let name = property.property_id().name().to_owned();
-            for selector in &style.selectors.0 {
-                let selector = selector.to_css_string(PrinterOptions::default()).unwrap_or_default();
-                *found.entry(format!("{selector}\0{name}")).or_default() += 1;
+        if style.declarations.important_declarations.is_empty() {
+            return;
+        }
+        for selector in &style.selectors.0 {
+            let selector = selector.to_css_string(PrinterOptions::default()).unwrap_or_default();
+            for property in &style.declarations.important_declarations {
+                let name = property.property_id();
+                *found.entry(format!("{selector}\0{}", name.name())).or_default() += 1;
             }
         }
     });

@@ -27,6 +27,7 @@ use provider::{NotThere, Provider};
 pub use used::used;
 
 use crate::error::{SourceError, guarded};
+use crate::nesting;
 
 /// Returns the browsers that browserslist `queries` name; where there are none, those of the last two years.
 ///
@@ -134,18 +135,14 @@ pub fn compile(
     lead: &dyn Fn(&str, &str) -> Option<String>,
     style: Style,
 ) -> Result<Made, SourceError> {
+    for (name, text) in sheets.sources {
+        nesting::styles(text, name)?;
+    }
     guarded("the CSS compiler", entry, || {
-        let (made, kept) = bundle(entry, sheets, lead, style, Merging::Free)?;
-        // White space and comments may stand between the mark and the word.
-        if !sheets.sources.values().any(|text| text.contains('!')) {
-            return Ok(made);
+        match bundle(entry, sheets, lead, style, Merging::Free)? {
+            Some(made) => Ok(made),
+            None => Ok(bundle(entry, sheets, lead, style, Merging::Guarded)?.unwrap_or_default()),
         }
-        let (_, written) = bundle(entry, sheets, lead, style, Merging::None)?;
-        let is_lost = |(place, count): (&String, &usize)| kept.get(place).is_none_or(|found| found < count);
-        if written.iter().any(is_lost) {
-            return Ok(bundle(entry, sheets, lead, style, Merging::Guarded)?.0);
-        }
-        Ok(made)
     })
 }
 
@@ -155,6 +152,7 @@ pub fn compile(
 /// The text is no valid list of declarations.
 pub fn declarations(source: &str, targets: Targets) -> Result<String, SourceError> {
     const NAME: &str = "style";
+    nesting::styles(source, NAME)?;
     guarded("the CSS compiler", NAME, || {
         let mut style =
             StyleAttribute::parse(source, ParserOptions::default()).map_err(|error| located(&error, source, NAME))?;
@@ -175,23 +173,22 @@ pub fn declarations(source: &str, targets: Targets) -> Result<String, SourceErro
 /// How rules are merged.
 ///
 /// The compiler takes a rule for overridden by a later one of the same selectors and properties, and drops it, even where
-/// it alone is `!important`. What there is without merging tells whether any was lost.
+/// it alone is `!important`. What there was before tells whether any was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Merging {
     Free,
     /// Rules with an `!important` declaration are told apart while it merges: each has a property of its own.
     Guarded,
-    /// Not at all, and nothing is lowered that is lowered with it: only good for counting.
-    None,
 }
 
+/// Compiles a stylesheet; none where it lost an `!important` declaration by merging freely.
 fn bundle(
     entry: &str,
     sheets: Sheets<'_>,
     lead: &dyn Fn(&str, &str) -> Option<String>,
     style: Style,
     merging: Merging,
-) -> Result<(Made, Important), SourceError> {
+) -> Result<Option<Made>, SourceError> {
     let Style { minify, targets, .. } = style;
     let provider = Provider {
         sheets,
@@ -219,20 +216,31 @@ fn bundle(
             }
         });
     }
-    if merging != Merging::None {
-        sheet
-            .minify(MinifyOptions {
-                targets,
-                ..MinifyOptions::default()
-            })
-            .map_err(|error| located(&error, text(entry), entry))?;
-    }
+    // White space and comments may stand between the mark and the word.
+    let may_lose = merging == Merging::Free && sheets.sources.values().any(|text| text.contains('!'));
+    let written = if may_lose {
+        important(&mut sheet.rules)
+    } else {
+        Important::new()
+    };
+    sheet
+        .minify(MinifyOptions {
+            targets,
+            ..MinifyOptions::default()
+        })
+        .map_err(|error| located(&error, text(entry), entry))?;
     if merging == Merging::Guarded {
         each_style(&mut sheet.rules, &mut |style| {
             style.declarations.declarations.retain(|property| !is_mark(property));
         });
     }
-    let important = important(&mut sheet.rules);
+    if !written.is_empty() {
+        let kept = important(&mut sheet.rules);
+        let is_lost = |(place, count): (&String, &usize)| kept.get(place).is_none_or(|found| found < count);
+        if written.iter().any(is_lost) {
+            return Ok(None);
+        }
+    }
     let mut made = Made {
         licenses: sheet.license_comments.iter().map(ToString::to_string).collect(),
         ..Made::default()
@@ -266,7 +274,7 @@ fn bundle(
         let written = map.to_json(None);
         made.map = Some(written.map_err(|error| SourceError::new(format!("no source map: {error}")).in_file(entry))?);
     }
-    Ok((made, important))
+    Ok(Some(made))
 }
 
 /// Reads a stylesheet and what it imports as one.
@@ -282,11 +290,13 @@ fn read<'s>(
         let found = located(error, text(file), file);
         if missing { found.hint(NotThere::HINT) } else { found }
     };
-    let modules = if is_module(entry) {
-        Some(modules::config()?)
-    } else {
-        None
-    };
+    let alone = text(entry);
+    // A bundle of one needs no bundler, but for the map that it writes into.
+    let imports = || alone.to_ascii_lowercase().contains("@import") || alone.contains("@\\");
+    if map.is_none() && !is_module(entry) && !imports() {
+        return parse(alone, entry);
+    }
+    let modules = is_module(entry).then(modules::config).transpose()?;
     let options = |warnings: Option<&Warnings<'s>>| ParserOptions {
         css_modules: modules.clone(),
         ..options(entry, warnings)

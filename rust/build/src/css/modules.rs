@@ -5,6 +5,7 @@ use lightningcss::stylesheet::{ParserOptions, PrinterOptions, StyleSheet};
 
 use super::{located, options};
 use crate::error::{SourceError, guarded};
+use crate::nesting;
 
 /// A name of a CSS module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub fn is_module(name: &str) -> bool {
 /// # Errors
 /// The text is no valid CSS.
 pub fn names(source: &str, filename: &str) -> Result<Vec<Name>, SourceError> {
+    nesting::styles(source, filename)?;
     guarded("the CSS parser", filename, || {
         let sheet = StyleSheet::parse(
             source,

@@ -14,12 +14,14 @@ use lightningcss::traits::ToCss;
 use super::{located, parse};
 use crate::error::{SourceError, guarded};
 use crate::html::Names;
+use crate::nesting;
 
 /// Returns the rules of a stylesheet that a page of these names uses, minified.
 ///
 /// # Errors
 /// The text is no valid CSS.
 pub fn used(source: &str, filename: &str, names: &Names) -> Result<String, SourceError> {
+    nesting::styles(source, filename)?;
     guarded("the CSS compiler", filename, || {
         let mut sheet = parse(source, filename)?;
         sheet.license_comments.clear();

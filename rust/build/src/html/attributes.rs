@@ -6,7 +6,7 @@ use crate::css::Targets;
 use crate::html::elements::{Element, is_boolean, is_url};
 use crate::html::entities::{Place, decoded};
 use crate::html::tokens::{Attribute, Tag};
-use crate::svg::path;
+use crate::svg::path::{self, Freedom};
 use crate::text;
 
 /// What values are written in.
@@ -16,10 +16,18 @@ pub(crate) struct Notation {
     pub ascii: bool,
     /// The browsers that styles are lowered for.
     pub targets: Targets,
+    /// What may be changed of the paths of drawings.
+    pub paths: Freedom,
 }
 
 /// Writes a start tag.
 pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, notation: Notation) {
+    if let Some(charset) = charset(tag) {
+        out.push_str("<meta charset=");
+        out.push_str(&charset.to_ascii_lowercase());
+        out.push('>');
+        return;
+    }
     out.push('<');
     push_name(out, tag.name, tag.is_foreign);
     let mut ends_open = false;
@@ -33,7 +41,9 @@ pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, notation: Notation) {
         let raw = attribute.value.unwrap_or("");
         let value = decoded(raw, Place::Value, notation.ascii);
         let value = if tag.is_foreign {
-            let path = (attribute.name == "d").then(|| path::shorter(&value)).flatten();
+            let path = (attribute.name == "d")
+                .then(|| path::shorter(&value, notation.paths))
+                .flatten();
             path.map_or(value, Cow::Owned)
         } else {
             shorter(tag, attribute.name, value, notation.targets)
@@ -48,6 +58,24 @@ pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, notation: Notation) {
     } else {
         out.push('>');
     }
+}
+
+/// The encoding that a tag of HTML 4 states, and nothing else (HTML Standard, section 4.2.5.3).
+fn charset<'a>(tag: &Tag<'a>) -> Option<&'a str> {
+    if tag.element != Element::Meta || tag.is_foreign || tag.attributes.len() != 2 {
+        return None;
+    }
+    let is_type = |name: &str| name.trim_ascii().eq_ignore_ascii_case("content-type");
+    tag.get("http-equiv").filter(|name| is_type(name))?;
+    let (kind, charset) = tag.get("content")?.split_once(';')?;
+    let charset = charset.trim_ascii();
+    let charset = charset
+        .get(..8)
+        .filter(|name| name.eq_ignore_ascii_case("charset="))
+        .and(charset.get(8..))?;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_html = kind.trim_ascii().eq_ignore_ascii_case("text/html");
+    (is_html && !charset.is_empty() && charset.bytes().all(is_plain)).then_some(charset)
 }
 
 /// Names of HTML's own are of one case (HTML Standard, section 13.1.2); those of SVG are not.
@@ -161,7 +189,11 @@ fn shorter<'v>(tag: &Tag<'_>, name: &str, value: Cow<'v, str>, targets: Targets)
     if name.get(..2).is_some_and(|on| on.eq_ignore_ascii_case("on")) {
         return text::handler(&value).map_or_else(|| trimmed(value), Cow::Owned);
     }
-    if is_url(name) || is("media") || is("accept") {
+    if is("accept") {
+        let kinds: Vec<&str> = value.split(',').map(str::trim_ascii).collect();
+        return Cow::Owned(kinds.join(","));
+    }
+    if is_url(name) || is("media") {
         return trimmed(value);
     }
     value

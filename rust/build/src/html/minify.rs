@@ -11,6 +11,7 @@ use crate::html::elements::Element;
 use crate::html::entities::{Place, decoded};
 use crate::html::omit::{Kind, Piece, omissible};
 use crate::html::tokens::{Tag, Token, Tokens};
+use crate::svg::path::Freedom;
 use crate::text;
 
 /// Returns the page, smaller; its styles are lowered for `targets`.
@@ -38,6 +39,12 @@ fn write(html: &str, targets: Targets, tree: Tree) -> Writer<'_> {
         notation: Notation {
             ascii: is_ascii(html),
             targets,
+            // Segments stay: a stylesheet of the page may put markers on them.
+            paths: if html.contains(" d=") {
+                Freedom::of(html).min(Freedom::Commands)
+            } else {
+                Freedom::None
+            },
         },
         tree,
         unclear: false,

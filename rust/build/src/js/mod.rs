@@ -1,22 +1,28 @@
 //! Scripts, through oxc: TypeScript and JSX to JavaScript modules, minified.
 
+mod logic;
+mod tails;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use oxc::allocator::Allocator;
-use oxc::ast::ast::{ExportAllDeclaration, ExportFromDeclaration, ImportDeclaration, ImportExpression, NewExpression};
+use oxc::ast::ast::{
+    ExportAllDeclaration, ExportFromDeclaration, ImportDeclaration, ImportExpression, NewExpression, Program,
+};
 use oxc::ast_visit::{Visit, walk};
 use oxc::codegen::{Codegen, CodegenOptions, CommentOptions, LegalComment};
 use oxc::diagnostics::OxcDiagnostic;
 use oxc::minifier::{CompressOptions, MangleOptions, Minifier, MinifierOptions};
 use oxc::parser::{Parser, ParserReturn};
-use oxc::semantic::SemanticBuilder;
+use oxc::semantic::{Scoping, SemanticBuilder};
 use oxc::span::{GetSpan, SourceType, Span};
 use oxc::transformer::{TransformOptions, Transformer};
 
 use crate::error::{SourceError, guarded};
 use crate::licenses::{Licenses, comments};
+use crate::nesting;
 
 /// The language scripts are lowered to: what browsers of about the last two years speak.
 pub(crate) const TARGET: &str = "es2022";
@@ -27,7 +33,7 @@ pub(crate) const TARGET: &str = "es2022";
 /// # Errors
 /// The text is no valid script.
 pub fn imports(source: &str, filename: &str) -> Result<Vec<String>, SourceError> {
-    guarded("the script parser", filename, || {
+    in_room("the script parser", source, filename, || {
         let allocator = Allocator::default();
         let parsed = parse(&allocator, source, filename, Goal::Module)?;
         let mut found: Vec<String> = Vec::new();
@@ -63,7 +69,7 @@ pub struct Made {
 /// # Errors
 /// The text is no valid script.
 pub fn minify_with(source: &str, filename: &str, source_map: bool, licenses: Licenses) -> Result<Made, SourceError> {
-    guarded("the script compiler", filename, || {
+    in_room("the script compiler", source, filename, || {
         let keeps = licenses == Licenses::Keep;
         let mut made = compile(
             source,
@@ -101,27 +107,56 @@ pub fn transform(
     lead: &dyn Fn(&str) -> Option<String>,
     minify: bool,
 ) -> Result<String, SourceError> {
-    guarded("the script compiler", filename, || {
-        let mut led = source.to_owned();
-        {
-            let allocator = Allocator::default();
-            let parsed = parse(&allocator, source, filename, Goal::Module)?;
-            let mut places = specifiers(&parsed, source);
-            places.sort_by_key(|one| std::cmp::Reverse(one.range.start));
-            for one in places {
-                if let Some(target) = lead(&one.text) {
-                    let quoted = serde_json::to_string(&target).unwrap_or_default();
-                    led.replace_range(one.range, &format!("{quoted}{}", one.attributes));
-                }
-            }
+    let mut places = in_room("the script parser", source, filename, || {
+        let allocator = Allocator::default();
+        let parsed = parse(&allocator, source, filename, Goal::Module)?;
+        Ok(specifiers(&parsed, source))
+    })?;
+    places.sort_by_key(|one| std::cmp::Reverse(one.range.start));
+    let mut led = source.to_owned();
+    for one in places {
+        if let Some(target) = lead(&one.text) {
+            let quoted = serde_json::to_string(&target).unwrap_or_default();
+            led.replace_range(one.range, &format!("{quoted}{}", one.attributes));
         }
-        let print = Print {
-            minify,
-            source_map: false,
-            keeps: !minify,
-        };
-        Ok(compile(&led, filename, Goal::Module, print)?.code)
-    })
+    }
+    let print = Print {
+        minify,
+        source_map: false,
+        keeps: !minify,
+    };
+    let made = in_room("the script compiler", &led, filename, || {
+        compile(&led, filename, Goal::Module, print)
+    })?;
+    Ok(made.code)
+}
+
+/// Runs what reads a script where its levels have room, and takes a panic for an error of the file.
+fn in_room<T: Send>(
+    what: &str,
+    source: &str,
+    filename: &str,
+    work: impl FnOnce() -> Result<T, SourceError> + Send,
+) -> Result<T, SourceError> {
+    guarded(what, filename, || nesting::with_room(source, filename, work))
+}
+
+/// Minifies a program whose names at the top may be shortened or not, and returns the names that are left.
+pub(crate) fn shorten<'a>(allocator: &'a Allocator, program: &mut Program<'a>, top_level: bool) -> Option<Scoping> {
+    tails::fold(program, allocator);
+    let mangle = MangleOptions {
+        // The names at the top of a script that is no module are names of the page.
+        top_level: Some(top_level),
+        ..MangleOptions::default()
+    };
+    let options = MinifierOptions {
+        mangle: Some(mangle),
+        mangle_properties: None,
+        compress: Some(CompressOptions::smallest()),
+    };
+    let scoping = Minifier::new(options).minify(allocator, program).scoping;
+    logic::shorten(program, allocator);
+    scoping
 }
 
 fn compile(source: &str, filename: &str, goal: Goal, print: Print) -> Result<Made, SourceError> {
@@ -132,6 +167,7 @@ fn compile(source: &str, filename: &str, goal: Goal, print: Print) -> Result<Mad
     let semantic = SemanticBuilder::new()
         .with_excess_capacity(2.0)
         .with_enum_eval(true)
+        .with_check_syntax_error(true)
         .build(&program);
     if let Some(error) = semantic.diagnostics.iter().next() {
         return Err(located(error, source, filename));
@@ -144,17 +180,7 @@ fn compile(source: &str, filename: &str, goal: Goal, print: Print) -> Result<Mad
     }
     let mut scoping = None;
     if minify {
-        let mangle = MangleOptions {
-            // The names at the top of a script that is no module are names of the page.
-            top_level: Some(is_module),
-            ..MangleOptions::default()
-        };
-        let options = MinifierOptions {
-            mangle: Some(mangle),
-            mangle_properties: None,
-            compress: Some(CompressOptions::smallest()),
-        };
-        scoping = Minifier::new(options).minify(&allocator, &mut program).scoping;
+        scoping = shorten(&allocator, &mut program, is_module);
     }
     let options = CodegenOptions {
         minify,
