@@ -26,12 +26,11 @@ PACKAGES = (
     "moment@2.30.1",
     "normalize.css@8.0.1",
     "react-dom@19.2.0",
-    "svgo@4.1.0",
     "tailwindcss@3.4.19",
     "three@0.187.0",
     "vue@3.5.22",
 )
-PEERS = ("esbuild@0.28.2", "oxc-minify@0.157.0", "lightningcss@1.33.0", "html-minifier-next@6.2.11")
+PEERS = ("esbuild@0.28.2", "oxc-minify@0.157.0", "lightningcss@1.33.0", "html-minifier-next@6.2.11", "svgo@4.1.0")
 PYTHON_PEERS = ("tdewolff-minify==2.24.12", "minify-html==0.18.1")
 _SCRIPTS = (
     "antd/dist/antd.js",

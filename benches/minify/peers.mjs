@@ -7,6 +7,7 @@ const require = createRequire(`${task.modules}/x.js`);
 const esbuild = require("esbuild");
 const oxc = require("oxc-minify");
 const lightningcss = require("lightningcss");
+const svgo = require("svgo");
 const html = await import(require.resolve("html-minifier-next"));
 
 const isModule = (text) => /^(?:import|export)\b/m.test(text);
@@ -23,6 +24,9 @@ const peers = {
   css: {
     esbuild: (text) => esbuild.transformSync(text, { minify: true, loader: "css", legalComments: "none" }).code,
     lightningcss: (text, path) => lightningcss.transform({ filename: path, code: Buffer.from(text), minify: true }).code,
+  },
+  svg: {
+    svgo: (text, path) => svgo.optimize(text, { path, multipass: true }).data,
   },
   html: {
     // What html-minifier-next takes out that stylesheets may ask for (`type=text`, `dir=ltr`) stays; all else goes.
