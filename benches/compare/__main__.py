@@ -238,13 +238,18 @@ def main() -> int:
         say(f"warning: load average {report.load_before:.2f}: something else is running, figures will be noisy")
     # Servers inherit it.
     possible(options.idle)
+    failed = False
     try:
         find_program("wrk")
         with tempfile.TemporaryDirectory(prefix="hyperweb-") as work:
             measure(options, Setup(Path(work), options.threads), report)
     except CompareError as error:
         say(f"error: {error}")
-        return 1
+        if not report.is_begun():
+            return 1
+        # What was measured until then is worth keeping.
+        report.missing["what was to follow"] = str(error)
+        failed = True
     text = report.markdown()
     print(text, end="")
     if not options.smoke:
@@ -252,7 +257,7 @@ def main() -> int:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text)
         say(f"written to {out}")
-    return 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -45,6 +45,10 @@ class Report:
     steady: Steady | None = None
     idle: list[Idle] = field(default_factory=list)
 
+    def is_begun(self) -> bool:
+        """Whether anything was measured."""
+        return bool(self.scenes or self.starts or self.memory or self.steady or self.idle)
+
     def markdown(self) -> str:
         """Returns the whole report."""
         parts = [*self._head(), *self._goals(), *(part for scene in self.scenes for part in _scene(scene))]

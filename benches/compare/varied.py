@@ -51,8 +51,7 @@ def flat(peers: Sequence[Peer], setup: Setup, plan: Plan, most: int, say: Callab
             with origin.start(setup, origin.kept(setup), origin.KEPT):
                 one = up(stack, peer, setup, body.path)
                 say(f"{scene.title}: keeping {most:,} of them")
-                for _ in range(2):
-                    fill(one.port, (f"{body.path}?{number}" for number in range(most)))
+                fill(one.port, (f"{body.path}?{number}" for number in range(most)))
             replays = {}
             steps = []
             for count in (count for count in KEYS if count <= most):

@@ -3,7 +3,8 @@
 Everywhere: one worker a thread with a listener of its own (`reuseport`), no access log, connections kept for good, no
 delay. From files and from its cache it sends by `sendfile` from descriptors that stay open. TLS has sessions in a
 cache and records of full size; HTTP/2 has frames of full size. To an origin it keeps connections, and has buffers that
-hold a whole response, so that none is written to a file on the way.
+hold a whole response, so that none is written to a file on the way. The descriptors that stay open are 10,000: a system
+may allow a process no more than twice that.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ http {{
 OPEN_FILES = """\
     sendfile on;
     tcp_nopush on;
-    open_file_cache max=200000 inactive=300s;
+    open_file_cache max=10000 inactive=300s;
     open_file_cache_valid 300s;
     open_file_cache_min_uses 1;
 """
