@@ -48,7 +48,7 @@ help:
 	@echo "make fmt       format all the code"
 	@echo "make docs      build and check the documentation, strictly"
 	@echo "make reference write the data of the reference pages anew from the code"
-	@echo "make bench     compare with nginx, Granian, Bun and a bare epoll loop; time builds"
+	@echo "make bench     compare with nginx, Varnish, Caddy, H2O, Granian, Bun and a bare loop; time builds"
 	@echo "make soak      ten minutes of a cache under load while processes are killed"
 	@echo "make miri      the cache's unsafe code in an interpreter that finds undefined behaviour"
 	@echo "make fuzz      a minute of each fuzz target (SECONDS=... TARGETS=...)"
@@ -130,7 +130,7 @@ reference: $(STAMPS)/core-dev
 
 .PHONY: bench
 bench: release
-	@tools/need.sh nginx wrk npm rustc
+	@tools/need.sh nginx wrk h2load npm rustc caddy h2o varnishd
 	$(BIN)/python -m benches.compare
 	$(BIN)/python -m benches.build_times
 	$(BIN)/python -m benches.minify

@@ -12,6 +12,8 @@ package_of() {
         redis-server) echo redis-server ;;
         pebble | pebble-challtestsrv) echo pebble ;;
         cc) echo build-essential ;;
+        h2load) echo nghttp2-client ;;
+        varnishd) echo varnish ;;
         node | npm) echo npm ;;
         rustc) echo "" ;; # rustup's business: tools/doctor.sh tells how
         *) echo "$1" ;;

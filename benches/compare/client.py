@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,10 +12,14 @@ from typing import TYPE_CHECKING
 from benches.compare.errors import CompareError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from benches.compare.process import Server
 
 HOST = "127.0.0.1"
 TIMEOUT = 10.0
+# Requests sent before the first of their answers is read.
+PIPELINED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,21 @@ def free_port() -> int:
         return port
 
 
-def fetch(port: int, path: str) -> Answer:
+def _unchecked() -> ssl.SSLContext:
+    """A client that believes any certificate: it is the one that was made for this run."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def fetch(port: int, path: str, *, is_secure: bool = False) -> Answer:
     """Requests a path as the load generator does: no Accept-Encoding, HTTP/1.1."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT)
+    connection = (
+        http.client.HTTPSConnection(HOST, port, timeout=TIMEOUT, context=_unchecked())
+        if is_secure
+        else http.client.HTTPConnection(HOST, port, timeout=TIMEOUT)
+    )
     try:
         connection.putrequest("GET", path, skip_accept_encoding=True)
         connection.endheaders()
@@ -48,7 +65,38 @@ def fetch(port: int, path: str) -> Answer:
         connection.close()
 
 
-def wait_until_up(server: Server, port: int, path: str, timeout: float) -> float:
+def fill(port: int, paths: Iterable[str]) -> None:
+    """Requests many paths over one connection, so that what keeps responses has them.
+
+    Raises:
+        CompareError: One is not answered with 200 and a length.
+    """
+    batch: list[str] = []
+    with socket.create_connection((HOST, port), TIMEOUT) as connection, connection.makefile("rb") as reader:
+
+        def ask() -> None:
+            connection.sendall(
+                b"".join(f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\n\r\n".encode() for path in batch)
+            )
+            for path in batch:
+                status, length = reader.readline(), -1
+                while line := reader.readline().strip():
+                    name, _, value = line.partition(b":")
+                    if name.lower() == b"content-length":
+                        length = int(value)
+                if not status.startswith(b"HTTP/1.1 200") or length < 0 or len(reader.read(length)) != length:
+                    message = f"{path} was answered with {status!r} and a length of {length}"
+                    raise CompareError(message)
+            batch.clear()
+
+        for path in paths:
+            batch.append(path)
+            if len(batch) == PIPELINED:
+                ask()
+        ask()
+
+
+def wait_until_up(server: Server, port: int, path: str, timeout: float, *, is_secure: bool = False) -> float:
     """Waits for the first 200 and returns how many seconds that took from now.
 
     Raises:
@@ -57,7 +105,7 @@ def wait_until_up(server: Server, port: int, path: str, timeout: float) -> float
     start = time.perf_counter()
     while time.perf_counter() - start < timeout:
         try:
-            if fetch(port, path).status == http.client.OK:
+            if fetch(port, path, is_secure=is_secure).status == http.client.OK:
                 return time.perf_counter() - start
         except (OSError, http.client.HTTPException):
             server.check()
@@ -66,13 +114,13 @@ def wait_until_up(server: Server, port: int, path: str, timeout: float) -> float
     raise CompareError(message)
 
 
-def verify(server: Server, port: int, path: str, expected: bytes) -> Answer:
+def verify(server: Server, port: int, path: str, expected: bytes, *, is_secure: bool = False) -> Answer:
     """Requests a path and compares the whole body.
 
     Raises:
         CompareError: The status is not 200 or a byte differs.
     """
-    answer = fetch(port, path)
+    answer = fetch(port, path, is_secure=is_secure)
     if answer.status != http.client.OK or answer.body != expected:
         message = (
             f"{server.name} answered {path} with {answer.status} and {len(answer.body)} bytes; "

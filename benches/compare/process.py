@@ -97,9 +97,9 @@ class Server:
         """
         total = 0.0
         for process in self.processes():
-            with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess, OSError):
                 times = process.cpu_times()
-                total += times.user + times.system + times.children_user + times.children_system
+                total += _clock(process.pid) + times.children_user + times.children_system
         return total
 
     def memory(self) -> Memory:
@@ -110,6 +110,16 @@ class Server:
             name, value = line.split(":", 1)
             sizes[name] = int(value.split()[0]) * 1024
         return Memory(resident=sizes["Rss"], anonymous=sizes["Anonymous"])
+
+    def proportional_memory(self) -> int:
+        """Memory of the whole tree in bytes, what processes share counted once (their proportional set sizes)."""
+        total = 0
+        for process in self.processes():
+            with contextlib.suppress(OSError):
+                rollup = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+                sizes = (line.split() for line in rollup.splitlines()[1:])
+                total += sum(int(size[1]) for size in sizes if size[0] == "Pss:") * 1024
+        return total
 
     def stop(self) -> None:
         """Asks every root to end and, after `STOP_TIMEOUT` seconds, kills what is left of the tree."""
@@ -130,3 +140,12 @@ class Server:
         # Its port and its memory are free only when the last of it is gone.
         psutil.wait_procs(tree, timeout=STOP_TIMEOUT)
         self.roots.clear()
+
+
+def _clock(pid: int) -> float:
+    """The processor time of a process with all its threads, those that ended too.
+
+    The clock of the process (`clock_getcpuclockid`) counts nanoseconds. What `/proc` tells is rounded to hundredths of
+    a second, which is too coarse for a measurement of one.
+    """
+    return time.clock_gettime((~pid << 3) | 2)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
-from benches.compare.errors import MissingPeerError
+from benches.compare.errors import CompareError, MissingPeerError
 
 # Debian keeps servers where an ordinary user's PATH does not look.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
@@ -45,6 +46,26 @@ def install(command: list[str | Path], what: str) -> None:
     if done.returncode != 0:
         message = f"{what} could not be installed: {(done.stderr or done.stdout).strip()}"
         raise MissingPeerError(message)
+
+
+def compiled(source: Path, *parts: Path) -> Path:
+    """Returns a Rust program of one file and its modules, compiled when one of them changed.
+
+    Raises:
+        CompareError: rustc refused it.
+    """
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in (source, *parts))).hexdigest()
+    program = CACHE / f"{source.stem}-{digest[:16]}"
+    if not program.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        aside = program.with_suffix(".new")
+        command = [find_program("rustc"), "--edition=2024", "-Copt-level=3", "-Cpanic=abort", "-o", aside, source]
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            message = f"rustc refused {source.name}:\n{done.stderr}"
+            raise CompareError(message)
+        aside.rename(program)
+    return program
 
 
 def version_of(command: list[str | Path]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from benches.compare.client import HOST
 from benches.compare.errors import CompareError
 from benches.compare.programs import find_program
 
+REPLAY = Path(__file__).with_name("replay.lua")
 MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7}
 
 
@@ -24,12 +26,12 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What was answered. Latencies are in microseconds."""
+    """What was answered. Latencies are in microseconds, where they are known."""
 
     requests: int
     seconds: float
-    p50: float
-    p99: float
+    p50: float | None = None
+    p99: float | None = None
 
     @property
     def per_second(self) -> float:
@@ -37,8 +39,27 @@ class Traffic:
         return self.requests / self.seconds
 
 
-def run(load: Load, port: int, path: str) -> Traffic:
-    """Sends the load to one path.
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What to ask for in place of one path: a file with a path a line, each with a Referer after a tab or without."""
+
+    paths: Path
+    is_random: bool = False
+    fields: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> list[str]:
+        """What wrk is told before the address."""
+        return ["-s", str(REPLAY), *(word for field in self.fields for word in ("-H", field))]
+
+    @property
+    def arguments(self) -> list[str]:
+        """What its script is told, after the address."""
+        return ["--", str(self.paths), "random" if self.is_random else "in-order"]
+
+
+def run(load: Load, port: int, path: str, replay: Replay | None = None) -> Traffic:
+    """Sends the load to one path, or what is to be replayed.
 
     Raises:
         CompareError: wrk failed, or any request failed or was not answered with 2xx or 3xx.
@@ -50,7 +71,9 @@ def run(load: Load, port: int, path: str) -> Traffic:
         f"-d{max(1, round(load.seconds))}s",
         "--timeout=5s",
         "--latency",
+        *(replay.options if replay else ()),
         f"http://{HOST}:{port}{path}",
+        *(replay.arguments if replay else ()),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=load.seconds + 60, check=False)
     if done.returncode != 0:

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 from benches.compare.body import bodies
 from benches.compare.client import HOST
 from benches.compare.errors import CompareError, MissingPeerError
+from benches.compare.peers import origin
+from benches.compare.peers.certificate import certificate
 from benches.compare.peers.peer import BIN, ROOT, Peer, Setup, python_path
 from benches.compare.programs import version_of
 from benches.site_maker import make_files_site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from benches.compare.process import Server
 
 HANDLERS = ROOT / "benches" / "compare" / "apps" / "hyperweb_json.py"
@@ -68,10 +72,18 @@ def build(site: Path) -> None:
         raise CompareError(message)
 
 
-def serve(server: Server, site: Path, port: int, *options: str) -> Server:
+def serve(server: Server, site: Path, port: int, *options: str | Path, env: Mapping[str, str] | None = None) -> Server:
     """Starts a built site."""
     where = ["--host", HOST, "--port", str(port)]
     command: list[str | Path] = [program(), "serve", site, "--prod", "--no-build", *where, *options]
+    return server.start(command, cwd=server.log.parent, env={**python_path(), **(env or {})})
+
+
+def edge(setup: Setup, name: str, socket: Path, port: int, *options: str | Path) -> Server:
+    """Starts the edge alone before an origin on a Unix socket."""
+    server = setup.server(name)
+    where = ["--origin", f"unix:{socket}", "--host", HOST, "--port", str(port), "--threads", str(setup.threads)]
+    command: list[str | Path] = [program(), "edge", *where, "--state", server.log.parent, *options]
     return server.start(command, cwd=server.log.parent, env=python_path())
 
 
@@ -103,6 +115,30 @@ def start_direct(setup: Setup, port: int) -> Server:
     return serve(setup.server("hyperweb-direct"), site, port, "--direct", "--workers", str(setup.threads))
 
 
+def start_tls(setup: Setup, port: int) -> Server:
+    """Starts the edge answering the bodies from a pack, over TLS and HTTP/2."""
+    site = _made(setup, "hyperweb-tls", handlers=False)
+    made = certificate(setup)
+    options = ("--edge-threads", str(setup.threads), "--tls-cert", made.cert, "--tls-key", made.key)
+    return serve(setup.server("hyperweb-tls"), site, port, *options)
+
+
+def start_cache(setup: Setup, port: int) -> Server:
+    """Starts the edge alone before the origin, keeping what that answers."""
+    return edge(setup, "hyperweb-cache", origin.kept(setup), port, "--memory", "4GB")
+
+
+def start_cache_tls(setup: Setup, port: int) -> Server:
+    """Starts the edge alone before the origin, keeping what that answers, over TLS and HTTP/2."""
+    made = certificate(setup)
+    return edge(setup, "hyperweb-cache-tls", origin.kept(setup), port, "--tls-cert", made.cert, "--tls-key", made.key)
+
+
+def start_pass(setup: Setup, port: int) -> Server:
+    """Starts the edge alone before the origin, passing on each request."""
+    return edge(setup, "hyperweb-pass", origin.passed(setup), port)
+
+
 def _version() -> str:
     return f"{version_of([program(), '--version'])} ({profile()} build)"
 
@@ -110,3 +146,7 @@ def _version() -> str:
 HYPERWEB_FILES = Peer("hyperweb", "hyperweb, from the pack", start_files, _version)
 HYPERWEB_EDGE = Peer("hyperweb", "hyperweb, through the edge", start_edge, _version)
 HYPERWEB_DIRECT = Peer("hyperweb-direct", "hyperweb --direct", start_direct, _version)
+HYPERWEB_CACHE = Peer("hyperweb-cache", "hyperweb edge, kept", start_cache, _version)
+HYPERWEB_TLS = Peer("hyperweb", "hyperweb, from the pack", start_tls, _version)
+HYPERWEB_CACHE_TLS = Peer("hyperweb-cache", "hyperweb edge, kept", start_cache_tls, _version)
+HYPERWEB_PASS = Peer("hyperweb", "hyperweb edge, passing on", start_pass, _version)
