@@ -1,5 +1,7 @@
 //! A request on its way to a worker.
 
+use std::borrow::Cow;
+
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -56,6 +58,7 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// A request on its way to a worker.
+#[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
     /// The path and query as the client wrote them.
@@ -128,7 +131,11 @@ impl Asked {
 
     /// The request for the whole response, also where this client wants only its head or a part, or has it: the others
     /// may not. `stale` is what is asked about.
-    pub(crate) fn whole(&self, stale: Option<&Stored>) -> Self {
+    pub(crate) fn whole(&self, stale: Option<&Stored>) -> Cow<'_, Self> {
+        let has_condition = self.headers.keys().any(|name| CONDITIONS.contains(name));
+        if stale.is_none() && self.method == Method::GET && !has_condition {
+            return Cow::Borrowed(self);
+        }
         let mut headers = self.headers.clone();
         for name in CONDITIONS {
             headers.remove(name);
@@ -136,14 +143,14 @@ impl Asked {
         for (name, value) in stale.iter().flat_map(|stale| &stale.validators) {
             headers.insert(name.clone(), value.clone());
         }
-        Self {
+        Cow::Owned(Self {
             method: Method::GET,
             target: self.target.clone(),
             path: self.path.clone(),
             host: self.host.clone(),
             headers,
             is_secure: self.is_secure,
-        }
+        })
     }
 
     pub(crate) fn question<'a>(&'a self, site: &'a Site) -> Question<'a> {

@@ -20,7 +20,8 @@ use crate::timed::TooSlow;
 const MOST_FIELDS: usize = 128;
 /// A longer head of a response is refused.
 const LARGEST_HEAD: usize = 256 << 10;
-const READ: usize = 8 << 10;
+/// Bytes that are read at a time. A small response comes whole, and goes on with one write.
+const READ: usize = 16 << 10;
 
 /// A connection that nobody else uses.
 #[derive(Debug)]

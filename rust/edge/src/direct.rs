@@ -3,20 +3,16 @@
 //! What is plain: a GET or HEAD of HTTP/1.1 in origin form, with one Host and no body, for what is in the pack or has a
 //! handler. Anything else is read by the same parser, and answered by [`http1`].
 
-use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use http_body::Body as _;
 use hyperweb_pack::{Body, Variant};
-use tokio::io::AsyncReadExt;
 use tokio::time::{Sleep, sleep};
 
 use crate::access::{Outcome, Told};
@@ -26,13 +22,13 @@ use crate::body::InFlight;
 use crate::client::Client;
 use crate::clock;
 use crate::config::{Limits, MOST_FIELDS};
-use crate::early;
-use crate::fetch::{Fetched, fetch};
-use crate::found::Found;
+use crate::fields::fill;
+use crate::found::Moment;
 use crate::http1::{self, note, refuse};
 use crate::http2::{self, PREFACE};
-use crate::identity::{REQUEST_ID, identify};
+use crate::identity::identify;
 use crate::learning::{Learning, Page};
+use crate::making::Making;
 use crate::metrics::Source;
 use crate::navigation::Navigation;
 use crate::next_page::is_asked_for;
@@ -41,21 +37,25 @@ use crate::peer::Peer;
 use crate::plain::Plain;
 use crate::policy::request_may_use;
 use crate::refusal::Refusal;
-use crate::request::{self, Manners, Request, has_whole_line_ends, unparsed};
+use crate::request::{self, Manners, Noted, Request, has_whole_line_ends, unparsed};
 use crate::shared::ThreadState;
 use crate::site::Site;
+use crate::spare;
+use crate::store::Stored;
+use crate::unsent::{Ending, Sent, Unsent};
 use crate::visit::{Visit, is_html};
-use crate::write::{End, write_all, write_response};
-
-const FIRST_READ: usize = 8 << 10;
 
 /// What becomes of the bytes at the beginning of the buffer.
 enum Next {
-    /// A response was written for so many bytes; the connection goes on, or not.
+    /// A response was sent for so many bytes; the connection goes on, or not.
     Answered {
         used: usize,
         close: bool,
     },
+    /// The client has no room for all of it.
+    Unsent(Box<Rest>, usize),
+    /// It is for a worker, or for the cache with more to think of.
+    Make(Box<Making>, usize),
     /// The head is not whole yet.
     More,
     /// This is not for here. Its head has so many bytes.
@@ -65,12 +65,24 @@ enum Next {
     Refuse(Refusal),
 }
 
+/// What is left of a response, and of its request.
+struct Rest {
+    unsent: Unsent,
+    ending: Option<Ending>,
+    outcome: Sent,
+    close: bool,
+}
+
 /// Serves one connection to its end; `before` is what was read of it.
+///
+/// What is seldom has its memory where it is needed, and not in every connection, most of which wait.
 pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer: Arc<Peer>, before: Vec<u8>) {
     let (mut start, mut end) = (0, before.len());
     let mut buffer = before;
-    buffer.resize(end.max(FIRST_READ), 0);
-    let limits = state.shared.limits;
+    if end > 0 {
+        buffer.resize(end.max(spare::SIZE), 0);
+    }
+    let limits = &state.shared.limits;
     let wait = sleep(Duration::from_millis(limits.head_time));
     tokio::pin!(wait);
     // What the wait ends: an idle connection, or a head that does not come to its end.
@@ -81,15 +93,10 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer
         while start < end {
             let Some(bytes) = buffer.get(start..end) else { return };
             left = left.saturating_sub(1);
-            match respond(&state, &stream, bytes, &peer, left == 0).await {
-                Ok(Next::Answered { used, close }) => {
-                    start += used;
-                    since = Instant::now();
-                    in_head = false;
-                    if close {
-                        return;
-                    }
-                }
+            let (used, sent) = match respond(&state, &stream, bytes, &peer, left == 0) {
+                Ok(Next::Answered { used, close }) => (used, Ok(close)),
+                Ok(Next::Unsent(rest, used)) => (used, Box::pin(rest.send(&state, &stream)).await),
+                Ok(Next::Make(making, used)) => (used, Box::pin(making.answer(&state, &stream)).await),
                 Ok(Next::More) => {
                     left += 1;
                     if !in_head {
@@ -100,22 +107,35 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer
                 }
                 Ok(Next::General(request, used)) => {
                     let read = BytesMut::from(bytes.get(used..).unwrap_or_default());
-                    let Some((goes_on, read)) = http1::answer(&state, stream, *request, read, &peer).await else {
+                    let answering = Box::pin(http1::answer(&state, stream, *request, read, &peer));
+                    let Some((goes_on, read)) = answering.await else {
                         return;
                     };
                     stream = goes_on;
                     buffer.clear();
                     buffer.extend_from_slice(&read);
                     (start, end) = (0, read.len());
-                    buffer.resize(end.max(FIRST_READ), 0);
+                    buffer.resize(end.max(spare::SIZE), 0);
                     since = Instant::now();
                     in_head = false;
+                    continue;
                 }
                 Ok(Next::Http2) => {
                     let read = Bytes::copy_from_slice(bytes);
                     return Box::pin(http2::connection(state, stream, read, peer)).await;
                 }
-                Ok(Next::Refuse(refusal)) => return refuse(&state, stream, refusal, &peer.address).await,
+                Ok(Next::Refuse(refusal)) => {
+                    return Box::pin(refuse(&state, stream, refusal, &peer.address)).await;
+                }
+                Err(error) => (0, Err(error)),
+            };
+            match sent {
+                Ok(true) => return,
+                Ok(false) => {
+                    start += used;
+                    since = Instant::now();
+                    in_head = false;
+                }
                 Err(error) => {
                     if error.kind() == io::ErrorKind::TimedOut {
                         note(&state, Refusal::SlowReader, &peer.address);
@@ -124,20 +144,34 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer
                 }
             }
         }
-        buffer.copy_within(start..end, 0);
-        (start, end) = (0, end - start);
-        if end >= limits.head_bytes {
-            return refuse(&state, stream, Refusal::LargeHead, &peer.address).await;
+        if start == end {
+            spare::give(&mut buffer);
+            (start, end) = (0, 0);
+        } else {
+            buffer.copy_within(start..end, 0);
+            (start, end) = (0, end - start);
+            if end >= limits.head_bytes {
+                return Box::pin(refuse(&state, stream, Refusal::LargeHead, &peer.address)).await;
+            }
+            if end == buffer.len() {
+                buffer.resize((buffer.len() * 2).min(limits.head_bytes), 0);
+            }
         }
-        if end == buffer.len() {
-            buffer.resize((buffer.len() * 2).min(limits.head_bytes), 0);
-        }
-        let space = buffer.get_mut(end..).unwrap_or_default();
-        match read(&mut stream, space, wait.as_mut(), &mut since, in_head, &limits).await {
+        match read(
+            &mut stream,
+            &mut buffer,
+            end,
+            wait.as_mut(),
+            &mut since,
+            in_head,
+            limits,
+        )
+        .await
+        {
             Ok(0) => return,
             Ok(count) => end += count,
             Err(error) if error.kind() == io::ErrorKind::TimedOut && in_head => {
-                return refuse(&state, stream, Refusal::SlowHead, &peer.address).await;
+                return Box::pin(refuse(&state, stream, Refusal::SlowHead, &peer.address)).await;
             }
             Err(_) => return,
         }
@@ -145,13 +179,11 @@ pub(crate) async fn connection(state: Arc<ThreadState>, mut stream: Client, peer
 }
 
 /// Reads what there is, or waits for it; it times out.
-///
-/// This is the stream's own read and not `try_read`: after one that did not fill the space it knows that there is no
-/// more, and waits without asking the system again.
 async fn read(
     stream: &mut Client,
-    space: &mut [u8],
-    mut wait: std::pin::Pin<&mut Sleep>,
+    buffer: &mut Vec<u8>,
+    end: usize,
+    mut wait: Pin<&mut Sleep>,
     since: &mut Instant,
     in_head: bool,
     limits: &Limits,
@@ -165,26 +197,18 @@ async fn read(
         }
     }
     loop {
-        tokio::select! {
-            biased;
-            count = stream.read(space) => return count,
-            () = wait.as_mut() => {
-                // One timer for the whole connection: it is set anew only when it runs out.
-                let left = allowed.checked_sub(since.elapsed()).filter(|left| !left.is_zero());
-                let left = left.ok_or(io::ErrorKind::TimedOut)?;
-                wait.as_mut().reset(tokio::time::Instant::now() + left);
-            }
+        if let Some(read) = spare::read(stream, buffer, end, wait.as_mut()).await {
+            return read;
         }
+        // One timer for the whole connection: it is set anew only when it runs out.
+        let left = allowed.checked_sub(since.elapsed()).filter(|left| !left.is_zero());
+        let left = left.ok_or(io::ErrorKind::TimedOut)?;
+        wait.as_mut().reset(tokio::time::Instant::now() + left);
     }
 }
 
-async fn respond(
-    state: &Arc<ThreadState>,
-    stream: &Client,
-    bytes: &[u8],
-    peer: &Peer,
-    is_last: bool,
-) -> io::Result<Next> {
+/// Answers what is plain and at hand without waiting for anything.
+fn respond(state: &Arc<ThreadState>, stream: &Client, bytes: &[u8], peer: &Peer, is_last: bool) -> io::Result<Next> {
     let limits = &state.shared.limits;
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let mut request = httparse::Request::new(&mut []);
@@ -201,42 +225,56 @@ async fn respond(
     if let Some(refusal) = refused(&request, head, limits) {
         return Ok(Next::Refuse(refusal));
     }
-    let general = || match Request::of(&request, head) {
+    if let Some(next) = respond_plainly(state, stream, &request, head, peer, is_last)? {
+        return Ok(next);
+    }
+    Ok(match Request::of(&request, head) {
         Ok((asked, mut manners)) => {
             manners.close |= is_last;
             Next::General(Box::new((asked, manners)), used)
         }
         Err(refusal) => Next::Refuse(refusal),
-    };
-    let target = request.path.unwrap_or_default();
+    })
+}
+
+/// The same of a request that was parsed; none where it is not for here.
+fn respond_plainly<'r>(
+    state: &Arc<ThreadState>,
+    stream: &Client,
+    request: &httparse::Request<'r, 'r>,
+    head: &[u8],
+    peer: &Peer,
+    is_last: bool,
+) -> io::Result<Option<Next>> {
+    let used = head.len();
+    let text = request.path.unwrap_or_default();
     let is_challenge = state
         .shared
         .challenges()
-        .is_some_and(|challenges| challenges.concerns(target));
-    let Some(mut plain) = Plain::read(&request).filter(|_| !is_challenge) else {
-        return Ok(general());
+        .is_some_and(|challenges| challenges.concerns(text));
+    let Some(mut plain) = Plain::read(request).filter(|_| !is_challenge) else {
+        return Ok(None);
     };
     let told = peer
         .is_trusted
-        .then(|| state.shared.trusted.told(|name| all(&request, name)));
+        .then(|| state.shared.trusted.told(|name| all(request, name)));
     let client = told.flatten().map(|told| {
         plain.host = told.host.unwrap_or(plain.host);
         told.peer(peer)
     });
     let peer = client.as_ref().unwrap_or(peer);
     if peer.sent_to.is_some() || !state.shared.may_answer(plain.host, peer) {
-        return Ok(general());
+        return Ok(None);
     }
     let site = state.shared.sites.find(plain.host);
-    let Some(target) = request.path.and_then(|path| site.target(path)) else {
-        return Ok(general());
+    let Some(target) = site.target(text) else {
+        return Ok(None);
     };
-    let learning = state.shared.learning.as_ref();
-    if learning.is_some() && is_asked_for(&target.path) {
-        return Ok(general());
+    if state.shared.learning.is_some() && is_asked_for(&target.path) {
+        return Ok(None);
     }
     let asking = Asking {
-        request: &request,
+        request,
         plain: &plain,
         site,
         target: &target,
@@ -249,44 +287,40 @@ async fn respond(
     let mut found = build.answer(&target, &plain.head);
     if matches!(found, Answer::Missing) {
         if build.has_route(&target) {
-            drop(build);
-            if let Some(hit) = asking.hit(state) {
-                send_hit(state, stream, &hit, &asking).await?;
-                let close = asking.close;
-                return Ok(Next::Answered { used, close });
+            if let Some(sent) = asking.send_hit(state, stream) {
+                return sent.map(|(unsent, outcome)| Some(asking.next(state, used, unsent, outcome)));
             }
-            let is_answered = at_run_time(state, stream, &asking, head).await?;
-            let close = asking.close;
-            return Ok(if is_answered {
-                Next::Answered { used, close }
-            } else {
-                general()
-            });
+            return Ok(asking.make(state, head).map(|making| Next::Make(making, used)));
         }
         found = build.not_found(&plain.head).unwrap_or(Answer::Missing);
     }
     if !build.may_send(&found) {
-        return Ok(general());
+        return Ok(None);
     }
-    let Some((status, line, sent, bytes)) = parts_of(&found, plain.head.is_head) else {
-        return Ok(general());
+    let Some(parts) = Parts::of(&found, plain.head.is_head) else {
+        return Ok(None);
     };
-    let _flight = InFlight::new(Arc::clone(state));
+    let Parts {
+        status,
+        line,
+        sent,
+        body,
+    } = parts;
     let secured: &[u8] = if peer.is_secure { site.secured_line() } else { b"" };
     let mut space = [0; 256];
     let beginning = beginning(&mut space, line, secured, asking.close);
-    match asking.hints(state, |page| matches!(status, 200 | 304) && page.is_packed_html()) {
-        None => write_all(stream, [beginning, sent], &state.shared.limits).await?,
-        Some(hints) => write_all(stream, [beginning, &hints, sent], &state.shared.limits).await?,
-    }
-    asking.finish(state, Source::Pack, status, bytes);
-    let close = asking.close;
-    Ok(Next::Answered { used, close })
+    let bytes = body.map_or(0, Variant::length);
+    let body = || body.map_or_else(Bytes::new, Variant::body_bytes);
+    let unsent = match asking.hints(state, |page| matches!(status, 200 | 304) && page.is_packed_html()) {
+        None => Unsent::send(stream, [beginning, sent], body)?,
+        Some(hints) => Unsent::send(stream, [beginning, &hints, sent], body)?,
+    };
+    Ok(Some(asking.next(state, used, unsent, (Source::Pack, status, bytes))))
 }
 
 /// A plain request, and what it is for.
-struct Asking<'a> {
-    request: &'a httparse::Request<'a, 'a>,
+struct Asking<'a, 'r> {
+    request: &'a httparse::Request<'r, 'r>,
     plain: &'a Plain<'a>,
     site: &'a Arc<Site>,
     target: &'a Target<'a>,
@@ -295,7 +329,7 @@ struct Asking<'a> {
     started: Option<Instant>,
 }
 
-impl Asking<'_> {
+impl Asking<'_, '_> {
     /// What a browser is told that came to a page with a link, where the answer is at hand and `is_page`.
     fn hints(&self, state: &ThreadState, is_page: impl FnOnce(&Page<'_>) -> bool) -> Option<Vec<u8>> {
         let learning = self.learning(state)?;
@@ -311,13 +345,79 @@ impl Asking<'_> {
         Some(hints.lines())
     }
 
-    /// What is kept and answers it as it is.
-    fn hit(&self, state: &ThreadState) -> Option<Found> {
-        let (site, host) = (&self.site.name, self.plain.host);
+    /// Sends what is kept and answers it as it is; none where nothing does.
+    fn send_hit(&self, state: &ThreadState, stream: &Client) -> Option<io::Result<(Option<Unsent>, Sent)>> {
         if !self.plain.is_simple {
             return None;
         }
-        state.shared.responses.hit(site, host, self.target, self.peer.is_secure)
+        let key = (&*self.site.name, self.plain.host);
+        let hit = |stored: &Stored, moment: Moment| {
+            let mut space = [0; 128];
+            let tail = moment.tail(&mut space, self.close);
+            let (head, body) = stored.whole(self.plain.head.accept_encoding);
+            let bytes = body.len() as u64;
+            let kept = || Bytes::clone(&body);
+            let unsent = match self.hints(state, |_| is_html(&stored.headers)) {
+                None => Unsent::send(stream, [head, tail, &body], kept)?,
+                Some(hints) => Unsent::send(stream, [head, &hints, tail, &body], kept)?,
+            };
+            Ok((unsent, (Source::Cache, 200, bytes)))
+        };
+        state.shared.responses.hit(key, self.target, self.peer.is_secure, hit)
+    }
+
+    /// What comes after a response was sent, as far as there was room for it.
+    fn next(&self, state: &ThreadState, used: usize, unsent: Option<Unsent>, outcome: Sent) -> Next {
+        let close = self.close;
+        let Some(unsent) = unsent else {
+            self.finish(state, outcome);
+            return Next::Answered { used, close };
+        };
+        let noted = || {
+            let noted = Noted::of_parsed(self.request, self.plain.host);
+            (noted, self.peer.address.clone())
+        };
+        let rest = Rest {
+            unsent,
+            ending: Ending::new(state, self.started, noted),
+            outcome,
+            close,
+        };
+        Next::Unsent(Box::new(rest), used)
+    }
+
+    /// What is to be made, or to be found with more to think of; none where it is not for here.
+    fn make(&self, state: &ThreadState, head: &[u8]) -> Option<Box<Making>> {
+        let mut headers = request::fields(self.request, head)?;
+        let is_head = self.plain.head.is_head;
+        let method = if is_head { Method::HEAD } else { Method::GET };
+        if !request_may_use(&method, &headers) {
+            return None;
+        }
+        identify(&mut headers);
+        let noted = || {
+            let noted = Noted::of_parsed(self.request, self.plain.host);
+            (noted.identified(&headers), self.peer.address.clone())
+        };
+        let ending = Ending::new(state, self.started, noted);
+        let (site, host) = (self.site, self.plain.host);
+        let visit = self.learning(state).map(|learning| {
+            Visit::begin(
+                learning,
+                self.navigation(),
+                (site, host),
+                self.target,
+                self.peer,
+                &headers,
+            )
+        });
+        Some(Box::new(Making {
+            site: Arc::clone(site),
+            asked: Asked::new(method, headers, self.target, host, self.peer),
+            visit,
+            ending,
+            close: self.close,
+        }))
     }
 
     /// What is learned from it, where it is a navigation.
@@ -330,7 +430,7 @@ impl Asking<'_> {
         Navigation::read(|name| field(self.request, name), self.plain.host)
     }
 
-    fn finish(&self, state: &ThreadState, source: Source, status: u16, bytes: u64) {
+    fn finish(&self, state: &ThreadState, (source, status, bytes): Sent) {
         if let Some(started) = self.started {
             let outcome = Outcome {
                 source,
@@ -343,135 +443,64 @@ impl Asking<'_> {
     }
 }
 
-/// Answers a request for what Python made or is to make; false where it is not for here.
-async fn at_run_time(state: &Arc<ThreadState>, stream: &Client, asking: &Asking<'_>, head: &[u8]) -> io::Result<bool> {
-    let Asking {
-        request,
-        plain,
-        site,
-        target,
-        peer,
-        close,
-        started,
-    } = *asking;
-    let Some(mut headers) = request::fields(request, head) else {
-        return Ok(false);
-    };
-    let method = if plain.head.is_head { Method::HEAD } else { Method::GET };
-    if !request_may_use(&method, &headers) {
-        return Ok(false);
-    }
-    identify(&mut headers);
-    let id = headers.get(REQUEST_ID).cloned();
-    let visit = asking.learning(state).map(|learning| {
-        Visit::begin(
-            learning,
-            asking.navigation(),
-            (site, plain.host),
-            target,
-            peer,
-            &headers,
-        )
-    });
-    let asked = Asked::new(method, headers, target, plain.host, peer);
-    let outcome = make(state, stream, (site, asked), visit, close, started).await?;
-    if let Some(outcome) = outcome {
-        let id = id.as_ref().map_or(&b""[..], |id| id.as_bytes());
-        state.finish(&outcome, || Told {
-            id,
-            ..told(request, plain.host, &peer.address)
-        });
-    }
-    Ok(true)
-}
-
-/// The status, its line, what follows the fields that change, and the bytes of the body, of what is sent from the pack with
-/// one call.
-fn parts_of<'v>(found: &'v Answer<'_>, is_head: bool) -> Option<(u16, &'static [u8], &'v [u8], u64)> {
-    match found {
-        Answer::Whole {
-            status: status @ (200 | 404),
-            variant,
-        } if !is_file(variant) => {
-            let line: &[u8] = if *status == 200 {
-                b"HTTP/1.1 200 OK\r\n"
-            } else {
-                b"HTTP/1.1 404 Not Found\r\n"
-            };
-            let (sent, bytes) = if is_head {
-                (variant.head(), 0)
-            } else {
-                (variant.head_and_body(), variant.length())
-            };
-            Some((*status, line, sent, bytes))
+impl Rest {
+    /// Sends it, and returns whether the connection ends.
+    async fn send(self: Box<Self>, state: &Arc<ThreadState>, stream: &Client) -> io::Result<bool> {
+        let Self {
+            unsent,
+            ending,
+            outcome,
+            close,
+        } = *self;
+        let _flight = InFlight::new(Arc::clone(state));
+        unsent.finish(stream, &state.shared.limits).await?;
+        if let Some(ending) = ending {
+            ending.finish(state, outcome);
         }
-        Answer::NotModified(variant) => Some((304, b"HTTP/1.1 304 Not Modified\r\n", variant.not_modified_head(), 0)),
-        _ => None,
+        Ok(close)
     }
 }
 
-/// Sends a response from the cache as it was encoded when it was kept.
-async fn send_hit(state: &Arc<ThreadState>, stream: &Client, hit: &Found, asking: &Asking<'_>) -> io::Result<()> {
-    let _flight = InFlight::new(Arc::clone(state));
-    let mut space = [0; 128];
-    let tail = hit.tail(&mut space, asking.close);
-    let (head, body) = hit.stored.whole(asking.plain.head.accept_encoding);
-    match asking.hints(state, |_| is_html(&hit.stored.headers)) {
-        None => write_all(stream, [head, tail, &body], &state.shared.limits).await?,
-        Some(hints) => write_all(stream, [head, &hints, tail, &body], &state.shared.limits).await?,
-    }
-    asking.finish(state, Source::Cache, 200, body.len() as u64);
-    Ok(())
+/// What is sent from the pack with one call.
+struct Parts<'v, 'p> {
+    status: u16,
+    /// The line of the status.
+    line: &'static [u8],
+    /// What follows the fields that change.
+    sent: &'p [u8],
+    /// What that ends with the body of, where it has one.
+    body: Option<&'v Variant<'p>>,
 }
 
-/// Answers a request from the cache of what Python made, or from a worker. Returns what became of it, where that matters
-/// to anyone.
-async fn make(
-    state: &Arc<ThreadState>,
-    stream: &Client,
-    (site, asked): (&Arc<Site>, Asked),
-    visit: Option<Visit>,
-    close: bool,
-    started: Option<Instant>,
-) -> io::Result<Option<Outcome>> {
-    let _flight = InFlight::new(Arc::clone(state));
-    let is_head = asked.method == Method::HEAD;
-    let is_secure = asked.is_secure;
-    let mut fetching = pin!(fetch(state, site, asked));
-    let at_once = match &visit {
-        Some(visit) => tell_early(state, stream, visit, fetching.as_mut()).await?,
-        None => None,
-    };
-    let Fetched { mut response, source } = if let Some(fetched) = at_once {
-        fetched
-    } else {
-        tokio::select! {
-            biased;
-            fetched = fetching => fetched,
-            // Nobody would read what is made.
-            () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
+impl<'v, 'p> Parts<'v, 'p> {
+    fn of(found: &'v Answer<'p>, is_head: bool) -> Option<Self> {
+        match found {
+            Answer::Whole {
+                status: status @ (200 | 404),
+                variant,
+            } if !is_file(variant) => Some(Self {
+                status: *status,
+                line: if *status == 200 {
+                    b"HTTP/1.1 200 OK\r\n"
+                } else {
+                    b"HTTP/1.1 404 Not Found\r\n"
+                },
+                sent: if is_head {
+                    variant.head()
+                } else {
+                    variant.head_and_body()
+                },
+                body: (!is_head).then_some(variant),
+            }),
+            Answer::NotModified(variant) => Some(Self {
+                status: 304,
+                line: b"HTTP/1.1 304 Not Modified\r\n",
+                sent: variant.not_modified_head(),
+                body: None,
+            }),
+            _ => None,
         }
-    };
-    if let Some(visit) = &visit {
-        visit.answered(&mut response, source);
     }
-    if is_secure {
-        site.secured(response.headers_mut());
-    }
-    let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
-    let outcome = started.map(|started| Outcome {
-        source,
-        status,
-        bytes: size.unwrap_or(0),
-        took: started.elapsed(),
-    });
-    let end = End {
-        is_head,
-        close,
-        is_old: false,
-    };
-    write_response(stream, response, end, &state.shared.limits).await?;
-    Ok(outcome)
 }
 
 /// The values of all fields of a name.
@@ -482,24 +511,6 @@ fn all<'a, 'r>(request: &'r httparse::Request<'_, 'a>, name: &str) -> impl Itera
     found.map(|field| field.value)
 }
 
-/// Tells a browser what a page will need, where that is known and the page takes a while. The answer, where it does not.
-async fn tell_early(
-    state: &ThreadState,
-    stream: &Client,
-    visit: &Visit,
-    mut fetching: Pin<&mut impl Future<Output = Fetched>>,
-) -> io::Result<Option<Fetched>> {
-    let Some(known) = visit.early() else { return Ok(None) };
-    match poll_fn(|context| Poll::Ready(fetching.as_mut().poll(context))).await {
-        Poll::Ready(fetched) => Ok(Some(fetched)),
-        Poll::Pending => {
-            write_all(stream, [&early::head(&known.links)], &state.shared.limits).await?;
-            visit.told_early();
-            Ok(None)
-        }
-    }
-}
-
 /// The value of the first field of a name.
 fn field<'a>(request: &httparse::Request<'_, 'a>, name: &str) -> Option<&'a [u8]> {
     let mut fields = request.headers.iter();
@@ -508,7 +519,7 @@ fn field<'a>(request: &httparse::Request<'_, 'a>, name: &str) -> Option<&'a [u8]
 }
 
 /// Who asked for what, for the access log.
-fn told<'a>(request: &httparse::Request<'_, 'a>, host: &'a str, peer: &'a str) -> Told<'a> {
+fn told<'a>(request: &'a httparse::Request<'_, '_>, host: &'a str, peer: &'a str) -> Told<'a> {
     let field = |name: &str| field(request, name).unwrap_or_default();
     Told {
         peer,
@@ -558,15 +569,4 @@ fn beginning<'s>(space: &'s mut [u8; 256], line: &[u8], secured: &[u8], close: b
         fill(space, &[line, b"date: ", date, connection, secured])
     });
     space.get(..length).unwrap_or(&[])
-}
-
-fn fill(space: &mut [u8], parts: &[&[u8]]) -> usize {
-    let mut at = 0;
-    for part in parts {
-        if let Some(slot) = space.get_mut(at..at + part.len()) {
-            slot.copy_from_slice(part);
-            at += part.len();
-        }
-    }
-    at
 }

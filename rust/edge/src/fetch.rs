@@ -493,7 +493,7 @@ fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u
     let Some(guard) = state.shared.flights.try_lead(&key) else {
         return;
     };
-    let (state, site, asked) = (Arc::clone(state), Arc::clone(site), asked.whole(None));
+    let (state, site, asked) = (Arc::clone(state), Arc::clone(site), asked.whole(None).into_owned());
     tokio::spawn(async move {
         // What it makes is kept; nobody waits for what comes back.
         let primary = asked.question(&site).key();

@@ -23,3 +23,15 @@ pub(crate) fn write_fields(head: &mut Vec<u8>, headers: &HeaderMap) {
         }
     }
 }
+
+/// Writes parts into a space, one after another, as far as they fit; how many bytes that is.
+pub(crate) fn fill(space: &mut [u8], parts: &[&[u8]]) -> usize {
+    let mut at = 0;
+    for part in parts {
+        if let Some(slot) = space.get_mut(at..at + part.len()) {
+            slot.copy_from_slice(part);
+            at += part.len();
+        }
+    }
+    at
+}

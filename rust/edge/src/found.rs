@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use hyperweb_cache::Entry;
 
+use crate::fields::fill;
 use crate::responses::Question;
 use crate::store::{Kept, Stored};
 
@@ -28,6 +29,12 @@ pub enum Usable {
 pub(crate) struct Found {
     pub(crate) usable: Usable,
     pub(crate) stored: Arc<Stored>,
+    moment: Moment,
+}
+
+/// Where in its life a response is when it is used.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
     /// Milliseconds since it was made.
     age: u64,
     /// Seconds until it is stale; negative where it is.
@@ -36,6 +43,16 @@ pub(crate) struct Found {
 
 impl Found {
     pub(crate) fn new(entry: &Entry<'_, Kept>, now: u64) -> Option<Self> {
+        let (usable, stored, moment) = Self::judge(entry, now)?;
+        Some(Self {
+            usable,
+            stored: Arc::clone(stored),
+            moment,
+        })
+    }
+
+    /// How an entry may be used now; none where it may not.
+    pub(crate) fn judge<'e>(entry: &'e Entry<'_, Kept>, now: u64) -> Option<(Usable, &'e Arc<Stored>, Moment)> {
         let Kept::Response(stored, stored_at) = entry.value() else {
             return None;
         };
@@ -52,12 +69,11 @@ impl Found {
         } else {
             return None;
         };
-        Some(Self {
-            usable,
-            stored: Arc::clone(stored),
+        let moment = Moment {
             age: stored.times.age + now.saturating_sub(*stored_at),
             left: seconds(entry.fresh_until()) - seconds(now),
-        })
+        };
+        Some((usable, stored, moment))
     }
 
     /// The response as it is sent.
@@ -69,24 +85,33 @@ impl Found {
             Usable::IfError => "; detail=error",
             Usable::IfGone => "; detail=gone",
         };
-        let status = format!("hit; ttl={}{why}", self.left);
-        self.stored
-            .reply(question.headers, question.method == Method::HEAD, self.age, &status)
+        let status = format!("hit; ttl={}{why}", self.moment.left);
+        self.stored.reply(
+            question.headers,
+            question.method == Method::HEAD,
+            self.moment.age,
+            &status,
+        )
     }
+}
 
+impl Moment {
     /// What follows the encoded head of a fresh one: the fields that change, and the end.
     pub(crate) fn tail<'a>(&self, space: &'a mut [u8; 128], close: bool) -> &'a [u8] {
-        use std::io::Write;
-        let mut cursor = std::io::Cursor::new(&mut space[..]);
-        let connection = if close { "connection: close\r\n" } else { "" };
-        let (age, left) = (self.age / 1000, self.left);
+        let (mut age, mut left) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let connection: &[u8] = if close { b"connection: close\r\n" } else { b"" };
         // Two numbers of twenty digits fit.
-        let _ = write!(
-            cursor,
-            "age: {age}\r\ncache-status: hyperweb; hit; ttl={left}\r\n{connection}\r\n"
-        );
-        let end = usize::try_from(cursor.position()).unwrap_or(0);
-        &space[..end]
+        let parts = [
+            b"age: ",
+            age.format(self.age / 1000).as_bytes(),
+            b"\r\ncache-status: hyperweb; hit; ttl=",
+            left.format(self.left).as_bytes(),
+            b"\r\n",
+            connection,
+            b"\r\n",
+        ];
+        let length = fill(space, &parts);
+        &space[..length]
     }
 }
 

@@ -1,7 +1,9 @@
 //! HTTP/2 (RFC 9113), chosen by TLS or known beforehand (section 3), which hyper reads and writes.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +11,7 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 
-use crate::client::Client;
+use crate::client::{Client, Gathering};
 use crate::clock;
 use crate::config::Limits;
 use crate::guard::{Guard, Watch};
@@ -39,6 +41,7 @@ pub(crate) async fn connection(state: Arc<ThreadState>, stream: Client, before: 
     let _counted = Counted::new(Arc::clone(&state));
     let limits = state.shared.limits;
     let streams = Streams::new();
+    let (stream, secure) = Gathering::new(stream);
     let (guard, watch) = Guard::new(Replay::new(before, stream), &limits);
     let service = {
         let (state, peer, streams) = (Arc::clone(&state), Arc::clone(&peer), Arc::clone(&streams));
@@ -52,9 +55,16 @@ pub(crate) async fn connection(state: Arc<ThreadState>, stream: Client, before: 
     let mut course = Course::new(limits);
     loop {
         tokio::select! {
-            done = connection.as_mut() => {
+            done = poll_fn(|context| match connection.as_mut().poll(context) {
+                Poll::Ready(done) => Poll::Ready(done.err()),
+                // All answers that were there go out together.
+                Poll::Pending => match secure.as_ref().map(|secure| secure.poll_flush(context)) {
+                    Some(Poll::Ready(Err(_))) => Poll::Ready(None),
+                    _ => Poll::Pending,
+                },
+            }) => {
                 let refusal = watch.refused.lock().take();
-                if let Some(refusal) = refusal.or_else(|| done.err().and_then(|error| fault(&error))) {
+                if let Some(refusal) = refusal.or_else(|| done.and_then(|error| fault(&error))) {
                     note(&state, refusal, &peer.address);
                 }
                 return;

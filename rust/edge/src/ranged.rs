@@ -88,7 +88,7 @@ pub(crate) async fn complete(state: &ThreadState, site: &Site, asked: &Asked, pr
     let missing = before.missing()?;
     let token = responses.begin();
     let began = Instant::now();
-    let mut rest = asked.whole(None);
+    let mut rest = asked.whole(None).into_owned();
     rest.headers.extend(missing);
     let response = send(state, site, &rest).await.ok()?;
     let Some((span, times)) = wanted(&rest.headers, &response, &receipt(site, began)) else {

@@ -45,6 +45,33 @@ impl Noted {
         }
     }
 
+    /// The same of a head that was parsed.
+    pub(crate) fn of_parsed(request: &httparse::Request<'_, '_>, host: &str) -> Self {
+        let names = [Some(REFERER), Some(USER_AGENT), None, Some(TRACE_PARENT)];
+        let field = |name: HeaderName| {
+            let mut fields = request.headers.iter();
+            let found = fields.find(|field| field.name.eq_ignore_ascii_case(name.as_str()))?;
+            HeaderValue::from_bytes(found.value).ok()
+        };
+        Self {
+            method: request
+                .method
+                .and_then(|method| method.parse().ok())
+                .unwrap_or_default(),
+            target: request.path.unwrap_or_default().to_owned(),
+            host: host.to_owned(),
+            fields: names.map(|name| name.and_then(field)),
+        }
+    }
+
+    /// The same, once the request has an id.
+    pub(crate) fn identified(mut self, headers: &HeaderMap) -> Self {
+        if let Some(id) = self.fields.get_mut(2) {
+            *id = headers.get(REQUEST_ID).cloned();
+        }
+        self
+    }
+
     pub(crate) fn told<'a>(&'a self, peer: &'a str, version: &'a str) -> Told<'a> {
         let [referer, agent, id, trace] = self
             .fields

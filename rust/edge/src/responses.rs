@@ -13,13 +13,13 @@ use hyperweb_cache::{Cache, Config, Entry, FillToken, Inserted, Options, Stats};
 use crate::clock;
 use crate::compression::Compression;
 use crate::config::Limits;
-use crate::found::Found;
 pub use crate::found::Usable;
+use crate::found::{Found, Moment};
 use crate::parts::Parts;
 use crate::path::Target;
 use crate::policy::{self, Receipt, Times};
 use crate::purge::{Purge, parts_of};
-use crate::store::{Kept, Stored, Variants, is_of_path, key, parts_key, place, variant_key};
+use crate::store::{Kept, Stored, Variants, is_of_path, key, parts_key, place, variant_key, with_key};
 use crate::tiers::{Below, primary_of};
 
 /// A larger response is passed on and not kept.
@@ -242,14 +242,23 @@ impl Responses {
 
     /// Finds what answers a GET of the whole without conditions, where that is all there is to say: it is fresh, a 200, and
     /// depends on no request field.
-    pub(crate) fn hit(&self, site: &str, host: &str, target: &Target<'_>, is_secure: bool) -> Option<Found> {
+    ///
+    /// It is used where it stands: who counted their use of it would write to one place from all threads.
+    pub(crate) fn hit<T>(
+        &self,
+        (site, host): (&str, &str),
+        target: &Target<'_>,
+        is_secure: bool,
+        use_it: impl FnOnce(&Stored, Moment) -> T,
+    ) -> Option<T> {
         if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return None;
         }
         let now = clock::now();
         let reader = self.cache.pin();
-        let entry = reader.get(&key(site, host, &target.path, target.query, is_secure), now)?;
-        Found::new(&entry, now).filter(|found| found.usable == Usable::Fresh && found.stored.status == StatusCode::OK)
+        let entry = with_key(site, host, target, is_secure, |key| reader.get(key, now))?;
+        let (usable, stored, moment) = Found::judge(&entry, now)?;
+        (usable == Usable::Fresh && stored.status == StatusCode::OK).then(|| use_it(stored, moment))
     }
 
     /// Whether anything is kept for an address.

@@ -1,5 +1,6 @@
 //! What is kept of a response that Python made.
 
+use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
@@ -16,9 +17,10 @@ use hyperweb_pack::Encoding;
 use crate::codings::Codings;
 use crate::compression::{Compression, Wish, mark, vary, wanted};
 use crate::conditional::{not_modified, range_applies};
-use crate::fields::{write_fields, write_status};
+use crate::fields::{fill, write_fields, write_status};
 use crate::form::Parts;
 use crate::parts::Parts as Pieces;
+use crate::path::Target;
 use crate::policy::Times;
 use crate::range::{Asked, asked};
 use crate::responses::{cache_status, settle, strip_internal};
@@ -166,7 +168,7 @@ impl Stored {
     }
 
     /// The head and the body for who asks for the whole, in the coding that its `Accept-Encoding` likes best.
-    pub(crate) fn whole(&self, accept_encoding: Option<&str>) -> (&[u8], Bytes) {
+    pub(crate) fn whole(&self, accept_encoding: Option<&str>) -> (&[u8], Cow<'_, Bytes>) {
         self.coded(|| wanted(accept_encoding))
             .and_then(|(encoding, body)| {
                 let head = self.heads.get(encoding as usize)?.get_or_init(|| {
@@ -174,9 +176,9 @@ impl Stored {
                     mark(&mut headers, encoding);
                     encode(self.status, &headers, body.len())
                 });
-                Some((head.as_ref(), body))
+                Some((head.as_ref(), Cow::Owned(body)))
             })
-            .unwrap_or_else(|| (&self.head, self.body.clone()))
+            .unwrap_or_else(|| (&self.head, Cow::Borrowed(&self.body)))
     }
 
     fn coded(&self, wanted: impl FnOnce() -> Option<Encoding>) -> Option<(Encoding, Bytes)> {
@@ -319,6 +321,37 @@ pub(crate) fn key(site: &str, host: &str, path: &str, query: Option<&str>, is_se
         key.extend_from_slice(b"s\0");
     }
     key
+}
+
+/// Does something with the key of a target. Only one that is long is put together in memory of its own.
+pub(crate) fn with_key<T>(
+    site: &str,
+    host: &str,
+    target: &Target<'_>,
+    is_secure: bool,
+    use_it: impl FnOnce(&[u8]) -> T,
+) -> T {
+    let query = target.query.unwrap_or("");
+    let ends: [&[u8]; 2] = if is_secure { [b"\0", b"s\0"] } else { [b"\0", b""] };
+    let [zero, end] = ends;
+    let parts = [
+        site.as_bytes(),
+        zero,
+        target.path.as_bytes(),
+        zero,
+        query.as_bytes(),
+        zero,
+        host.as_bytes(),
+        zero,
+        end,
+    ];
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut space = [0; 512];
+    if let Some(space) = space.get_mut(..length) {
+        fill(space, &parts);
+        return use_it(space);
+    }
+    use_it(&key(site, host, &target.path, target.query, is_secure))
 }
 
 /// Whether a key is of a path, or with `whole` false of one that begins so.

@@ -130,7 +130,8 @@ async fn warm(state: &Arc<ThreadState>, learning: &Learning, site: &Arc<Site>, c
         return;
     }
     let responses = &state.shared.responses;
-    if responses.hit(&site.name, &cold.host, &target, cold.is_secure).is_some() {
+    let key = (&*site.name, &*cold.host);
+    if responses.hit(key, &target, cold.is_secure, |_, _| ()).is_some() {
         return;
     }
     let peer = Peer {

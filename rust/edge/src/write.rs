@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,8 @@ use http::header::{CONTENT_LENGTH, DATE};
 use http::{Response, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::time::timeout;
 
 use crate::body::{Body, BodyError};
@@ -140,6 +142,34 @@ pub(crate) async fn write_all<const N: usize>(
         in_time(longest, poll_fn(|context| secure.poll_flush(context))).await?;
     }
     Ok(())
+}
+
+/// Writes of some parts what there is room for; how much that was where something is left, or is not on its way yet.
+pub(crate) fn write_now<const N: usize>(stream: &Client, parts: &[&[u8]; N]) -> io::Result<Option<usize>> {
+    let slices = parts.map(IoSlice::new);
+    let whole: usize = parts.iter().map(|part| part.len()).sum();
+    match stream {
+        // The system has less to do for this than for `writev`, which knows files too.
+        Client::Plain(stream) => {
+            let written = stream.try_io(Interest::WRITABLE, || SockRef::from(stream).send_vectored(&slices));
+            match written {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => Ok((count < whole).then_some(count)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Some(0)),
+                Err(error) => Err(error),
+            }
+        }
+        Client::Secure(secure) => {
+            // Who is to wait says so again.
+            let mut context = Context::from_waker(Waker::noop());
+            let count = match secure.poll_write_parts(&mut context, &slices) {
+                Poll::Ready(written) => written?,
+                Poll::Pending => return Ok(Some(0)),
+            };
+            let is_sent = count == whole && secure.poll_flush(&mut context)?.is_ready();
+            Ok((!is_sent).then_some(count))
+        }
+    }
 }
 
 async fn in_time<T>(longest: Duration, writing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
