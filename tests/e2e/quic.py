@@ -52,6 +52,8 @@ class Client(QuicConnectionProtocol):
         super().__init__(*args, **more)  # type: ignore[arg-type]
         self.http = Connection(self._quic)
         self.ended: ConnectionTerminated | None = None
+        # What came before an answer, by its stream.
+        self.interim: dict[int, list[list[tuple[str, str]]]] = {}
         self._replies: dict[int, tuple[asyncio.Future[Reply], list[tuple[bytes, bytes]], bytearray]] = {}
 
     def quic_event_received(self, event: QuicEvent) -> None:
@@ -72,7 +74,10 @@ class Client(QuicConnectionProtocol):
         if not isinstance(event, HeadersReceived | DataReceived) or event.stream_id not in self._replies:
             return
         future, headers, body = self._replies[event.stream_id]
-        if isinstance(event, HeadersReceived):
+        if isinstance(event, HeadersReceived) and dict(event.headers).get(b":status", b"").startswith(b"1"):
+            told = [(name.decode(), value.decode()) for name, value in event.headers]
+            self.interim.setdefault(event.stream_id, []).append(told)
+        elif isinstance(event, HeadersReceived):
             headers.extend(event.headers)
         else:
             body += event.data

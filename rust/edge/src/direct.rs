@@ -3,13 +3,11 @@
 //! What is plain: a GET or HEAD of HTTP/1.1 in origin form, with one Host and no body, for what is in the pack or has a
 //! handler. Anything else is read by the same parser, and answered by [`http1`].
 
-use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -26,10 +24,9 @@ use crate::body::InFlight;
 use crate::client::Client;
 use crate::clock;
 use crate::config::{Limits, MOST_FIELDS};
-use crate::early;
 use crate::fetch::{Fetched, fetch};
 use crate::found::Found;
-use crate::http1::{self, note, refuse};
+use crate::http1::{self, note, refuse, until_answered};
 use crate::http2::{self, PREFACE};
 use crate::identity::{REQUEST_ID, identify};
 use crate::learning::{Learning, Page};
@@ -42,6 +39,7 @@ use crate::plain::Plain;
 use crate::policy::request_may_use;
 use crate::refusal::Refusal;
 use crate::request::{self, Manners, Request, has_whole_line_ends, unparsed};
+use crate::service::told_early;
 use crate::shared::ThreadState;
 use crate::site::Site;
 use crate::visit::{Visit, is_html};
@@ -437,21 +435,11 @@ async fn make(
     let _flight = InFlight::new(Arc::clone(state));
     let is_head = asked.method == Method::HEAD;
     let is_secure = asked.is_secure;
-    let mut fetching = pin!(fetch(state, site, asked));
-    let at_once = match &visit {
-        Some(visit) => tell_early(state, stream, visit, fetching.as_mut()).await?,
-        None => None,
-    };
-    let Fetched { mut response, source } = if let Some(fetched) = at_once {
-        fetched
-    } else {
-        tokio::select! {
-            biased;
-            fetched = fetching => fetched,
-            // Nobody would read what is made.
-            () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
-        }
-    };
+    let interim = Arc::default();
+    let mut fetching = pin!(fetch(state, site, asked.telling(Some(&interim))));
+    let answering = pin!(told_early(&interim, visit.as_ref(), fetching.as_mut()));
+    let limits = &state.shared.limits;
+    let Fetched { mut response, source } = until_answered(stream, &interim, answering, limits).await?;
     if let Some(visit) = &visit {
         visit.answered(&mut response, source);
     }
@@ -470,7 +458,7 @@ async fn make(
         close,
         is_old: false,
     };
-    write_response(stream, response, end, &state.shared.limits).await?;
+    write_response(stream, response, end, limits).await?;
     Ok(outcome)
 }
 
@@ -480,24 +468,6 @@ fn all<'a, 'r>(request: &'r httparse::Request<'_, 'a>, name: &str) -> impl Itera
     let fields = request.headers.iter();
     let found = fields.filter(move |field| field.name.eq_ignore_ascii_case(&name));
     found.map(|field| field.value)
-}
-
-/// Tells a browser what a page will need, where that is known and the page takes a while. The answer, where it does not.
-async fn tell_early(
-    state: &ThreadState,
-    stream: &Client,
-    visit: &Visit,
-    mut fetching: Pin<&mut impl Future<Output = Fetched>>,
-) -> io::Result<Option<Fetched>> {
-    let Some(known) = visit.early() else { return Ok(None) };
-    match poll_fn(|context| Poll::Ready(fetching.as_mut().poll(context))).await {
-        Poll::Ready(fetched) => Ok(Some(fetched)),
-        Poll::Pending => {
-            write_all(stream, [&early::head(&known.links)], &state.shared.limits).await?;
-            visit.told_early();
-            Ok(None)
-        }
-    }
 }
 
 /// The value of the first field of a name.

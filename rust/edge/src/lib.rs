@@ -32,6 +32,7 @@ mod early;
 mod edge;
 mod encoder;
 mod error;
+mod exchange;
 mod fetch;
 mod fields;
 mod form;
@@ -50,12 +51,14 @@ mod histogram;
 mod hot;
 mod http1;
 mod http2;
+mod http2_stream;
 #[cfg(feature = "http3")]
 mod http3;
 #[cfg(feature = "http3")]
-mod http3_body;
+mod http3_stream;
 mod identity;
 mod incoming;
+mod interim;
 mod learning;
 mod log;
 mod metrics;
