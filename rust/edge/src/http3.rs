@@ -3,11 +3,11 @@
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use h3::error::{Code, ConnectionError, LocalError, StreamError};
+use h3::ext::Protocol;
 use h3::server::{Connection, RequestResolver};
 use http::Method;
 use quinn::crypto::rustls::HandshakeData;
@@ -18,43 +18,30 @@ use crate::body::RequestBody;
 use crate::clock;
 use crate::exchange::{Exchange, Unsent, bounded, length};
 use crate::http1::note;
+use crate::http3_guard::{Guarded, Watch};
 use crate::http3_stream::{Answering, Received, Receiving};
 use crate::metrics;
 use crate::peer::Peer;
+use crate::qpack;
 use crate::refusal::Refusal;
 use crate::request::Request;
 use crate::service::head_of;
 use crate::shared::ThreadState;
 use crate::streams::{Open as OpenStream, Streams};
 use crate::thread::Open;
+use crate::tunnel;
 
 /// How often it is looked whether a connection is to end.
 const BEAT: Duration = Duration::from_millis(200);
 /// How long a client may be silent before a connection that has nothing under way is closed, in milliseconds.
 const FAREWELL: u64 = 1000;
-/// How long resets are counted together, in milliseconds.
-const SPAN: u64 = 10_000;
-type Resolver = RequestResolver<h3_quinn::Connection, Bytes>;
+type Resolver = RequestResolver<Guarded, Bytes>;
 
 /// What the requests of a connection share.
 struct Shared {
     state: Arc<ThreadState>,
     peer: Arc<Peer>,
-    /// When the span began in which resets are counted, and how many there were.
-    since: AtomicU64,
-    resets: AtomicU64,
-}
-
-impl Shared {
-    /// Counts a request that its client gave up.
-    fn reset(&self) {
-        let now = clock::now();
-        if now.saturating_sub(self.since.load(Ordering::Relaxed)) > SPAN {
-            self.since.store(now, Ordering::Relaxed);
-            self.resets.store(0, Ordering::Relaxed);
-        }
-        self.resets.fetch_add(1, Ordering::Relaxed);
-    }
+    watch: Arc<Watch>,
 }
 
 /// Shakes hands with who comes, and serves the connection to its end.
@@ -103,14 +90,16 @@ async fn serve(state: Arc<ThreadState>, quic: quinn::Connection, peer: Arc<Peer>
     let _counted = Counted::new(Arc::clone(&state));
     let limits = state.shared.limits;
     let mut builder = h3::server::builder();
-    builder.max_field_section_size(limits.head_bytes as u64);
+    builder
+        .max_field_section_size(limits.head_bytes as u64)
+        .enable_extended_connect(true);
+    let watch = Watch::new(quic.clone(), limits);
     let shared = Arc::new(Shared {
         state: Arc::clone(&state),
         peer,
-        since: AtomicU64::new(clock::now()),
-        resets: AtomicU64::new(0),
+        watch: Arc::clone(&watch),
     });
-    let mut connection: Connection<_, Bytes> = match builder.build(h3_quinn::Connection::new(quic.clone())).await {
+    let mut connection: Connection<_, Bytes> = match builder.build(Guarded::new(quic.clone(), &watch)).await {
         Ok(connection) => connection,
         Err(_) => return note(&state, Refusal::Malformed, &shared.peer.address),
     };
@@ -130,7 +119,7 @@ async fn serve(state: Arc<ThreadState>, quic: quinn::Connection, peer: Arc<Peer>
                 // The client has nothing more to ask, and all is answered.
                 Ok(None) => return,
                 Err(error) => {
-                    if let Some(refusal) = fault(&error) {
+                    if let Some(refusal) = watch.refused().or_else(|| fault(&error)) {
                         note(&state, refusal, &shared.peer.address);
                     }
                     return;
@@ -140,10 +129,6 @@ async fn serve(state: Arc<ThreadState>, quic: quinn::Connection, peer: Arc<Peer>
             _ = beat.tick() => {}
         }
         let now = clock::now();
-        if shared.resets.load(Ordering::Relaxed) > limits.resets {
-            quic.close(code(Code::H3_EXCESSIVE_LOAD), b"too many requests were given up");
-            return note(&state, Refusal::Resets, &shared.peer.address);
-        }
         let came = quic.stats().udp_rx.datagrams;
         match &mut ending {
             None => {
@@ -203,13 +188,22 @@ async fn request(shared: Arc<Shared>, resolver: Resolver, open: OpenStream) {
     let sending = Answering::new(sending, Duration::from_millis(limits.write_time));
     let exchange = Exchange::begin(state, &shared.peer, sending, open, request.method());
     let (parts, ()) = request.into_parts();
+    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+        let is_websocket = protocol.as_str() == qpack::TOLD && length(&parts.headers) == Ok(None);
+        // It is for a tunnel alone (RFC 8441, section 4).
+        let head = match parts.method {
+            Method::CONNECT => head_of(parts, limits, true),
+            _ => Err(Refusal::Malformed),
+        };
+        return tunnel::over_stream(exchange, head, is_websocket, Received::new(receiving, None, None)).await;
+    }
     let sent = match taken_over(&shared, parts, receiving).await {
         Ok(taken) => exchange.answer(Ok(taken)).await,
         Err(Some(refusal)) => exchange.answer(Err(refusal)).await,
         Err(None) => Err(Unsent::Reset),
     };
     if matches!(sent, Err(Unsent::Reset)) {
-        shared.reset();
+        shared.watch.reset();
     }
 }
 
@@ -219,7 +213,7 @@ impl Shared {
         let refusal = match error {
             StreamError::HeaderTooBig { .. } => Refusal::LargeHead,
             StreamError::StreamError { code, .. } if *code != Code::H3_REQUEST_INCOMPLETE => Refusal::Malformed,
-            StreamError::StreamError { .. } | StreamError::RemoteTerminate { .. } => return self.reset(),
+            StreamError::StreamError { .. } | StreamError::RemoteTerminate { .. } => return self.watch.reset(),
             // The connection says it.
             _ => return,
         };

@@ -13,9 +13,10 @@ use tokio::time::timeout;
 
 use crate::body::BodyError;
 use crate::exchange::{Sending, Unsent};
+use crate::http3_guard::Coming;
 
 /// The half of a stream that a client sends on.
-pub(crate) type Receiving = RequestStream<h3_quinn::RecvStream, Bytes>;
+pub(crate) type Receiving = RequestStream<Coming, Bytes>;
 
 /// A body that comes over a stream.
 pub(crate) struct Received {

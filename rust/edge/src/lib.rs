@@ -55,6 +55,10 @@ mod http2_stream;
 #[cfg(feature = "http3")]
 mod http3;
 #[cfg(feature = "http3")]
+mod http3_frames;
+#[cfg(feature = "http3")]
+mod http3_guard;
+#[cfg(feature = "http3")]
 mod http3_stream;
 mod identity;
 mod incoming;
@@ -76,6 +80,8 @@ mod policy;
 mod prometheus;
 mod proxy;
 mod purge;
+#[cfg(feature = "http3")]
+mod qpack;
 #[cfg(feature = "http3")]
 mod quic;
 mod range;
