@@ -92,6 +92,7 @@ mod replay;
 mod request;
 pub mod responses;
 mod self_signed;
+mod sent_file;
 mod service;
 mod shared;
 mod site;
