@@ -75,6 +75,7 @@ mod outgoing;
 mod parts;
 mod path;
 mod peer;
+mod placement;
 mod plain;
 mod policy;
 mod prometheus;

@@ -23,15 +23,17 @@ pub(crate) fn take(descriptor: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Runs this thread on one processor alone. Fails where the process may not use it.
-pub(crate) fn pin(processor: usize) -> io::Result<()> {
+/// Runs this thread on some processors alone. Fails where the process may use none of them.
+pub(crate) fn stay_on(processors: &[usize]) -> io::Result<()> {
     // SAFETY: a set of processors is numbers alone, for which nought is valid.
     let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
-    if processor >= mem::size_of::<libc::cpu_set_t>() * 8 {
-        return Err(io::ErrorKind::InvalidInput.into());
+    for processor in processors {
+        if *processor >= mem::size_of::<libc::cpu_set_t>() * 8 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the processor is one of those that the set has a place for.
+        unsafe { libc::CPU_SET(*processor, &mut set) };
     }
-    // SAFETY: the processor is one of those that the set has a place for.
-    unsafe { libc::CPU_SET(processor, &mut set) };
     // SAFETY: the set lives until the call returns, and its size is its own; 0 is this thread.
     let done = unsafe { libc::sched_setaffinity(0, mem::size_of::<libc::cpu_set_t>(), &raw const set) };
     if done == 0 {
@@ -203,13 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_runs_on_the_processor_it_is_given() {
+    fn a_thread_runs_on_the_processors_it_is_given() {
         let work = || {
             let all = processors();
             let last = *all.last().unwrap();
-            pin(last).unwrap();
+            stay_on(&all).unwrap();
+            assert_eq!(processors(), all);
+            stay_on(&[last]).unwrap();
             assert_eq!(processors(), [last]);
-            assert!(pin(1_000_000).is_err());
+            assert!(stay_on(&[1_000_000]).is_err());
+            assert!(stay_on(&[]).is_err());
         };
         std::thread::spawn(work).join().unwrap();
     }
