@@ -32,7 +32,7 @@ for program in "$@"; do
     if is_there "$program"; then
         continue
     fi
-    if [[ "$program" == h2spec ]]; then
+    if [[ "$program" == h2spec || "$program" == pebble-ari ]]; then
         built+=("$program")
         if is_there go; then continue; fi
         program=go
@@ -48,10 +48,15 @@ fi
 
 # Builds a program of Go from tools/PROGRAM, which says by hash of what.
 build() {
+    local package
+    case "$1" in
+        h2spec) package=github.com/summerwind/h2spec/cmd/h2spec ;;
+        pebble-ari) package=github.com/letsencrypt/pebble/v2/cmd/pebble ;;
+    esac
     printf 'Building %s into %s\n' "$1" "$bin"
     mkdir -p "$bin"
     (cd "$(dirname "$0")/$1" && PATH="$PATH:/usr/local/go/bin" GOTOOLCHAIN=local GOFLAGS=-mod=readonly \
-        go build -o "$bin/$1" github.com/summerwind/h2spec/cmd/h2spec)
+        go build -o "$bin/$1" "$package")
 }
 
 if ! ((${#packages[@]})); then

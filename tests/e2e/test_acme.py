@@ -155,6 +155,32 @@ def test_certificates_are_renewed_in_time_and_kept_when_that_fails(tmp_path: Pat
         assert found["certificates_failed"] >= 2
 
 
+def test_a_certificate_is_renewed_when_its_authority_says_so(tmp_path: Path) -> None:
+    ports, state = Ports(), tmp_path / "state"
+    log, hosts = state / "edge.log", HOSTS[:1]
+    told = tmp_path / "authority"
+    with pebble(told, http=ports.http, tls=ports.tls, validity=90 * 86_400, program="pebble-ari") as authority:
+
+        def fetched() -> int:
+            return int(stats(state)["certificates_fetched"])
+
+        with fetching(state, ports, authority, "tls-alpn-01", "--acme-retry", "1", hosts=hosts) as server:
+            trusts = authority.trusts()
+            first = wait_for(lambda: served(server, trusts, HOSTS[0]), log)
+            wait_for(lambda: "/renewalInfo/" in authority.log(), log)
+        # It is asked each time: a month before the end is no time yet.
+        asked = authority.log().count("/renewalInfo/")
+        with fetching(state, ports, authority, "tls-alpn-01", "--acme-retry", "1", hosts=hosts) as server:
+            wait_for(lambda: authority.log().count("/renewalInfo/") > asked, log)
+            assert (served(server, trusts, HOSTS[0]), fetched()) == (first, 0)
+        # One that was revoked is to be renewed at once (RFC 9773, section 4.1).
+        (kept,) = (state / ".hyperweb" / "acme").glob("*/one.example.pem")
+        authority.revoke(kept.read_bytes())
+        with fetching(state, ports, authority, "tls-alpn-01", "--acme-retry", "1", hosts=hosts) as server:
+            wait_for(lambda: served(server, trusts, HOSTS[0]) != first, log)
+            assert fetched() == 1
+
+
 def test_what_cannot_be_proved_is_said_and_the_rest_is_served(tmp_path: Path) -> None:
     ports, state = Ports(), tmp_path / "state"
     log = state / "edge.log"

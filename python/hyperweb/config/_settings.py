@@ -238,6 +238,13 @@ class TcpSettings(Section, frozen=True):
         said("Silence after which it is looked whether the client is still there.", unit="seconds", ge=0, le=32_767),
     ] = 60
     pin: Annotated[bool, said("Keep each thread of the edge on a processor of its own.")] = False
+    numa: Annotated[
+        bool,
+        said(
+            "Keep each thread of the edge, and each worker, on the processors of one node of memory (NUMA), where the "
+            "machine has several."
+        ),
+    ] = True
 
 
 class CompressionSettings(Section, frozen=True):

@@ -16,6 +16,7 @@ from hyperweb.serve._address import resolved_pair
 from hyperweb.serve._errors import ServeError
 from hyperweb.serve._handover import PATIENCE, Handover
 from hyperweb.serve._limits import raise_descriptors
+from hyperweb.serve._numa import nodes
 from hyperweb.serve._runtime import Runtime
 from hyperweb.serve._tls import described_tls, has_tls, hsts_seconds, reload_certificates
 
@@ -117,6 +118,7 @@ class Front:
             **described_tls(serve, acme, Path(), state),
             "threads": threads,
             "tcp": tcp,
+            "nodes": nodes() if tcp.numa else [],
             "passed": self._handover.passed,
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(admin, "--admin") if admin else None,

@@ -34,6 +34,7 @@ class Worker:
 
     def __init__(self, spec: dict[str, Any], socket: Path | None) -> None:
         self.socket = socket
+        self.processors: list[int] = spec.get("processors", [])
         self.started = time.monotonic()
         self.is_ready = False
         self.leaving: float | None = None

@@ -22,6 +22,7 @@ from hyperweb.serve._errors import ServeError
 from hyperweb.serve._handover import PATIENCE, Handover
 from hyperweb.serve._learning import described_learning
 from hyperweb.serve._limits import edge_limits, raise_descriptors
+from hyperweb.serve._numa import nodes, place
 from hyperweb.serve._pool import Pool, Worker
 from hyperweb.serve._runtime import Runtime
 from hyperweb.serve._tiers import memory_limit, site_version, tiers
@@ -65,6 +66,7 @@ class Supervisor:
         self._certificates_are_old = False
         self._is_to_upgrade = False
         self._is_announced = False
+        self._nodes = nodes() if self.sites[0].settings.tcp.numa else []
         self.addresses: list[str] = []
 
     def run(self, started: Callable[[list[str]], None]) -> int:
@@ -153,6 +155,7 @@ class Supervisor:
             **described_tls(settings, first.settings.acme, first.root, first.state, hosts),
             "threads": settings.edge_threads or cores(),
             "tcp": first.settings.tcp,
+            "nodes": self._nodes,
             "passed": self._handover.passed,
             "admin_socket": str(self._runtime.admin),
             "admin": resolved_pair(settings.admin, "`serve.admin`") if settings.admin else None,
@@ -215,6 +218,8 @@ class Supervisor:
 
     def _worker(self, site: SiteConfig) -> Worker:
         spec: dict[str, Any] = {"site": str(site.root), "settings": self._overrides, "direct": self._direct}
+        beside = [one for pool in self._pools.values() for one in pool.workers if one.is_in_use]
+        spec["processors"] = place(self._nodes, [one.processors for one in beside])
         if self._direct:
             # Each worker keeps its own: together they keep what the edge would.
             workers = max(self._pools[site.name].most, 1)

@@ -38,6 +38,7 @@ class WorkerSpec(msgspec.Struct, kw_only=True):
         direct: Whether it answers hits itself, because no edge stands in front.
         cache_bytes: The most bytes of responses it keeps itself.
         runtime: The server's folder of sockets.
+        processors: The processors it stays on, all where there are none.
     """
 
     site: str
@@ -50,11 +51,16 @@ class WorkerSpec(msgspec.Struct, kw_only=True):
     direct: bool = False
     cache_bytes: int = 0
     runtime: str = ""
+    processors: list[int] = []
 
 
 def main(argument: str) -> int:
     """Serves until told to stop. Returns the exit code."""
     spec = msgspec.json.decode(argument, type=WorkerSpec)
+    if spec.processors:
+        # Before there is any memory to speak of: what comes later is taken near them. A sandbox may forbid it.
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, spec.processors)
     logging.basicConfig(level=os.environ.get("HYPERWEB_LOG", "INFO"), format="%(levelname)s %(name)s: %(message)s")
     # A terminal sends its interrupt to the whole group; it is the supervisor that decides when a worker goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,11 +1,13 @@
 //! A request on its way to a worker.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use http::header::{CONNECTION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::fields::write_fields;
+use crate::interim::Interim;
 use crate::peer::Peer;
 use crate::policy;
 use crate::responses::Question;
@@ -68,6 +70,8 @@ pub(crate) struct Asked {
     pub(crate) headers: HeaderMap,
     /// Whether it came over TLS.
     pub(crate) is_secure: bool,
+    /// Where goes what its client is told before the answer, where somebody waits for that.
+    pub(crate) interim: Option<Arc<Interim>>,
 }
 
 impl Asked {
@@ -101,6 +105,15 @@ impl Asked {
             host: host.to_ascii_lowercase(),
             headers,
             is_secure: peer.is_secure,
+            interim: None,
+        }
+    }
+
+    /// The same request, of a client that can be told something before the answer.
+    pub(crate) fn telling(self, interim: Option<&Arc<Interim>>) -> Self {
+        Self {
+            interim: interim.cloned(),
+            ..self
         }
     }
 
@@ -150,6 +163,7 @@ impl Asked {
             host: self.host.clone(),
             headers,
             is_secure: self.is_secure,
+            interim: self.interim.clone(),
         })
     }
 

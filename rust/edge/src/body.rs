@@ -1,4 +1,4 @@
-//! The bodies of responses that hyper sends.
+//! The bodies of responses.
 
 use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
@@ -15,7 +15,6 @@ use crate::encoder::Encoder;
 use crate::incoming::Incoming;
 use crate::metrics;
 use crate::shared::ThreadState;
-use crate::streams::Open;
 
 /// Why a body ends early.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -205,24 +204,6 @@ impl Drop for Lease {
     }
 }
 
-pin_project_lite::pin_project! {
-    /// A body that counts as in flight until it is sent or given up, so that a drain waits for it.
-    pub(crate) struct Counted {
-        body: Body,
-        flight: Option<InFlight>,
-        open: Open,
-    }
-}
-
-impl Counted {
-    pub(crate) fn new(body: Body, flight: Option<InFlight>, open: Open) -> Self {
-        if !http_body::Body::is_end_stream(&body) {
-            open.sends();
-        }
-        Self { body, flight, open }
-    }
-}
-
 /// One request that is being answered on a thread.
 pub(crate) struct InFlight(Arc<ThreadState>);
 
@@ -236,29 +217,5 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         metrics::sub(&self.0.metrics.in_flight, 1);
-    }
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = self.project();
-        let polled = Pin::new(this.body).poll_frame(context);
-        match polled {
-            Poll::Ready(Some(Ok(_))) => this.open.waits(),
-            Poll::Ready(None | Some(Err(_))) => drop(this.flight.take()),
-            Poll::Pending => this.open.waits_not(),
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

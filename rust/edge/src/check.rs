@@ -67,7 +67,7 @@ pub(crate) async fn is_well(worker: &Worker, path: Option<&str>, longest: Durati
         "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: hyperweb-health\r\ncache-control: no-store\r\n\
          connection: close\r\n\r\n"
     );
-    let asking = connection.exchange(head.as_bytes(), false, None);
+    let asking = connection.exchange(head.as_bytes(), false, None, None);
     let answered = tokio::time::timeout_at(until, asking).await;
     answered.is_ok_and(|begun| begun.is_ok_and(|begun| begun.status < StatusCode::BAD_REQUEST))
 }

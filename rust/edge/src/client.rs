@@ -6,7 +6,6 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Write};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
@@ -99,86 +98,6 @@ impl Secure {
 
     pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.0.lock()).poll_flush(context)
-    }
-
-    fn poll_read(&self, context: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.lock()).poll_read(context, space)
-    }
-
-    /// Encrypts some of some parts. Nothing is sent of it until it is [flushed](Self::poll_flush), or there is too much.
-    fn poll_hold_parts(&self, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let mut stream = self.0.lock();
-        loop {
-            let count = stream.get_mut().1.writer().write_vectored(parts)?;
-            if count > 0 || parts.iter().all(|part| part.is_empty()) {
-                return Poll::Ready(Ok(count));
-            }
-            ready!(Pin::new(&mut *stream).poll_flush(context))?;
-        }
-    }
-}
-
-/// A connection that many answers go over at a time: with TLS they are sent together, when who owns the connection flushes
-/// what it holds; a flush of each has no effect.
-pub(crate) enum Gathering {
-    Plain(TcpStream),
-    Secure(Arc<Secure>),
-}
-
-impl Gathering {
-    /// Takes a connection over; the second is there where it is to be flushed.
-    pub(crate) fn new(client: Client) -> (Self, Option<Arc<Secure>>) {
-        match client {
-            Client::Plain(stream) => (Self::Plain(stream), None),
-            Client::Secure(secure) => {
-                let secure = Arc::from(secure);
-                (Self::Secure(Arc::clone(&secure)), Some(secure))
-            }
-        }
-    }
-}
-
-impl AsyncRead for Gathering {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, space: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, space),
-            Self::Secure(secure) => secure.poll_read(context, space),
-        }
-    }
-}
-
-impl AsyncWrite for Gathering {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Secure(_) => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Secure(secure) => Pin::new(&mut *secure.0.lock()).poll_shutdown(context),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(context, parts),
-            Self::Secure(secure) => secure.poll_hold_parts(context, parts),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 }
 

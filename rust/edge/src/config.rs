@@ -31,6 +31,9 @@ pub struct Config {
     /// How TCP is spoken.
     #[serde(default)]
     pub tcp: Tcp,
+    /// The processors of each node of memory, by which threads are placed.
+    #[serde(default)]
+    pub nodes: Vec<Vec<usize>>,
     /// Descriptors of sockets that this process was started with, which listen already.
     #[serde(default)]
     pub passed: Vec<i32>,

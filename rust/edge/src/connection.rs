@@ -12,7 +12,9 @@ use http_body_util::{BodyExt, LengthLimitError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use crate::body::RequestBody;
+use crate::early;
 use crate::framing::{Framing, Misframed};
+use crate::interim::Interim;
 use crate::origin_tls::OriginTls;
 use crate::stream::{Address, Stream};
 use crate::timed::TooSlow;
@@ -22,6 +24,8 @@ const MOST_FIELDS: usize = 128;
 const LARGEST_HEAD: usize = 256 << 10;
 /// Bytes that are read at a time. A small response comes whole, and goes on with one write.
 const READ: usize = 16 << 10;
+/// Heads that may come before that of the response.
+const MOST_BEFORE: usize = 32;
 
 /// A connection that nobody else uses.
 #[derive(Debug)]
@@ -85,22 +89,24 @@ impl Connection {
         self.read.is_empty() && self.stream.is_quiet()
     }
 
-    /// Sends a request, and reads the head of the response. `head` is the request's, with its framing.
+    /// Sends a request, and reads the head of the response. `head` is the request's, with its framing; what is said
+    /// before the response goes to `interim`.
     pub(crate) async fn exchange(
         &mut self,
         head: &[u8],
         answers_head: bool,
         body: Option<SentBody>,
+        interim: Option<&Interim>,
     ) -> Result<Begun, Failed> {
         let Some(body) = body else {
             self.write_all(head).await?;
-            return read_head(&mut self.stream, &mut self.read, answers_head).await;
+            return read_head(&mut self.stream, &mut self.read, answers_head, interim).await;
         };
         let (mut reader, mut writer) = split(&mut self.stream);
         writer.write_all(head).await?;
         writer.flush().await?;
         let sending = body.send(&mut writer);
-        let reading = read_head(&mut reader, &mut self.read, answers_head);
+        let reading = read_head(&mut reader, &mut self.read, answers_head, interim);
         let (mut sending, mut reading) = (pin!(sending), pin!(reading));
         tokio::select! {
             // A worker may answer before it has read all, and close then.
@@ -175,17 +181,28 @@ impl SentBody {
     }
 }
 
-/// Reads the head of a final response; what comes before it is dropped (RFC 9110, section 15.2).
+/// Reads the head of a final response. Of what comes before it, early hints are told (RFC 9110, section 15.2; RFC 8297).
 async fn read_head(
     reader: &mut (impl AsyncRead + Unpin),
     read: &mut BytesMut,
     answers_head: bool,
+    interim: Option<&Interim>,
 ) -> Result<Begun, Failed> {
+    let mut before = 0;
     loop {
         if !read.is_empty()
             && let Some(begun) = parse(read, answers_head)?
         {
             if begun.status.is_informational() && begun.status != StatusCode::SWITCHING_PROTOCOLS {
+                before += 1;
+                if before > MOST_BEFORE {
+                    return Err(Failed::Broken);
+                }
+                if let Some(interim) = interim
+                    && begun.status == StatusCode::EARLY_HINTS
+                {
+                    interim.tell(&early::told(&begun.headers));
+                }
                 continue;
             }
             return Ok(begun);

@@ -74,7 +74,7 @@ impl EarlyLinks {
 }
 
 /// The links of an answer that a browser can use before it (section 2): those to fetch or to connect to.
-fn told(headers: &HeaderMap) -> Vec<Box<str>> {
+pub(crate) fn told(headers: &HeaderMap) -> Vec<Box<str>> {
     let texts = headers
         .get_all(LINK)
         .into_iter()

@@ -24,6 +24,7 @@ use crate::forwarded::Trusted;
 use crate::learning::Learning;
 use crate::metrics::Stats;
 use crate::network::Network;
+use crate::placement::places;
 use crate::purge::Purge;
 #[cfg(feature = "http3")]
 use crate::quic::Quic;
@@ -380,11 +381,8 @@ impl Entrances {
 /// Starts the threads, each with its listeners.
 fn start_threads(core: &Arc<Core>, entrances: &Entrances, config: &Config) -> Result<Vec<JoinHandle<()>>, EdgeError> {
     let io = |doing| move |source| EdgeError::Io { doing, source };
-    let processors = if config.tcp.pin {
-        system_unsafe::processors()
-    } else {
-        Vec::new()
-    };
+    let allowed = system_unsafe::processors();
+    let mut places = places(core.states.len(), config.tcp.pin, &allowed, &config.nodes);
     #[cfg(feature = "http3")]
     let (speaks, mut sockets) = Quic::start(core, &entrances.addresses)?;
     let mut running = Vec::new();
@@ -400,7 +398,7 @@ fn start_threads(core: &Arc<Core>, entrances: &Entrances, config: &Config) -> Re
             quic: sockets.remove(0),
             #[cfg(feature = "http3")]
             speaks: speaks.clone(),
-            processor: processors.get(state.number % processors.len().max(1)).copied(),
+            processors: places.get_mut(state.number).and_then(Option::take),
         };
         let state = Arc::clone(state);
         let name = format!("edge-{}", state.number);

@@ -55,6 +55,7 @@ pub(crate) async fn pass(state: &Arc<ThreadState>, site: &Site, asked: &Asked, b
         is_head: asked.method == Method::HEAD,
         // What comes once may have been done when it is sent a second time, but for methods that do the same then.
         again: body.is_none() && policy::is_idempotent(&asked.method),
+        interim: asked.interim.as_deref(),
         body,
     };
     let sent = forward(state, site, asked, sent).await;
@@ -228,6 +229,7 @@ pub(crate) async fn send(state: &ThreadState, site: &Site, asked: &Asked) -> Res
         is_head: asked.method == Method::HEAD,
         body: None,
         again: true,
+        interim: asked.interim.as_deref(),
     };
     forward(state, site, asked, sent).await
 }
@@ -493,7 +495,12 @@ fn refresh(state: &Arc<ThreadState>, site: &Arc<Site>, asked: &Asked, key: Vec<u
     let Some(guard) = state.shared.flights.try_lead(&key) else {
         return;
     };
-    let (state, site, asked) = (Arc::clone(state), Arc::clone(site), asked.whole(None).into_owned());
+    // Its client was answered, and is told nothing more.
+    let (state, site, asked) = (
+        Arc::clone(state),
+        Arc::clone(site),
+        asked.whole(None).into_owned().telling(None),
+    );
     tokio::spawn(async move {
         // What it makes is kept; nobody waits for what comes back.
         let primary = asked.question(&site).key();

@@ -22,12 +22,13 @@ use crate::form::Form;
 use crate::forwarded::Trusted;
 use crate::frames::Frames;
 use crate::framing::{Framing, Piece};
+use crate::http3_frames::Passage;
 use crate::negotiate::Accepted;
 use crate::peer::Peer;
 use crate::policy::{self, Receipt};
 use crate::request::{Request, is_host};
 use crate::store::Stored;
-use crate::{path, proxy, range};
+use crate::{path, proxy, qpack, range};
 
 /// A request as it was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -406,7 +407,7 @@ fn header(bytes: &[u8]) {
     }
 }
 
-/// Follows frames of HTTP/2, which come in pieces of the first byte's value.
+/// Follows frames of HTTP/2 and of HTTP/3, which come in pieces of the first byte's value.
 pub fn frames(data: &[u8]) {
     let Some((cut, stream)) = data.split_first() else {
         return;
@@ -421,4 +422,26 @@ pub fn frames(data: &[u8]) {
     assert_eq!(whole.is_between(), pieces.is_between());
     assert_eq!(whole.is_in_block(), pieces.is_in_block());
     assert_eq!(whole.now(), pieces.now());
+    for made in [|| Passage::of_request(4096), Passage::one_way] {
+        assert_eq!(
+            passed(made(), stream, stream.len().max(1)),
+            passed(made(), stream, usize::from(*cut).max(1))
+        );
+    }
+    if let Some(renamed) = qpack::renamed(stream) {
+        assert!(renamed.len() <= stream.len() + 20);
+    }
+}
+
+/// What passes of bytes that come in pieces, and how much of it asked for nothing.
+fn passed(mut passage: Passage, bytes: &[u8], size: usize) -> Option<(Vec<u8>, u64)> {
+    let (mut all, mut idle) = (Vec::new(), 0);
+    for piece in bytes.chunks(size) {
+        idle += passage.push(Bytes::copy_from_slice(piece)).ok()?;
+        while let Some(part) = passage.next() {
+            all.extend_from_slice(&part);
+        }
+        assert!(passage.held() <= 4096, "more is held than may be");
+    }
+    Some((all, idle))
 }

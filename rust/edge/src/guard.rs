@@ -28,6 +28,8 @@ const ENHANCE_YOUR_CALM: u8 = 0xb;
 /// What is seen of a connection from outside of it.
 #[derive(Debug)]
 pub(crate) struct Watch {
+    /// When something last came.
+    pub(crate) came: AtomicU64,
     /// When some of an answer was last written.
     pub(crate) written: AtomicU64,
     /// When the field block began that has not ended; nought where there is none.
@@ -104,6 +106,7 @@ impl<S> Guard<S> {
     pub(crate) fn new(stream: S, limits: &Limits) -> (Self, Arc<Watch>) {
         let now = clock::now();
         let watch = Arc::new(Watch {
+            came: AtomicU64::new(now),
             written: AtomicU64::new(now),
             block_since: AtomicU64::new(0),
             refused: Mutex::new(None),
@@ -122,6 +125,7 @@ impl<S> Guard<S> {
     /// Notes what came; why the connection is to end, if it is.
     fn came(&mut self, bytes: &[u8]) -> Option<Refusal> {
         let now = clock::now();
+        self.watch.came.store(now, Ordering::Relaxed);
         let (counts, last) = (&mut self.counts, &mut self.last);
         let mut refused = None;
         self.incoming.push(bytes, |frame| {

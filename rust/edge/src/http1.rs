@@ -1,5 +1,7 @@
 //! Requests of HTTP/1.1 that are not plain: with a body, of another method, or with a field that is seldom there.
 
+use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -14,9 +16,12 @@ use tokio::time::timeout;
 use crate::access::{Outcome, Told};
 use crate::body::{InFlight, RequestBody};
 use crate::client::Client;
+use crate::config::Limits;
+use crate::early;
 use crate::fetch::Fetched;
 use crate::framing::Framing;
 use crate::identity::identify;
+use crate::interim::{Interim, Step};
 use crate::metrics::Source;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
@@ -73,13 +78,21 @@ pub(crate) async fn answer(
         );
         RequestBody::new(upload)
     });
-    let fetched = tokio::select! {
-        biased;
-        fetched = respond(state, peer, request, body) => fetched,
-        // Nobody would read what is made.
-        () = stream.gone() => return None,
+    let fetched = {
+        // A client of HTTP/1.0 takes what comes first for the answer (RFC 9110, section 15.2).
+        let interim = (!manners.is_old).then(Arc::default);
+        let answering = pin!(respond(state, peer, request, body, interim.as_ref()));
+        if let Some(interim) = &interim {
+            until_answered(&stream, interim, answering, &limits).await
+        } else {
+            tokio::select! {
+                biased;
+                fetched = answering => Ok(fetched),
+                () = stream.gone() => return None,
+            }
+        }
     };
-    let Fetched { response, source } = fetched;
+    let Fetched { response, source } = fetched.ok()?;
     let (is_over, failed) = {
         let mut rest = rest.lock();
         (rest.is_over(), rest.failed)
@@ -123,6 +136,27 @@ pub(crate) async fn answer(
                 note(state, Refusal::SlowReader, &peer.address);
             }
             None
+        }
+    }
+}
+
+/// Waits for an answer, and tells its client before it what is known early. An error means that the client has gone:
+/// nobody would read what is made.
+pub(crate) async fn until_answered<T>(
+    stream: &Client,
+    interim: &Interim,
+    mut answering: Pin<&mut impl Future<Output = T>>,
+    limits: &Limits,
+) -> io::Result<T> {
+    loop {
+        let step = tokio::select! {
+            biased;
+            step = interim.next(answering.as_mut()) => step,
+            () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        match step {
+            Step::Answer(answer) => return Ok(answer),
+            Step::Tell(links) => write_all(stream, [&early::head(&links)], limits).await?,
         }
     }
 }

@@ -1,28 +1,32 @@
-//! HTTP/2 (RFC 9113), chosen by TLS or known beforehand (section 3), which hyper reads and writes.
+//! HTTP/2 (RFC 9113), chosen by TLS or known beforehand (section 3), which h2 reads and writes.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use h2::ext::Protocol;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Ping, PingPong, Reason, RecvStream};
+use http::Method;
+use tokio::time::timeout;
 
-use crate::client::{Client, Gathering};
+use crate::client::Client;
 use crate::clock;
 use crate::config::Limits;
+use crate::exchange::{Exchange, bounded, length};
 use crate::guard::{Guard, Watch};
 use crate::http1::note;
+use crate::http2_stream::{Answering, Received};
 use crate::metrics;
 use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::replay::Replay;
-use crate::service::serve;
+use crate::service::head_of;
 use crate::shared::ThreadState;
-use crate::streams::Streams;
+use crate::streams::{Open, Streams};
+use crate::tunnel;
 
 /// What a connection begins with (section 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -35,85 +39,155 @@ const HELD: usize = 64 << 10;
 const BEAT: Duration = Duration::from_millis(200);
 /// How long a client that has nothing under way may take to see the end coming when the edge stops, in milliseconds.
 const FAREWELL: u64 = 1000;
+/// How long a client that sends nothing may take to say that it is still there, in milliseconds.
+const SIGN: u64 = 20_000;
+
+type Spoken = Connection<Guard<Replay<Client>>, Bytes>;
 
 /// Serves a connection to its end; `before` is what was read of it.
 pub(crate) async fn connection(state: Arc<ThreadState>, stream: Client, before: Bytes, peer: Arc<Peer>) {
     let _counted = Counted::new(Arc::clone(&state));
     let limits = state.shared.limits;
-    let streams = Streams::new();
-    let (stream, secure) = Gathering::new(stream);
     let (guard, watch) = Guard::new(Replay::new(before, stream), &limits);
-    let service = {
-        let (state, peer, streams) = (Arc::clone(&state), Arc::clone(&peer), Arc::clone(&streams));
-        service_fn(move |request| serve(Arc::clone(&state), Arc::clone(&peer), streams.begin(), request))
+    let greeting = builder(&limits).handshake(guard);
+    let ended = match timeout(Duration::from_millis(limits.head_time), greeting).await {
+        Ok(Ok(connection)) => serve(&state, &peer, connection, &watch).await,
+        Ok(Err(error)) => fault(&error),
+        Err(_) => Some(Refusal::SlowHead),
     };
-    let connection = builder(&limits).serve_connection(TokioIo::new(guard), service);
-    tokio::pin!(connection);
+    let refused = watch.refused.lock().take();
+    if let Some(refusal) = refused.or(ended) {
+        note(&state, refusal, &peer.address);
+    }
+}
+
+/// Takes requests; why the connection ended, where its client is to blame.
+async fn serve(state: &Arc<ThreadState>, peer: &Arc<Peer>, mut connection: Spoken, watch: &Watch) -> Option<Refusal> {
+    let limits = state.shared.limits;
+    let streams = Streams::new();
+    let mut pulse = connection.ping_pong().map(Pulse::new);
     let mut draining = state.shared.drain.subscribe();
     let mut is_draining = false;
     let mut beat = tokio::time::interval(BEAT);
     let mut course = Course::new(limits);
     loop {
         tokio::select! {
-            done = poll_fn(|context| match connection.as_mut().poll(context) {
-                Poll::Ready(done) => Poll::Ready(done.err()),
-                // All answers that were there go out together.
-                Poll::Pending => match secure.as_ref().map(|secure| secure.poll_flush(context)) {
-                    Some(Poll::Ready(Err(_))) => Poll::Ready(None),
-                    _ => Poll::Pending,
-                },
-            }) => {
-                let refusal = watch.refused.lock().take();
-                if let Some(refusal) = refusal.or_else(|| done.and_then(|error| fault(&error))) {
-                    note(&state, refusal, &peer.address);
+            accepted = connection.accept() => match accepted {
+                Some(Ok((asked, answering))) => {
+                    let (state, peer) = (Arc::clone(state), Arc::clone(peer));
+                    tokio::spawn(request(state, peer, streams.begin(), asked, answering));
+                    continue;
                 }
-                return;
-            }
+                Some(Err(error)) => return fault(&error),
+                None => return None,
+            },
             _ = draining.wait_for(|is_draining| *is_draining), if !is_draining => is_draining = true,
             _ = beat.tick() => {}
         }
-        match course.next(&streams, &watch, is_draining) {
+        match course.next(&streams, watch, is_draining) {
             Next::GoesOn => {}
             // No stream is begun from then on, and the connection ends with the last (section 6.8).
-            Next::SaysGoodbye => connection.as_mut().graceful_shutdown(),
-            Next::Ends(refusal) => {
-                if let Some(refusal) = refusal {
-                    note(&state, refusal, &peer.address);
-                }
-                return;
-            }
+            Next::SaysGoodbye => connection.graceful_shutdown(),
+            Next::Ends(refusal) => return refusal,
+        }
+        if pulse
+            .as_mut()
+            .is_some_and(|pulse| pulse.is_gone(watch, limits.idle_time))
+        {
+            connection.abrupt_shutdown(Reason::NO_ERROR);
         }
     }
 }
 
-fn builder(limits: &Limits) -> http2::Builder<TokioExecutor> {
+fn builder(limits: &Limits) -> Builder {
     let resets = usize::try_from(limits.resets).unwrap_or(usize::MAX);
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = Builder::new();
     builder
-        .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams)
-        .initial_stream_window_size(WINDOW)
+        .initial_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
-        .max_send_buf_size(HELD)
+        .max_send_buffer_size(HELD)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
         // Streams that the client's faults reset: it could ask, and have each request given up (CVE-2025-8671).
-        .max_local_error_reset_streams(resets)
-        .enable_connect_protocol()
-        .keep_alive_interval(Duration::from_millis(limits.idle_time))
-        .auto_date_header(false);
+        .max_local_error_reset_streams(Some(resets))
+        .enable_connect_protocol();
     builder
 }
 
+/// Answers one request.
+async fn request(
+    state: Arc<ThreadState>,
+    peer: Arc<Peer>,
+    open: Open,
+    request: http::Request<RecvStream>,
+    answering: SendResponse<Bytes>,
+) {
+    let (parts, stream) = request.into_parts();
+    let exchange = Exchange::begin(&state, &peer, Answering::new(answering), open, &parts.method);
+    let limits = &state.shared.limits;
+    let length = length(&parts.headers);
+    if parts.method == Method::CONNECT
+        && let Some(protocol) = parts.extensions.get::<Protocol>()
+    {
+        let is_websocket = protocol.as_str() == "websocket" && length == Ok(None);
+        let head = head_of(parts, limits, true);
+        let body = Received::new(stream, None);
+        return tunnel::over_stream(exchange, head, is_websocket, body).await;
+    }
+    let taken = length.and_then(|length| {
+        let head = head_of(parts, limits, false)?;
+        if length.is_some_and(|length| length > limits.body_bytes) {
+            return Err(Refusal::LargeBody);
+        }
+        let has_body = !stream.is_end_stream();
+        Ok((
+            head,
+            has_body.then(|| bounded(&state, &peer, Received::new(stream, length))),
+        ))
+    });
+    // What the client gave up is counted where its frames are.
+    let _ = exchange.answer(taken).await;
+}
+
 /// What a connection ended for, where its client is to blame.
-fn fault(error: &hyper::Error) -> Option<Refusal> {
-    let error = std::error::Error::source(error)?.downcast_ref::<h2::Error>()?;
+fn fault(error: &h2::Error) -> Option<Refusal> {
     if !error.is_go_away() || !error.is_library() {
         return None;
     }
     match error.reason()? {
-        h2::Reason::NO_ERROR => None,
-        h2::Reason::ENHANCE_YOUR_CALM => Some(Refusal::Flood),
+        Reason::NO_ERROR => None,
+        Reason::ENHANCE_YOUR_CALM => Some(Refusal::Flood),
         _ => Some(Refusal::Malformed),
+    }
+}
+
+/// Asks a client that sends nothing whether it is still there.
+struct Pulse {
+    pings: PingPong,
+    /// When it was asked, and has not answered.
+    asked: Option<u64>,
+}
+
+impl Pulse {
+    const fn new(pings: PingPong) -> Self {
+        Self { pings, asked: None }
+    }
+
+    /// Whether it did not answer; it is asked once it was silent for so long.
+    fn is_gone(&mut self, watch: &Watch, longest: u64) -> bool {
+        let (now, came) = (clock::now(), watch.came.load(Ordering::Relaxed));
+        let mut context = Context::from_waker(Waker::noop());
+        // The answer has to be taken before another ping goes.
+        if self.asked.is_some() && self.pings.poll_pong(&mut context).is_ready() {
+            self.asked = None;
+        }
+        if let Some(asked) = self.asked {
+            return now.saturating_sub(asked.max(came)) > SIGN;
+        }
+        if now.saturating_sub(came) > longest && self.pings.send_ping(Ping::opaque()).is_ok() {
+            self.asked = Some(now);
+        }
+        false
     }
 }
 

@@ -2,77 +2,46 @@
 
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use h3::error::{Code, ConnectionError, LocalError, StreamError};
-use h3::server::{Connection, RequestResolver, RequestStream};
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body::Body as _;
-use http_body_util::{BodyExt, Limited};
+use h3::ext::Protocol;
+use h3::server::{Connection, RequestResolver};
+use http::Method;
 use quinn::crypto::rustls::HandshakeData;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
-use crate::access::{Outcome, Told};
-use crate::body::{Body, InFlight, RequestBody};
+use crate::body::RequestBody;
 use crate::clock;
-use crate::fetch::Fetched;
+use crate::exchange::{Exchange, Unsent, bounded, length};
 use crate::http1::note;
-use crate::http3_body::{Received, Receiving};
-use crate::identity::identify;
-use crate::metrics::{self, Source};
-use crate::outgoing::dated;
+use crate::http3_guard::{Guarded, Watch};
+use crate::http3_stream::{Answering, Received, Receiving};
+use crate::metrics;
 use crate::peer::Peer;
+use crate::qpack;
 use crate::refusal::Refusal;
-use crate::request::Noted;
-use crate::service::{head_of, respond};
+use crate::request::Request;
+use crate::service::head_of;
 use crate::shared::ThreadState;
 use crate::streams::{Open as OpenStream, Streams};
 use crate::thread::Open;
-use crate::timed::Timed;
+use crate::tunnel;
 
 /// How often it is looked whether a connection is to end.
 const BEAT: Duration = Duration::from_millis(200);
 /// How long a client may be silent before a connection that has nothing under way is closed, in milliseconds.
 const FAREWELL: u64 = 1000;
-/// How long resets are counted together, in milliseconds.
-const SPAN: u64 = 10_000;
-/// Fields of a connection, which a request of HTTP/3 may not have (section 4.2).
-const OF_CONNECTIONS: [HeaderName; 5] = [
-    CONNECTION,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
-
-type Resolver = RequestResolver<h3_quinn::Connection, Bytes>;
-type Sending = RequestStream<h3_quinn::SendStream<Bytes>, Bytes>;
+type Resolver = RequestResolver<Guarded, Bytes>;
 
 /// What the requests of a connection share.
 struct Shared {
     state: Arc<ThreadState>,
     peer: Arc<Peer>,
-    /// When the span began in which resets are counted, and how many there were.
-    since: AtomicU64,
-    resets: AtomicU64,
-}
-
-impl Shared {
-    /// Counts a request that its client gave up.
-    fn reset(&self) {
-        let now = clock::now();
-        if now.saturating_sub(self.since.load(Ordering::Relaxed)) > SPAN {
-            self.since.store(now, Ordering::Relaxed);
-            self.resets.store(0, Ordering::Relaxed);
-        }
-        self.resets.fetch_add(1, Ordering::Relaxed);
-    }
+    watch: Arc<Watch>,
 }
 
 /// Shakes hands with who comes, and serves the connection to its end.
@@ -121,14 +90,16 @@ async fn serve(state: Arc<ThreadState>, quic: quinn::Connection, peer: Arc<Peer>
     let _counted = Counted::new(Arc::clone(&state));
     let limits = state.shared.limits;
     let mut builder = h3::server::builder();
-    builder.max_field_section_size(limits.head_bytes as u64);
+    builder
+        .max_field_section_size(limits.head_bytes as u64)
+        .enable_extended_connect(true);
+    let watch = Watch::new(quic.clone(), limits);
     let shared = Arc::new(Shared {
         state: Arc::clone(&state),
         peer,
-        since: AtomicU64::new(clock::now()),
-        resets: AtomicU64::new(0),
+        watch: Arc::clone(&watch),
     });
-    let mut connection: Connection<_, Bytes> = match builder.build(h3_quinn::Connection::new(quic.clone())).await {
+    let mut connection: Connection<_, Bytes> = match builder.build(Guarded::new(quic.clone(), &watch)).await {
         Ok(connection) => connection,
         Err(_) => return note(&state, Refusal::Malformed, &shared.peer.address),
     };
@@ -148,7 +119,7 @@ async fn serve(state: Arc<ThreadState>, quic: quinn::Connection, peer: Arc<Peer>
                 // The client has nothing more to ask, and all is answered.
                 Ok(None) => return,
                 Err(error) => {
-                    if let Some(refusal) = fault(&error) {
+                    if let Some(refusal) = watch.refused().or_else(|| fault(&error)) {
                         note(&state, refusal, &shared.peer.address);
                     }
                     return;
@@ -158,10 +129,6 @@ async fn serve(state: Arc<ThreadState>, quic: quinn::Connection, peer: Arc<Peer>
             _ = beat.tick() => {}
         }
         let now = clock::now();
-        if shared.resets.load(Ordering::Relaxed) > limits.resets {
-            quic.close(code(Code::H3_EXCESSIVE_LOAD), b"too many requests were given up");
-            return note(&state, Refusal::Resets, &shared.peer.address);
-        }
         let came = quic.stats().udp_rx.datagrams;
         match &mut ending {
             None => {
@@ -217,66 +184,27 @@ async fn request(shared: Arc<Shared>, resolver: Resolver, open: OpenStream) {
         Ok(Err(error)) => return shared.unresolved(&error),
         Err(_) => return note(state, Refusal::SlowHead, &shared.peer.address),
     };
-    let flight = InFlight::new(Arc::clone(state));
-    let started = state.begin();
-    let (mut sending, receiving) = stream.split();
-    let is_head = request.method() == Method::HEAD;
-    let mut noted = None;
-    let mut peer = Arc::clone(&shared.peer);
+    let (sending, receiving) = stream.split();
+    let sending = Answering::new(sending, Duration::from_millis(limits.write_time));
+    let exchange = Exchange::begin(state, &shared.peer, sending, open, request.method());
     let (parts, ()) = request.into_parts();
-    let taken = taken_over(&shared, parts, receiving).await;
-    let Fetched { mut response, source } = match taken {
-        Ok((mut request, body)) => {
-            peer = state.shared.introduce(&mut request, &peer);
-            identify(&mut request.headers);
-            noted = started.map(|_| Noted::of(&request));
-            respond(state, &peer, request, body).await
-        }
-        Err(None) => return shared.reset(),
-        Err(Some(refusal)) => {
-            state.refuse(refusal, &shared.peer.address);
-            Fetched {
-                response: refusal.answer(),
-                source: Source::Edge,
-            }
-        }
-    };
-    dated(response.headers_mut());
-    let (status, size) = (response.status().as_u16(), response.body().size_hint().exact());
-    match send(
-        &mut sending,
-        response,
-        is_head,
-        Duration::from_millis(limits.write_time),
-    )
-    .await
-    {
-        Ok(()) => {}
-        Err(Unsent::Slow) => {
-            sending.stop_stream(Code::H3_REQUEST_CANCELLED);
-            state.refuse(Refusal::SlowReader, &shared.peer.address);
-        }
-        Err(Unsent::Broken) => sending.stop_stream(Code::H3_INTERNAL_ERROR),
-        Err(Unsent::Reset) => shared.reset(),
-        Err(Unsent::Gone) => {}
-    }
-    if let Some(started) = started {
-        let outcome = Outcome {
-            source,
-            status,
-            bytes: size.unwrap_or(0),
-            took: started.elapsed(),
+    if let Some(protocol) = parts.extensions.get::<Protocol>() {
+        let is_websocket = protocol.as_str() == qpack::TOLD && length(&parts.headers) == Ok(None);
+        // It is for a tunnel alone (RFC 8441, section 4).
+        let head = match parts.method {
+            Method::CONNECT => head_of(parts, limits, true),
+            _ => Err(Refusal::Malformed),
         };
-        state.finish(&outcome, || {
-            let nothing = Told {
-                peer: &peer.address,
-                ..Told::default()
-            };
-            let noted = noted.as_ref();
-            noted.map_or(nothing, |noted| noted.told(&peer.address, "HTTP/3.0"))
-        });
+        return tunnel::over_stream(exchange, head, is_websocket, Received::new(receiving, None, None)).await;
     }
-    drop((flight, open));
+    let sent = match taken_over(&shared, parts, receiving).await {
+        Ok(taken) => exchange.answer(Ok(taken)).await,
+        Err(Some(refusal)) => exchange.answer(Err(refusal)).await,
+        Err(None) => Err(Unsent::Reset),
+    };
+    if matches!(sent, Err(Unsent::Reset)) {
+        shared.watch.reset();
+    }
 }
 
 impl Shared {
@@ -285,7 +213,7 @@ impl Shared {
         let refusal = match error {
             StreamError::HeaderTooBig { .. } => Refusal::LargeHead,
             StreamError::StreamError { code, .. } if *code != Code::H3_REQUEST_INCOMPLETE => Refusal::Malformed,
-            StreamError::StreamError { .. } | StreamError::RemoteTerminate { .. } => return self.reset(),
+            StreamError::StreamError { .. } | StreamError::RemoteTerminate { .. } => return self.watch.reset(),
             // The connection says it.
             _ => return,
         };
@@ -298,14 +226,14 @@ async fn taken_over(
     shared: &Arc<Shared>,
     parts: http::request::Parts,
     mut receiving: Receiving,
-) -> Result<(crate::request::Request, Option<RequestBody>), Option<Refusal>> {
+) -> Result<(Request, Option<RequestBody>), Option<Refusal>> {
     let limits = &shared.state.shared.limits;
     let length = length(&parts.headers)?;
     let may_end = matches!(
         parts.method,
         Method::GET | Method::HEAD | Method::DELETE | Method::OPTIONS
     );
-    let head = head_of(parts, limits)?;
+    let head = head_of(parts, limits, false)?;
     if length.is_some_and(|length| length > limits.body_bytes) {
         return Err(Some(Refusal::LargeBody));
     }
@@ -329,86 +257,8 @@ async fn taken_over(
             Err(_) => return Err(Some(Refusal::SlowBody)),
         }
     }
-    let most = usize::try_from(limits.body_bytes).unwrap_or(usize::MAX);
-    let body = Limited::new(Received::new(receiving, first, length), most).boxed_unsync();
-    let shared = Arc::clone(shared);
-    let tell = move || shared.state.refuse(Refusal::SlowBody, &shared.peer.address);
-    Ok((head, Some(Timed::new(body, quiet, tell).boxed_unsync())))
-}
-
-/// How long the body is, where that is said; or that the fields are none of HTTP/3 (sections 4.1.2 and 4.2).
-fn length(headers: &HeaderMap) -> Result<Option<u64>, Refusal> {
-    let is_of_connection = OF_CONNECTIONS.iter().any(|name| headers.contains_key(name));
-    let is_te_odd = headers
-        .get_all(TE)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers"));
-    if is_of_connection || is_te_odd || headers.contains_key("content_length") {
-        return Err(Refusal::Malformed);
-    }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    match (lengths.next(), lengths.next()) {
-        (None, _) => Ok(None),
-        (Some(one), None) => crate::framing::number(one.as_bytes())
-            .map(Some)
-            .ok_or(Refusal::Malformed),
-        _ => Err(Refusal::Malformed),
-    }
-}
-
-/// Why a response was not sent to its end.
-enum Unsent {
-    /// Its client takes nothing.
-    Slow,
-    /// What it is made of ended early.
-    Broken,
-    /// Its client does not want it any more.
-    Reset,
-    /// The connection is over.
-    Gone,
-}
-
-impl From<StreamError> for Unsent {
-    fn from(error: StreamError) -> Self {
-        match error {
-            StreamError::RemoteTerminate { .. } => Self::Reset,
-            _ => Self::Gone,
-        }
-    }
-}
-
-/// Sends a response. Its client may take nothing for so long.
-async fn send(sending: &mut Sending, response: Response<Body>, is_head: bool, longest: Duration) -> Result<(), Unsent> {
-    let (mut parts, body) = response.into_parts();
-    for name in &OF_CONNECTIONS {
-        parts.headers.remove(name);
-    }
-    let has_none = parts.status == StatusCode::NO_CONTENT || parts.status == StatusCode::NOT_MODIFIED;
-    if let Some(size) = body.size_hint().exact()
-        && !has_none
-        && !(is_head && size == 0)
-    {
-        parts.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from(size));
-    }
-    let mut parts_only = Response::new(());
-    *parts_only.status_mut() = parts.status;
-    *parts_only.headers_mut() = parts.headers;
-    let in_time = |sent: Result<Result<(), StreamError>, _>| match sent {
-        Ok(sent) => sent.map_err(Unsent::from),
-        Err(tokio::time::error::Elapsed { .. }) => Err(Unsent::Slow),
-    };
-    in_time(timeout(longest, sending.send_response(parts_only)).await)?;
-    if !is_head && !has_none {
-        let mut body = pin!(body);
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else { return Err(Unsent::Broken) };
-            let Ok(data) = frame.into_data() else { continue };
-            if !data.is_empty() {
-                in_time(timeout(longest, sending.send_data(data)).await)?;
-            }
-        }
-    }
-    in_time(timeout(longest, sending.finish()).await)
+    let body = Received::new(receiving, first, length);
+    Ok((head, Some(bounded(&shared.state, &shared.peer, body))))
 }
 
 /// Counts a connection of HTTP/3 for as long as it is open.
@@ -424,33 +274,5 @@ impl Counted {
 impl Drop for Counted {
     fn drop(&mut self) {
         metrics::sub(&self.0.metrics.http3, 1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fields_of_a_connection_are_none_of_a_request() {
-        let read = |fields: &[(&'static str, &'static str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in fields {
-                headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-            }
-            length(&headers)
-        };
-        assert_eq!(read(&[("te", "trailers")]), Ok(None));
-        assert_eq!(read(&[("content-length", "5")]), Ok(Some(5)));
-        for bad in [
-            &[("connection", "close")][..],
-            &[("transfer-encoding", "chunked")],
-            &[("te", "gzip")],
-            &[("upgrade", "x")],
-            &[("content-length", "+5")],
-            &[("content-length", "5"), ("content-length", "5")],
-        ] {
-            assert_eq!(read(bad), Err(Refusal::Malformed), "{bad:?}");
-        }
     }
 }

@@ -32,6 +32,7 @@ mod early;
 mod edge;
 mod encoder;
 mod error;
+mod exchange;
 mod fetch;
 mod fields;
 mod form;
@@ -50,12 +51,18 @@ mod histogram;
 mod hot;
 mod http1;
 mod http2;
+mod http2_stream;
 #[cfg(feature = "http3")]
 mod http3;
 #[cfg(feature = "http3")]
-mod http3_body;
+mod http3_frames;
+#[cfg(feature = "http3")]
+mod http3_guard;
+#[cfg(feature = "http3")]
+mod http3_stream;
 mod identity;
 mod incoming;
+mod interim;
 mod learning;
 mod log;
 mod making;
@@ -69,11 +76,14 @@ mod outgoing;
 mod parts;
 mod path;
 mod peer;
+mod placement;
 mod plain;
 mod policy;
 mod prometheus;
 mod proxy;
 mod purge;
+#[cfg(feature = "http3")]
+mod qpack;
 #[cfg(feature = "http3")]
 mod quic;
 mod range;
@@ -84,6 +94,7 @@ mod replay;
 mod request;
 pub mod responses;
 mod self_signed;
+mod sent_file;
 mod service;
 mod shared;
 mod site;

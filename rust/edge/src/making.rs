@@ -1,10 +1,8 @@
 //! A plain request for what Python or an origin makes, on its way.
 
-use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use http::Method;
 use http_body::Body as _;
@@ -12,13 +10,14 @@ use http_body::Body as _;
 use crate::asked::Asked;
 use crate::body::InFlight;
 use crate::client::Client;
-use crate::early;
 use crate::fetch::{Fetched, fetch};
+use crate::http1::until_answered;
+use crate::service::told_early;
 use crate::shared::ThreadState;
 use crate::site::Site;
 use crate::unsent::Ending;
 use crate::visit::Visit;
-use crate::write::{End, write_all, write_response};
+use crate::write::{End, write_response};
 
 /// A request of HTTP/1.1 that is answered from the cache with more to think of, or by a worker.
 pub(crate) struct Making {
@@ -44,21 +43,11 @@ impl Making {
         let _flight = InFlight::new(Arc::clone(state));
         let is_head = asked.method == Method::HEAD;
         let is_secure = asked.is_secure;
-        let mut fetching = pin!(fetch(state, &site, asked));
-        let at_once = match &visit {
-            Some(visit) => tell_early(state, stream, visit, fetching.as_mut()).await?,
-            None => None,
-        };
-        let Fetched { mut response, source } = if let Some(fetched) = at_once {
-            fetched
-        } else {
-            tokio::select! {
-                biased;
-                fetched = fetching => fetched,
-                // Nobody would read what is made.
-                () = stream.gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
-            }
-        };
+        let interim = Arc::default();
+        let mut fetching = pin!(fetch(state, &site, asked.telling(Some(&interim))));
+        let answering = pin!(told_early(&interim, visit.as_ref(), fetching.as_mut()));
+        let limits = &state.shared.limits;
+        let Fetched { mut response, source } = until_answered(stream, &interim, answering, limits).await?;
         if let Some(visit) = &visit {
             visit.answered(&mut response, source);
         }
@@ -71,28 +60,10 @@ impl Making {
             close,
             is_old: false,
         };
-        write_response(stream, response, end, &state.shared.limits).await?;
+        write_response(stream, response, end, limits).await?;
         if let Some(ending) = ending {
             ending.finish(state, (source, status, size.unwrap_or(0)));
         }
         Ok(close)
-    }
-}
-
-/// Tells a browser what a page will need, where that is known and the page takes a while. The answer, where it does not.
-async fn tell_early(
-    state: &ThreadState,
-    stream: &Client,
-    visit: &Visit,
-    mut fetching: Pin<&mut impl Future<Output = Fetched>>,
-) -> io::Result<Option<Fetched>> {
-    let Some(known) = visit.early() else { return Ok(None) };
-    match poll_fn(|context| Poll::Ready(fetching.as_mut().poll(context))).await {
-        Poll::Ready(fetched) => Ok(Some(fetched)),
-        Poll::Pending => {
-            write_all(stream, [&early::head(&known.links)], &state.shared.limits).await?;
-            visit.told_early();
-            Ok(None)
-        }
     }
 }

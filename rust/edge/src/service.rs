@@ -1,115 +1,40 @@
 //! Answers what the direct path does not: everything that is no plain request for a packed response.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::header::{HOST, LOCATION};
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
-use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use hyper::ext::Protocol;
 use tokio::io::AsyncSeekExt;
 
-use crate::access::{Outcome, Told};
 use crate::answer::{Answer, Head, Reply, ReplyBody, reply};
 use crate::asked::Asked;
-use crate::body::{Body, Counted, InFlight, RequestBody};
+use crate::body::{Body, RequestBody};
 use crate::config::Limits;
 use crate::fetch::{Fetched, fetch, pass};
-use crate::identity::identify;
+use crate::interim::Interim;
 use crate::metrics::Source;
 use crate::navigation::Navigation;
 use crate::next_page;
-use crate::outgoing::{dated, misdirected, plain};
+use crate::outgoing::{misdirected, plain};
 use crate::path::Target;
 use crate::peer::Peer;
 use crate::policy::request_may_use;
 use crate::purge::{Purge, is_allowed};
 use crate::redirect::redirect;
 use crate::refusal::Refusal;
-use crate::request::{Noted, Request, is_host};
+use crate::request::{Request, is_host};
 use crate::shared::{Shared, ThreadState};
 use crate::site::{Build, Site};
-use crate::streams::Open;
-use crate::timed::Timed;
-use crate::tunnel;
 use crate::visit::Visit;
 
-/// Answers one request of HTTP/2.
-pub(crate) async fn serve(
-    state: Arc<ThreadState>,
-    mut peer: Arc<Peer>,
-    open: Open,
-    request: http::Request<Incoming>,
-) -> Result<Response<Counted>, Infallible> {
-    if tunnel::is_extended(&request) {
-        return Ok(tunnel::over_http2(&state, &peer, open, request).await);
-    }
-    let flight = InFlight::new(Arc::clone(&state));
-    let started = state.begin();
-    let mut noted = None;
-    let Fetched { mut response, source } = match taken_over(&state, &peer, request) {
-        Ok((mut request, body)) => {
-            peer = state.shared.introduce(&mut request, &peer);
-            identify(&mut request.headers);
-            noted = started.map(|_| Noted::of(&request));
-            respond(&state, &peer, request, body).await
-        }
-        Err(refusal) => {
-            state.refuse(refusal, &peer.address);
-            edge(refusal.answer())
-        }
-    };
-    dated(response.headers_mut());
-    if let Some(started) = started {
-        let outcome = Outcome {
-            source,
-            status: response.status().as_u16(),
-            bytes: http_body::Body::size_hint(response.body()).exact().unwrap_or(0),
-            took: started.elapsed(),
-        };
-        state.finish(&outcome, || {
-            let nothing = Told {
-                peer: &peer.address,
-                ..Told::default()
-            };
-            noted
-                .as_ref()
-                .map_or(nothing, |noted| noted.told(&peer.address, "HTTP/2.0"))
-        });
-    }
-    Ok(response.map(|body| Counted::new(body, Some(flight), open)))
-}
-
-/// A request of HTTP/2 as one of any version (RFC 9113, section 8.3.1), or why it is refused.
-fn taken_over(
-    state: &Arc<ThreadState>,
-    peer: &Arc<Peer>,
-    request: http::Request<Incoming>,
-) -> Result<(Request, Option<RequestBody>), Refusal> {
-    let limits = &state.shared.limits;
-    let (parts, body) = request.into_parts();
-    let head = head_of(parts, limits)?;
-    let length = http_body::Body::size_hint(&body).lower();
-    if length > limits.body_bytes {
-        return Err(Refusal::LargeBody);
-    }
-    let body = (!http_body::Body::is_end_stream(&body)).then(|| {
-        let most = usize::try_from(limits.body_bytes).unwrap_or(usize::MAX);
-        let body = BodyExt::boxed_unsync(Limited::new(body, most));
-        let (state, peer) = (Arc::clone(state), Arc::clone(peer));
-        let tell = move || state.refuse(Refusal::SlowBody, &peer.address);
-        BodyExt::boxed_unsync(Timed::new(body, Duration::from_millis(limits.body_time), tell))
-    });
-    Ok((head, body))
-}
-
-/// The head of a request of HTTP/2, of which hyper has checked that each part may be there.
-pub(crate) fn head_of(parts: http::request::Parts, limits: &Limits) -> Result<Request, Refusal> {
-    let is_tunnel = parts.extensions.get::<Protocol>().is_some();
+/// The head of a request of HTTP/2 or HTTP/3, of which was checked that each part may be there. With CONNECT nothing is
+/// asked for but a tunnel of another protocol.
+pub(crate) fn head_of(parts: http::request::Parts, limits: &Limits, is_tunnel: bool) -> Result<Request, Refusal> {
     if parts.method == Method::TRACE || parts.method == Method::CONNECT && !is_tunnel {
         return Err(Refusal::Method);
     }
@@ -146,12 +71,13 @@ const fn edge(response: Response<Body>) -> Fetched {
     }
 }
 
-/// Answers a request of any version, as it came.
+/// Answers a request of any version, as it came. What may be told before goes to `interim`.
 pub(crate) async fn respond(
     state: &Arc<ThreadState>,
     peer: &Peer,
     request: Request,
     body: Option<RequestBody>,
+    interim: Option<&Arc<Interim>>,
 ) -> Fetched {
     if let Some(challenges) = state.shared.challenges()
         && let Some(response) = challenges.answer(&request.method, &request.target)
@@ -166,7 +92,11 @@ pub(crate) async fn respond(
     }
     let site = Arc::clone(state.shared.sites.find(&request.host));
     let visit = visit(state, &site, peer, &request);
-    let mut fetched = found(state, &site, peer, request, body).await;
+    let mut answering = pin!(found(state, &site, peer, request, (body, interim)));
+    let mut fetched = match interim {
+        Some(interim) => told_early(interim, visit.as_ref(), answering.as_mut()).await,
+        None => answering.await,
+    };
     if let Some(visit) = &visit {
         visit.answered(&mut fetched.response, fetched.source);
     }
@@ -174,6 +104,26 @@ pub(crate) async fn respond(
         site.secured(fetched.response.headers_mut());
     }
     fetched
+}
+
+/// Waits for an answer; where that takes a while, and is to a navigation, its client is told what the page will need.
+pub(crate) async fn told_early(
+    interim: &Interim,
+    visit: Option<&Visit>,
+    mut answering: Pin<&mut impl Future<Output = Fetched>>,
+) -> Fetched {
+    if let Some(visit) = visit
+        && let Some(known) = visit.early()
+    {
+        match poll_fn(|context| Poll::Ready(answering.as_mut().poll(context))).await {
+            Poll::Ready(fetched) => return fetched,
+            Poll::Pending => {
+                interim.tell(&known.links);
+                visit.told_early();
+            }
+        }
+    }
+    answering.await
 }
 
 /// What is learned from a request, where it is a navigation.
@@ -198,7 +148,7 @@ async fn found(
     site: &Arc<Site>,
     peer: &Peer,
     mut request: Request,
-    body: Option<RequestBody>,
+    (body, interim): (Option<RequestBody>, Option<&Arc<Interim>>),
 ) -> Fetched {
     if request.method.as_str() == "PURGE"
         && let Some(token) = &state.shared.token
@@ -244,7 +194,7 @@ async fn found(
     if build.has_route(&target) {
         let may_use = request_may_use(&request.method, &request.headers) && body.is_none();
         let headers = std::mem::take(&mut request.headers);
-        let asked = Asked::new(request.method.clone(), headers, &target, &request.host, peer);
+        let asked = Asked::new(request.method.clone(), headers, &target, &request.host, peer).telling(interim);
         if may_use {
             return fetch(state, site, asked).await;
         }

@@ -1,4 +1,4 @@
-//! The streams of one connection of HTTP/2: how many there are, and for how long each has waited for its client.
+//! The streams of one connection of HTTP/2 or HTTP/3: how many there are, and for how long each has waited for its client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,16 +76,6 @@ impl Streams {
 }
 
 impl Open {
-    /// The same stream for two who use it. It is open for both.
-    pub(crate) fn shared(self) -> (Self, Self) {
-        self.streams.open.fetch_add(1, Ordering::Relaxed);
-        let other = Self {
-            streams: Arc::clone(&self.streams),
-            since: Arc::clone(&self.since),
-        };
-        (self, other)
-    }
-
     /// Says that a body goes over it.
     pub(crate) fn sends(&self) {
         self.streams.waiting.lock().push(Arc::clone(&self.since));

@@ -23,15 +23,17 @@ pub(crate) fn take(descriptor: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Runs this thread on one processor alone. Fails where the process may not use it.
-pub(crate) fn pin(processor: usize) -> io::Result<()> {
+/// Runs this thread on some processors alone. Fails where the process may use none of them.
+pub(crate) fn stay_on(processors: &[usize]) -> io::Result<()> {
     // SAFETY: a set of processors is numbers alone, for which nought is valid.
     let mut set: libc::cpu_set_t = unsafe { mem::zeroed() };
-    if processor >= mem::size_of::<libc::cpu_set_t>() * 8 {
-        return Err(io::ErrorKind::InvalidInput.into());
+    for processor in processors {
+        if *processor >= mem::size_of::<libc::cpu_set_t>() * 8 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        // SAFETY: the processor is one of those that the set has a place for.
+        unsafe { libc::CPU_SET(*processor, &mut set) };
     }
-    // SAFETY: the processor is one of those that the set has a place for.
-    unsafe { libc::CPU_SET(processor, &mut set) };
     // SAFETY: the set lives until the call returns, and its size is its own; 0 is this thread.
     let done = unsafe { libc::sched_setaffinity(0, mem::size_of::<libc::cpu_set_t>(), &raw const set) };
     if done == 0 {
@@ -90,6 +92,52 @@ pub(crate) fn get_tcp(socket: &impl AsFd, name: libc::c_int) -> io::Result<libc:
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// Sends bytes of a file, from where it is read, and no more than so many; how many the socket took (sendfile(2)).
+pub(crate) fn send_file(socket: BorrowedFd<'_>, file: BorrowedFd<'_>, most: usize) -> io::Result<usize> {
+    // SAFETY: both descriptors are open while they are borrowed. Without an offset the call reads from the file's own
+    // place, and touches no memory of the process.
+    let sent = unsafe { libc::sendfile(socket.as_raw_fd(), file.as_raw_fd(), std::ptr::null_mut(), most) };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+}
+
+/// Whether a part of a file is in memory, as far as its first and last byte tell (preadv2(2)).
+pub(crate) fn is_at_hand(file: BorrowedFd<'_>, from: u64, length: u64) -> bool {
+    let is_read = |at: u64| {
+        let mut byte = 0_u8;
+        let space = libc::iovec {
+            iov_base: (&raw mut byte).cast(),
+            iov_len: 1,
+        };
+        let Ok(at) = libc::off_t::try_from(at) else {
+            return false;
+        };
+        // SAFETY: the file is open while it is borrowed, and there is one place, for one byte, which lives until the call
+        // returns.
+        let count = unsafe { libc::preadv2(file.as_raw_fd(), &raw const space, 1, at, libc::RWF_NOWAIT) };
+        // At its end there is nothing to wait for.
+        count >= 0
+    };
+    is_read(from) && is_read(from + length.saturating_sub(1))
+}
+
+/// Has a part of a file read into memory, and waits for its last byte (`posix_fadvise(2)`).
+pub(crate) fn fetch(file: BorrowedFd<'_>, from: u64, length: u64) -> io::Result<()> {
+    let (at, size) = (libc::off_t::try_from(from), libc::off_t::try_from(length));
+    let (at, size) = (at.map_err(io::Error::other)?, size.map_err(io::Error::other)?);
+    // SAFETY: the file is open while it is borrowed; the call touches no memory of the process. Without the advice it is
+    // read as well.
+    unsafe { libc::posix_fadvise(file.as_raw_fd(), at, size, libc::POSIX_FADV_WILLNEED) };
+    let mut byte = 0_u8;
+    for place in [at, at.saturating_add(size).saturating_sub(1)] {
+        // SAFETY: the file is open while it is borrowed, and the byte lives until the call returns.
+        let count = unsafe { libc::pread(file.as_raw_fd(), (&raw mut byte).cast(), 1, place) };
+        if count < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }
 
 /// Has the packets of a connection of QUIC go to one of the `count` sockets that share an address, by what the first two
@@ -157,13 +205,16 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_runs_on_the_processor_it_is_given() {
+    fn a_thread_runs_on_the_processors_it_is_given() {
         let work = || {
             let all = processors();
             let last = *all.last().unwrap();
-            pin(last).unwrap();
+            stay_on(&all).unwrap();
+            assert_eq!(processors(), all);
+            stay_on(&[last]).unwrap();
             assert_eq!(processors(), [last]);
-            assert!(pin(1_000_000).is_err());
+            assert!(stay_on(&[1_000_000]).is_err());
+            assert!(stay_on(&[]).is_err());
         };
         std::thread::spawn(work).join().unwrap();
     }

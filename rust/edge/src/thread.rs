@@ -47,15 +47,15 @@ pub(crate) struct Doors {
     pub(crate) quic: UnboundedReceiver<UdpSocket>,
     #[cfg(feature = "http3")]
     pub(crate) speaks: Option<Arc<crate::quic::Quic>>,
-    /// The processor it stays on.
-    pub(crate) processor: Option<usize>,
+    /// The processors it stays on.
+    pub(crate) processors: Option<Vec<usize>>,
 }
 
 /// Serves on a thread until it is to stop, and then until all that was begun is sent.
 pub(crate) fn run(state: &Arc<ThreadState>, doors: Doors) {
-    if let Some(processor) = doors.processor {
+    if let Some(processors) = &doors.processors {
         // It runs as well where the system puts it.
-        let _ = system_unsafe::pin(processor);
+        let _ = system_unsafe::stay_on(processors);
     }
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         return;

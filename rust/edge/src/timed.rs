@@ -1,4 +1,4 @@
-//! A body of a request of HTTP/2 that is not waited for without end.
+//! A body of a request of HTTP/2 or HTTP/3 that is not waited for without end.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

@@ -1,28 +1,32 @@
 //! `WebSocket` (RFC 6455): the handshake goes to a worker or origin like a request, and what follows in both directions as
 //! it is.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::BytesMut;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use bytes::{Bytes, BytesMut};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
-use hyper::ext::Protocol;
-use hyper_util::rt::TokioIo;
+use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 
 use crate::access::Outcome;
 use crate::asked::{Asked, strip_connection};
-use crate::body::{Body, Counted, InFlight, Lease};
+use crate::body::{Body, BodyError, InFlight, Lease};
 use crate::client::Client;
 use crate::clock;
 use crate::connection::{Begun, Connection};
+use crate::exchange::{self, Exchange, Sending};
+use crate::fetch::Fetched;
 use crate::fields::{write_fields, write_status};
 use crate::framing::Framing;
 use crate::http1::linger;
-use crate::identity::{identify, nonce};
+use crate::identity::nonce;
 use crate::metrics::{self, Source};
 use crate::outgoing::{misdirected, passed_on, plain};
 use crate::peer::Peer;
@@ -30,10 +34,8 @@ use crate::policy;
 use crate::refusal::Refusal;
 use crate::request::{Manners, Noted, Request};
 use crate::responses::strip_internal;
-use crate::service::head_of;
 use crate::shared::ThreadState;
 use crate::site::Site;
-use crate::streams::Open;
 use crate::upstream;
 use crate::write::{End, write_all, write_response};
 
@@ -153,87 +155,113 @@ async fn pass(
     (status, first.len() as u64 + sent)
 }
 
-/// Whether a request of HTTP/2 is for a stream of another protocol (RFC 8441, section 4).
-pub(crate) fn is_extended(request: &http::Request<hyper::body::Incoming>) -> bool {
-    request.method() == Method::CONNECT && request.extensions().get::<Protocol>().is_some()
-}
-
-/// Passes a `WebSocket` on that goes over a stream of HTTP/2 (RFC 8441, section 5), until either side ends it.
-pub(crate) async fn over_http2(
-    state: &Arc<ThreadState>,
-    peer: &Arc<Peer>,
-    stream: Open,
-    mut request: http::Request<hyper::body::Incoming>,
-) -> Response<Counted> {
-    let started = state.begin().map(|_| Instant::now());
-    let flight = InFlight::new(Arc::clone(state));
-    let upgrade = hyper::upgrade::on(&mut request);
-    let (request, peer, noted) = match extended(state, request) {
-        Ok(mut request) => {
-            let peer = &state.shared.introduce(&mut request, peer);
-            let noted = started.map(|started| (started, Noted::of(&request)));
-            (request, Arc::clone(peer), noted)
-        }
+/// Passes a `WebSocket` on that goes over a stream of HTTP/2 or HTTP/3 (RFC 8441, section 5; RFC 9220, section 3), until
+/// either side ends it. `body` is what comes over the stream.
+pub(crate) async fn over_stream<S: Sending>(
+    mut exchange: Exchange<S>,
+    head: Result<Request, Refusal>,
+    is_websocket: bool,
+    body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send,
+) {
+    let state = Arc::clone(&exchange.state);
+    let request = head.and_then(|mut request| {
+        exchange.introduce(&mut request);
+        extended(&state, request, is_websocket)
+    });
+    let request = match request {
+        Ok(request) => request,
         Err(refusal) => {
-            state.refuse(refusal, &peer.address);
-            return refusal.answer().map(|body| Counted::new(body, Some(flight), stream));
+            let Fetched { response, source } = exchange.refused(refusal);
+            let _ = exchange.reply(response, source).await;
+            return;
         }
     };
-    let finish = |state: &ThreadState, noted: Option<(Instant, Noted)>, status: StatusCode, bytes: u64, peer: &Peer| {
-        if let Some((started, noted)) = noted {
-            let outcome = Outcome {
-                source: Source::Worker,
-                status: status.as_u16(),
-                bytes,
-                took: started.elapsed(),
-            };
-            state.finish(&outcome, || noted.told(&peer.address, "HTTP/2.0"));
-        }
+    let peer = Arc::clone(&exchange.peer);
+    let opened = tokio::select! {
+        biased;
+        opened = open(&state, request, &peer) => opened,
+        () = exchange.sending.gone() => return,
     };
-    let Tunnel {
-        mut headers,
-        mut origin,
-        lease,
-    } = match open(state, request, &peer).await {
+    let mut tunnel = match opened {
         Ok(tunnel) => tunnel,
         Err(response) => {
-            let bytes = response.body().size_hint().exact().unwrap_or(0);
-            finish(state, noted, response.status(), bytes, &peer);
-            return response.map(|body| Counted::new(body, Some(flight), stream));
+            let _ = exchange.reply(response, Source::Worker).await;
+            return;
         }
     };
+    let mut head = Response::new(());
+    *head.headers_mut() = std::mem::take(&mut tunnel.headers);
     // What a handshake of HTTP/1.1 is checked by has no place here (section 5).
-    headers.remove(SEC_WEBSOCKET_ACCEPT);
-    let (task_state, task_peer) = (Arc::clone(state), peer);
-    // The stream is counted until the tunnel ends, and the response until it is said that there is one.
-    let (stream, said) = stream.shared();
-    tokio::spawn(async move {
-        let mut sent = 0;
-        if let Ok(upgraded) = upgrade.await {
-            let mut client = TokioIo::new(upgraded);
-            let first = origin.read().split();
-            if client.write_all(&first).await.is_ok() {
-                sent = first.len() as u64 + both_ways(&task_state, &mut client, &mut origin).await;
-            }
-            // It may be closed already.
-            let _ = client.shutdown().await;
-        }
-        drop((lease, stream));
-        finish(&task_state, noted, StatusCode::OK, sent, &task_peer);
-    });
-    let mut response = Response::new(Counted::new(Body::empty(), Some(flight), said));
-    *response.headers_mut() = headers;
-    response
+    head.headers_mut().remove(SEC_WEBSOCKET_ACCEPT);
+    head.headers_mut().remove(CONTENT_LENGTH);
+    exchange::strip(head.headers_mut());
+    if exchange.sending.begin(head, false).await.is_err() {
+        return;
+    }
+    exchange.landed();
+    let sent = stream_both_ways(&state, &mut exchange, body, &mut tunnel.origin).await;
+    drop(tunnel.lease);
+    let took = exchange.elapsed();
+    exchange.finish(StatusCode::OK, Source::Worker, sent, took);
 }
 
-/// The handshake of HTTP/1.1 that a stream of HTTP/2 stands for.
-fn extended(state: &ThreadState, request: http::Request<hyper::body::Incoming>) -> Result<Request, Refusal> {
-    let (parts, _) = request.into_parts();
-    let is_websocket = parts
-        .extensions
-        .get::<Protocol>()
-        .is_some_and(|protocol| protocol.as_str() == "websocket");
-    let mut request = head_of(parts, &state.shared.limits)?;
+/// Passes on what comes and goes over a stream; how many bytes went to the client.
+async fn stream_both_ways<S: Sending>(
+    state: &ThreadState,
+    exchange: &mut Exchange<S>,
+    body: impl http_body::Body<Data = Bytes, Error = BodyError>,
+    origin: &mut Connection,
+) -> u64 {
+    let passing = Passing::default();
+    let first = origin.read().split().freeze();
+    let (mut origin_reader, mut origin_writer) = split(origin.stream());
+    let up = async {
+        let mut body = pin!(body);
+        while let Some(Ok(frame)) = body.frame().await {
+            let Ok(data) = frame.into_data() else { continue };
+            if origin_writer.write_all(&data).await.is_err() || origin_writer.flush().await.is_err() {
+                break;
+            }
+            passing.passed();
+        }
+        // It may be closed already.
+        let _ = origin_writer.shutdown().await;
+    };
+    let Exchange { sending, open, .. } = exchange;
+    let down = async {
+        let mut next = first;
+        open.sends();
+        loop {
+            if !next.is_empty() {
+                let count = next.len() as u64;
+                open.waits();
+                if let Err(why) = sending.send(next, false).await {
+                    sending.abort(&why);
+                    return;
+                }
+                open.waits_not();
+                passing.passed();
+                passing.sent.fetch_add(count, Ordering::Relaxed);
+            }
+            let mut buffer = BytesMut::with_capacity(BUFFER);
+            match origin_reader.read_buf(&mut buffer).await {
+                Ok(1..) => next = buffer.freeze(),
+                _ => break,
+            }
+        }
+        // It may be closed already.
+        let _ = sending.finish().await;
+    };
+    let is_over = passing.until_over(state, up, down).await;
+    if !is_over {
+        // The client is told that nothing more comes.
+        let _ = sending.finish().await;
+    }
+    passing.sent.into_inner()
+}
+
+/// The handshake of HTTP/1.1 that a stream of HTTP/2 or HTTP/3 stands for.
+fn extended(state: &ThreadState, mut request: Request, is_websocket: bool) -> Result<Request, Refusal> {
     let is_known = request
         .headers
         .get(SEC_WEBSOCKET_VERSION)
@@ -246,7 +274,6 @@ fn extended(state: &ThreadState, request: http::Request<hyper::body::Incoming>) 
         return Err(Refusal::Method);
     }
     request.method = Method::GET;
-    identify(&mut request.headers);
     let key = HeaderValue::from_str(&nonce()).map_err(|_| Refusal::Malformed)?;
     request.headers.insert(SEC_WEBSOCKET_KEY, key);
     Ok(request)
@@ -278,44 +305,72 @@ async fn send(state: &ThreadState, client: &Client, response: Response<Body>) ->
     (status, bytes)
 }
 
-/// Passes bytes on in both directions until both have ended, nothing passed for too long, or the edge is to stop. Returns
-/// how many went to the client.
-async fn both_ways(
-    state: &ThreadState,
-    client: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    origin: &mut Connection,
-) -> u64 {
-    metrics::add(&state.metrics.tunnels, 1);
-    let longest = state.shared.limits.tunnel_time;
-    let last = AtomicU64::new(clock::now());
+/// Passes bytes on in both directions; how many went to the client.
+async fn both_ways(state: &ThreadState, client: &mut Client, origin: &mut Connection) -> u64 {
+    let passing = Passing::default();
     let (client_reader, client_writer) = split(client);
     let (origin_reader, origin_writer) = split(origin.stream());
-    let sent = AtomicU64::new(0);
     let received = AtomicU64::new(0);
-    let up = pump(client_reader, origin_writer, &last, &received);
-    let down = pump(origin_reader, client_writer, &last, &sent);
-    let watch = async {
-        loop {
-            tokio::time::sleep(BEAT).await;
-            let quiet = clock::now().saturating_sub(last.load(Ordering::Relaxed));
-            if quiet > longest || state.shared.draining.load(Ordering::Relaxed) {
-                return;
-            }
+    let up = pump(client_reader, origin_writer, &passing, &received);
+    let down = pump(origin_reader, client_writer, &passing, &passing.sent);
+    passing.until_over(state, up, down).await;
+    passing.sent.into_inner()
+}
+
+/// What passes through a tunnel.
+struct Passing {
+    /// When something last did.
+    last: AtomicU64,
+    /// Bytes that went to the client.
+    sent: AtomicU64,
+}
+
+impl Default for Passing {
+    fn default() -> Self {
+        Self {
+            last: AtomicU64::new(clock::now()),
+            sent: AtomicU64::new(0),
         }
-    };
-    tokio::select! {
-        _ = async { tokio::join!(up, down) } => {}
-        () = watch => {}
     }
-    metrics::sub(&state.metrics.tunnels, 1);
-    sent.load(Ordering::Relaxed)
+}
+
+impl Passing {
+    fn passed(&self) {
+        self.last.store(clock::now(), Ordering::Relaxed);
+    }
+
+    /// Waits until both directions have ended, nothing passed for too long, or the edge is to stop. Whether both have.
+    async fn until_over(
+        &self,
+        state: &ThreadState,
+        up: impl Future<Output = ()>,
+        down: impl Future<Output = ()>,
+    ) -> bool {
+        metrics::add(&state.metrics.tunnels, 1);
+        let longest = state.shared.limits.tunnel_time;
+        let watch = async {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                let quiet = clock::now().saturating_sub(self.last.load(Ordering::Relaxed));
+                if quiet > longest || state.shared.draining.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        };
+        let is_over = tokio::select! {
+            _ = async { tokio::join!(up, down) } => true,
+            () = watch => false,
+        };
+        metrics::sub(&state.metrics.tunnels, 1);
+        is_over
+    }
 }
 
 /// Passes on in one direction. What the reader ends, the writer ends too.
 async fn pump(
     mut reader: impl AsyncRead + Unpin,
     mut writer: impl AsyncWrite + Unpin,
-    last: &AtomicU64,
+    passing: &Passing,
     count: &AtomicU64,
 ) {
     let mut buffer = vec![0; BUFFER];
@@ -324,7 +379,7 @@ async fn pump(
         if writer.write_all(bytes).await.is_err() || writer.flush().await.is_err() {
             break;
         }
-        last.store(clock::now(), Ordering::Relaxed);
+        passing.passed();
         count.fetch_add(read as u64, Ordering::Relaxed);
     }
     // It may be closed already.

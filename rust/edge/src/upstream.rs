@@ -18,6 +18,7 @@ use crate::connection::{Begun, Connection, Failed, SentBody};
 use crate::error::EdgeError;
 use crate::health::{Health, Standing};
 use crate::incoming::Incoming;
+use crate::interim::Interim;
 use crate::log;
 use crate::metrics::OriginStats;
 use crate::origin_tls::{self, OriginTls, OriginTlsConfig};
@@ -70,6 +71,8 @@ pub(crate) struct Sent<'a> {
     pub(crate) body: Option<SentBody>,
     /// Whether it may be sent again once anything of it may have been done.
     pub(crate) again: bool,
+    /// Where goes what is said before the response.
+    pub(crate) interim: Option<&'a Interim>,
 }
 
 impl Upstream {
@@ -190,7 +193,7 @@ impl Upstream {
                 tried.push(worker);
                 continue;
             };
-            let exchanged = connection.exchange(sent.head, sent.is_head, sent.body.take());
+            let exchanged = connection.exchange(sent.head, sent.is_head, sent.body.take(), sent.interim);
             match timeout(worker_time, exchanged).await.unwrap_or(Err(Failed::TooLate)) {
                 Ok(begun) => {
                     // Where there is a path to ask for, what it says counts: one that answers pages may still be ill.
@@ -244,7 +247,7 @@ impl Upstream {
                 tried.push(worker);
                 continue;
             };
-            let exchanged = timeout(worker_time, connection.exchange(head, false, None)).await;
+            let exchanged = timeout(worker_time, connection.exchange(head, false, None, None)).await;
             let begun = exchanged.unwrap_or(Err(Failed::TooLate))?;
             return Ok((begun, connection, (worker, lease)));
         }

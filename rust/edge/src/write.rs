@@ -20,6 +20,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::config::Limits;
 use crate::fields::{write_fields, write_status};
+use crate::sent_file;
 
 /// How a response ends.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +42,7 @@ pub(crate) async fn write_response(
     limits: &Limits,
 ) -> io::Result<bool> {
     let End { is_head, is_old, .. } = end;
-    let (parts, mut body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let mut head = Vec::with_capacity(1024);
     write_status(&mut head, parts.status);
     write_fields(&mut head, &parts.headers);
@@ -72,6 +73,21 @@ pub(crate) async fn write_response(
         write_all(stream, [&head], limits).await?;
         return Ok(close);
     }
+    let mut body = match (stream, body) {
+        (
+            Client::Plain(socket),
+            Body::File {
+                file,
+                left,
+                buffer: None,
+            },
+        ) => {
+            write_all(stream, [&head], limits).await?;
+            sent_file::send(socket, file, left, limits).await?;
+            return Ok(close);
+        }
+        (_, body) => body,
+    };
     // What is there at once goes with the head; the head does not wait for what is not.
     let mut frame = match poll_fn(|context| Poll::Ready(Pin::new(&mut body).poll_frame(context))).await {
         Poll::Ready(frame) => frame,
@@ -172,7 +188,7 @@ pub(crate) fn write_now<const N: usize>(stream: &Client, parts: &[&[u8]; N]) -> 
     }
 }
 
-async fn in_time<T>(longest: Duration, writing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+pub(crate) async fn in_time<T>(longest: Duration, writing: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(longest, writing)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))

@@ -1,16 +1,22 @@
-//! The body of a request of HTTP/3, as it comes.
+//! A stream of HTTP/3: the body of a request as it comes, and the answer as it goes.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use h3::error::{Code, StreamError};
 use h3::server::RequestStream;
+use http::Response;
 use http_body::{Frame, SizeHint};
+use tokio::time::timeout;
 
 use crate::body::BodyError;
+use crate::exchange::{Sending, Unsent};
+use crate::http3_guard::Coming;
 
 /// The half of a stream that a client sends on.
-pub(crate) type Receiving = RequestStream<h3_quinn::RecvStream, Bytes>;
+pub(crate) type Receiving = RequestStream<Coming, Bytes>;
 
 /// A body that comes over a stream.
 pub(crate) struct Received {
@@ -84,5 +90,70 @@ impl http_body::Body for Received {
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+/// Where the answer goes.
+pub(crate) struct Answering {
+    stream: RequestStream<h3_quinn::SendStream<Bytes>, Bytes>,
+    /// How long the client may take nothing.
+    longest: Duration,
+}
+
+impl Answering {
+    pub(crate) const fn new(stream: RequestStream<h3_quinn::SendStream<Bytes>, Bytes>, longest: Duration) -> Self {
+        Self { stream, longest }
+    }
+}
+
+impl From<StreamError> for Unsent {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::RemoteTerminate { .. } => Self::Reset,
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// Waits for something to be sent, for so long.
+async fn in_time(longest: Duration, sending: impl Future<Output = Result<(), StreamError>>) -> Result<(), Unsent> {
+    match timeout(longest, sending).await {
+        Ok(sent) => sent.map_err(Unsent::from),
+        Err(tokio::time::error::Elapsed { .. }) => Err(Unsent::Slow),
+    }
+}
+
+impl Sending for Answering {
+    const VERSION: &'static str = "HTTP/3.0";
+
+    async fn inform(&mut self, head: Response<()>) -> Result<(), Unsent> {
+        in_time(self.longest, self.stream.send_response(head)).await
+    }
+
+    async fn begin(&mut self, head: Response<()>, ends: bool) -> Result<(), Unsent> {
+        in_time(self.longest, self.stream.send_response(head)).await?;
+        if ends { self.finish().await } else { Ok(()) }
+    }
+
+    async fn send(&mut self, data: Bytes, ends: bool) -> Result<(), Unsent> {
+        in_time(self.longest, self.stream.send_data(data)).await?;
+        if ends { self.finish().await } else { Ok(()) }
+    }
+
+    async fn finish(&mut self) -> Result<(), Unsent> {
+        in_time(self.longest, self.stream.finish()).await
+    }
+
+    fn abort(&mut self, why: &Unsent) {
+        match why {
+            Unsent::Broken => self.stream.stop_stream(Code::H3_INTERNAL_ERROR),
+            Unsent::Slow => self.stream.stop_stream(Code::H3_REQUEST_CANCELLED),
+            Unsent::Reset | Unsent::Gone => {}
+        }
+    }
+
+    async fn gone(&mut self) {
+        // It is seen when something is sent.
+        std::future::pending::<()>().await;
     }
 }
