@@ -24,7 +24,7 @@ import msgspec
 import hyperweb
 import hyperweb.cache
 import hyperweb.testing
-from hyperweb.cli import cli
+from hyperweb.cli._group import cli
 from hyperweb.config import Settings
 from hyperweb.site._front_matter import FrontMatter
 from hyperweb.site._page import Heading, Page

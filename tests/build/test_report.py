@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hyperweb import _core
 from hyperweb.build import BuildReport, build_site
+from hyperweb.build._bundle_sizes import package_of
 from hyperweb.build._sizes import Sizes, bytes_in_words
 from hyperweb.build._treemap import Box, treemap
 from hyperweb.config import load_site
@@ -86,6 +87,52 @@ def test_the_page_is_good_html_and_names_everything(site: Path) -> None:
     for path in pack.paths():
         assert f'<div title="{path} ' in page
     assert "What T weighs" in page
+
+
+def test_bundles_are_shown_with_the_modules_in_them(site: Path) -> None:
+    for path, text in {
+        "assets/app.ts": "import { shout } from './lib';\nimport { VERSION } from '@a/pack';\n"
+        "console.log(shout('a') + VERSION);\n",
+        "assets/lib.ts": "export const shout = (text: string): string => text.toUpperCase();\n"
+        "export const unused = () => 'never wanted';\n",
+        "node_modules/@a/pack/package.json": '{"name": "@a/pack", "version": "1.0.0", "main": "index.js"}',
+        "node_modules/@a/pack/index.js": "export const VERSION = '1.2.3';\n",
+    }.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(text, encoding="utf-8")
+    report = build_site(load_site(site), sizes=True, page=True)
+    assert report.sizes is not None
+    (bundle,) = (one for one in report.sizes.bundles if one.path.startswith("/assets/app."))
+    found = {one.file: one for one in bundle.modules}
+    assert {name: one.package for name, one in found.items()} == {
+        "assets/app.ts": "",
+        "assets/lib.ts": "",
+        "node_modules/@a/pack/index.js": "@a/pack",
+    }
+    # Of the module a function is dropped, and its types.
+    assert 0 < found["assets/lib.ts"].bytes < (site / "assets/lib.ts").stat().st_size - 20
+    assert [one.bytes for one in bundle.modules] == sorted((one.bytes for one in bundle.modules), reverse=True)
+    assert 0 < bundle.best <= bundle.identity
+    page = (site / ".hyperweb/report.html").read_text(encoding="utf-8")
+    assert f'<div title="{bundle.path}: node_modules/@a/pack/index.js ' in page
+    assert "<td>@a/pack</td><td>1</td><td>1</td>" in page
+    assert _core.check_pages([page])[0].problems == []
+    asked = json.loads(hyperweb("build", str(site), "--json").stdout)["sites"][0]["sizes"]["bundles"]
+    assert bundle.path in {one["path"] for one in asked}
+
+
+@pytest.mark.parametrize(
+    ("file", "package"),
+    [
+        ("assets/app.ts", ""),
+        ("node_modules/a/b/c.js", "a"),
+        ("/x/node_modules/@a/b/c.js", "@a/b"),
+        ("node_modules/a/node_modules/b/c.js", "b"),
+        ("assets/my_node_modules/a.js", ""),
+    ],
+)
+def test_a_file_is_of_the_package_it_lies_in(file: str, package: str) -> None:
+    assert package_of(file) == package
 
 
 def test_the_command_prints_it_when_that_is_wanted(site: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hyperweb.cli import _COMMANDS
+from hyperweb.cli._group import _COMMANDS
 from tests.e2e.site import hyperweb, make_site, serving
 
 if TYPE_CHECKING:

@@ -119,9 +119,10 @@ def _weigh(config: SiteConfig, report: BuildReport, *, page: bool) -> None:
     from hyperweb.build._sizes import file_sizes, sizes_of
 
     pack = _core.open_pack(str(config.pack))
-    made = load_graph(config.state).made
+    graph = load_graph(config.state)
+    made = graph.made
     budgets = {str(name): most for name, most in config.settings.check.budgets.items()}
-    report.sizes = sizes_of(pack, made, budgets)
+    report.sizes = sizes_of(pack, made, budgets, graph.memory.bundled.outputs)
     if not page:
         return
     file = config.state / "report.html"

@@ -115,6 +115,7 @@ class _Making:
         self.reads: dict[str, list[str] | None] = {}
         self.changed: list[str] | None = None
         self.made: dict[str, Made] = {}
+        self._names: dict[str, str] = {}
         # When the response that is made was handed to the writer, which may let wait.
         self.handed = 0.0
         # What plugins bring, by URL: which plugin, and the bytes; and what that was made from.
@@ -372,7 +373,8 @@ class _Making:
     def _page(self, renderer: Renderer, node: Node) -> int:
         rendered = renderer.render(node)
         self.task.report.rendered += 1
-        self.reads[node.url] = list(rendered.reads)
+        # The same text is held once: most pages read what others read.
+        self.reads[node.url] = [self._names.setdefault(name, name) for name in rendered.reads]
         kind = "text/html; charset=utf-8" if node.url.endswith("/") else _core.media_type(node.url) or "text/plain"
         body = self.task.plugins.transform(node.url, kind, rendered.text.encode())
         self._add(

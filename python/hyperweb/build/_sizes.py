@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from hyperweb.build._bundle_sizes import BundleSize, bundle_sizes
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from hyperweb import _core
+    from hyperweb.site._bundle import Output
 
 CODINGS = ("identity", "br", "gzip", "zstd")
 # A screen holds about so many of a kind.
@@ -103,12 +106,14 @@ class Sizes(msgspec.Struct, kw_only=True):
         largest: The largest responses, in their smallest coding.
         slowest: Those that took longest to make, the last time they were.
         budgets: What is used of the budgets for single responses.
+        bundles: What scripts and stylesheets that were put together are made of.
     """
 
     kinds: list[KindSize] = []
     largest: list[FileSize] = []
     slowest: list[FileSize] = []
     budgets: list[BudgetUse] = []
+    bundles: list[BundleSize] = []
 
     def text(self) -> str:
         """Returns tables for a person to read."""
@@ -162,13 +167,16 @@ def file_sizes(pack: _core.Pack, made: Mapping[str, Made]) -> list[FileSize]:
     return found
 
 
-def sizes_of(pack: _core.Pack, made: Mapping[str, Made], budgets: Mapping[str, int]) -> Sizes:
+def sizes_of(
+    pack: _core.Pack, made: Mapping[str, Made], budgets: Mapping[str, int], outputs: Iterable[Output] = ()
+) -> Sizes:
     """Returns the sizes of a built site.
 
     Args:
         pack: The built site.
         made: What is remembered of how each response was made.
         budgets: The most bytes, by name of the budget.
+        outputs: What came of bundling.
     """
     kinds = {name: KindSize(kind=name) for name, _ in (*_KINDS, ("other", ()))}
     files = file_sizes(pack, made)
@@ -188,6 +196,7 @@ def sizes_of(pack: _core.Pack, made: Mapping[str, Made], budgets: Mapping[str, i
         largest=sorted(files, key=lambda one: (-one.best, one.path))[:most],
         slowest=sorted(files, key=lambda one: (-one.milliseconds, one.path))[:most],
         budgets=[use for name, limit in budgets.items() if (use := _use(name, limit, files)) is not None],
+        bundles=bundle_sizes(files, outputs),
     )
 
 

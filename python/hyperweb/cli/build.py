@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import rich_click as click
 
 from hyperweb.cli._options import encode, load_sites, only_json, overrides, setting
+from hyperweb.cli._quick import note_build
 
 if TYPE_CHECKING:
     from hyperweb.build import BuildReport
@@ -73,6 +74,7 @@ def build(
                 click.echo(f"error: {error}", err=True)
             continue
         reports.append(made)
+        note_build(config, is_plain=not (overrides(given) or strict))
         if not as_json:
             _show(made)
     if as_json:

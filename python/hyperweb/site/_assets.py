@@ -241,11 +241,6 @@ class Assets:
             self._integrity[url] = output.integrity if output is not None else integrity_of(self.make(name)[0])
         return self._integrity[url]
 
-    @property
-    def is_bundled(self) -> bool:
-        """Whether anything is bundled."""
-        return bool(self._plan.entries or self._plan.parts)
-
     def modules(self, name: str) -> list[str]:
         """Returns the files an asset was bundled of, relative to the site; empty for one that was not bundled."""
         output = self.output(name)

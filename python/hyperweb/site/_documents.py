@@ -261,11 +261,16 @@ class Documents:
         toc = tuple(Heading(level, name, text) for level, name, text in document.toc)
         return PageBody(html, summary, toc)
 
-    def forget_bodies(self) -> None:
-        """Lets go of the parsed bodies where they are many: a build of a large site keeps what it needs at a time."""
-        if self._held > _MOST_HELD:
-            self._parsed.clear()
-            self._held = 0
+    def forget_bodies(self) -> bool:
+        """Lets go of the parsed bodies where they are many: a build of a large site keeps what it needs at a time.
+
+        Returns whether it did.
+        """
+        if self._held <= _MOST_HELD:
+            return False
+        self._parsed.clear()
+        self._held = 0
+        return True
 
     def _parse_some(self, paths: list[str]) -> Iterator[tuple[str, _core.Document | SiteError]]:
         for at in range(0, len(paths), _BATCH):

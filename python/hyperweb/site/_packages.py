@@ -37,16 +37,30 @@ def stat_of(file: str) -> Stat:
 def packages_changed(state: Path) -> bool:
     """Whether a file that is not the site's own changed since the last build, or the environment that scripts see."""
     try:
-        kept = (state / FOLDER / FOREIGN).read_bytes()
+        foreign, seen = _kept(state)
     except FileNotFoundError:
         return False
-    except OSError:
-        return True
-    try:
-        foreign, seen = msgspec.json.decode(kept, type=tuple[dict[str, Stat], dict[str, str]])
-    except msgspec.MsgspecError:
+    except (OSError, msgspec.MsgspecError):
         return True
     return seen != environment() or any(stat_of(file) != stat for file, stat in foreign.items())
+
+
+def foreign_files(state: Path) -> list[str]:
+    """Returns the files that are not the site's own and that the last build is made of.
+
+    Raises:
+        OSError: It cannot be read which these are.
+        ValueError: What was kept of them is damaged.
+    """
+    try:
+        return list(_kept(state)[0])
+    except FileNotFoundError:
+        return []
+
+
+def _kept(state: Path) -> tuple[dict[str, Stat], dict[str, str]]:
+    kept = (state / FOLDER / FOREIGN).read_bytes()
+    return msgspec.json.decode(kept, type=tuple[dict[str, Stat], dict[str, str]])
 
 
 def environment() -> dict[str, str]:

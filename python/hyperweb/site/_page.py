@@ -197,6 +197,10 @@ class Page:
     def replace(self, meta: PageMeta) -> None:
         """Takes what is known of the page now; its body is made anew when it is asked for."""
         self._meta = meta
+        self.forget()
+
+    def forget(self) -> None:
+        """Lets go of its body, which is made anew when it is asked for."""
         self._body = None
         self._read = set()
 

@@ -25,7 +25,7 @@ from hyperweb.site._fonts import Fonts
 from hyperweb.site._front_matter import line_of_key
 from hyperweb.site._module_tags import ModuleTags
 from hyperweb.site._node import Node
-from hyperweb.site._page import Page, PageMeta
+from hyperweb.site._page import Page, PageBody, PageMeta
 from hyperweb.site._page_styles import PageStyles
 from hyperweb.site._pages import content_nodes, file_nodes, page_file_nodes
 from hyperweb.site._record import record, recording, settled
@@ -154,6 +154,11 @@ class Renderer:
             tags=self._tags,
         )
         self._pages: dict[str, Page] = {}
+        # Those that hold their bodies.
+        self._loaded: list[Page] = []
+        # The names of scripts of which it matters whether a template has them, and where they stand.
+        self._asked: set[str] = set()
+        self._named: dict[str, set[str]] = {}
 
     def update(self, files: dict[str, str]) -> None:
         """Takes the site's source files (path → hash) and reads what changed since the last time.
@@ -169,6 +174,7 @@ class Renderer:
         }
         self.errors = self._documents.update(markdown)
         self.images.update(files)
+        self._asked, self._named = set(), {}
         self.errors += self.assets.update(files)
         self.memory.bundled = self.bundler.kept
         self._styles.forget()
@@ -180,6 +186,7 @@ class Renderer:
         kept = [one.meta for one in self._documents.kept.values() if self._drafts or not one.meta.draft]
         known = [(meta, self._page(meta)) for meta in kept]
         self._pages = {meta.path: page for meta, page in known}
+        self._loaded.clear()
         self.site = Site(self.config.settings, known, data)
         self.environment.globals["site"] = self.site
         self.nodes = {}
@@ -233,19 +240,32 @@ class Renderer:
         if found is None or path not in self.files:
             return False
         css = self.config.settings.css
-        if css.fonts or css.tailwind or (path.startswith("templates/") and self.assets.is_bundled):
-            # Letters, classes and the names of scripts count there.
+        if css.fonts or css.tailwind:
+            # Letters and classes count there.
             return False
-        return path.startswith("templates/") or (path in self._pages and path.endswith(".md"))
+        if path.startswith("templates/"):
+            # Which scripts it names says what is bundled.
+            return self._named_in(path, self._asked) == self._named.get(path, set())
+        return path in self._pages and path.endswith(".md")
 
     def _mentioned(self, names: set[str]) -> set[str]:
         """Returns which of some names of assets stand in templates, pages or the site's Python."""
-        found: set[str] = set()
-        for path in self.files:
-            if path.startswith(("templates/", "pages/")) or path.endswith(".py"):
-                text = (self.config.root / path).read_text(encoding="utf-8", errors="replace")
-                found |= {name for name in names - found if name in text}
-        return found
+        self._asked = names
+        self._named = {
+            path: self._named_in(path, names)
+            for path in self.files
+            if path.startswith(("templates/", "pages/")) or path.endswith(".py")
+        }
+        return set[str]().union(*self._named.values())
+
+    def _named_in(self, path: str, names: set[str]) -> set[str]:
+        if not names:
+            return set()
+        try:
+            text = (self.config.root / path).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return set()
+        return {name for name in names if name in text}
 
     def _tag_clashes(self) -> Iterator[SiteError]:
         for page, tag, other in self.site.clashes:
@@ -295,8 +315,11 @@ class Renderer:
         self._documents.close()
 
     def forget_bodies(self) -> None:
-        """Lets go of the documents' parsed bodies, where they are many."""
-        self._documents.forget_bodies()
+        """Lets go of the documents' bodies, where they are many; a page reads its own anew when it is asked for it."""
+        if self._documents.forget_bodies():
+            for page in self._loaded:
+                page.forget()
+            self._loaded.clear()
 
     def render(self, node: Node, **more: Any) -> Rendered:
         """Renders a page.
@@ -416,7 +439,12 @@ class Renderer:
         return self.values["assets"][:12]
 
     def _page(self, meta: PageMeta) -> Page:
-        return Page(meta, lambda: self._documents.body(meta.path, self._resolve, self._picture))
+        def load() -> PageBody:
+            self._loaded.append(page)
+            return self._documents.body(meta.path, self._resolve, self._picture)
+
+        page = Page(meta, load)
+        return page
 
     def _page_of(self, path: str) -> Page | None:
         """Returns the page made from a file, for its URL."""
