@@ -84,7 +84,7 @@ mod tests {
         assert!(buffer.is_empty());
         client.write_all(b"some").await.unwrap();
         wait.as_mut()
-            .reset(tokio::time::Instant::now() + Duration::from_secs(60));
+            .reset(tokio::time::Instant::now() + Duration::from_mins(1));
         assert_eq!(
             read(&mut server, &mut buffer, 0, wait.as_mut()).await.unwrap().unwrap(),
             4
