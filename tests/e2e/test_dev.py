@@ -131,9 +131,9 @@ def _walk(element: Element, found: list[object]) -> None:
 
 
 def _value(name: str, value: str) -> str:
-    """Returns what a value means: how the data of paths is spaced, and the hash in an address, differ by design."""
+    """Returns what a value means: how the data of paths is written, and the hash in an address, differ by design."""
     if name == "d":
-        return re.sub(r"[\s,0]", "", value)
+        return value[:1].upper()
     value = re.sub(r"\s*([,:;])\s*", r"\1", " ".join(value.split()))
     return re.sub(r"\.[0-9a-f]{10}(\.\w+)", r"\1", value)
 

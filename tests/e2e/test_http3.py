@@ -207,7 +207,7 @@ def test_who_gives_up_all_it_asks_for_is_left(behind: Origin, pair: Pair, tmp_pa
     state = tmp_path / "state"
 
     async def work(client: Client) -> None:
-        for _ in range(60):
+        for _ in range(400):
             streams = [client.begin("/large")[0] for _ in range(10)]
             for stream in streams:
                 client.reset(stream)

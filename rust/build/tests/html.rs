@@ -91,6 +91,23 @@ fn a_text_that_begins_with_a_letter_of_several_bytes_ends_where_the_next_tag_beg
     assert_eq!(minify("<p>…</p><p class=\"b\">y</p>"), "<p>…<p class=b>y</p>");
 }
 
+#[test]
+fn a_quote_opens_a_value_only_behind_the_equals_sign_of_an_attribute() {
+    for page in [
+        "<p>a</b='c>d</p><p class='x'>e",
+        "<p>a<x ='b>c</x><p class='x'>d",
+        "<p>a<x y'='b>c'>d</x><p class='x'>e",
+        "<p>a<x y=b'>c</x><p class='x'>d",
+        "<p>a<x y= 'b>c'>d</x><p class='x'>e",
+        "<p>a<x y/='b>c</x><p class='x'>d",
+        "<p>a<x y = \"b>c\"z='>'>d</x><p class='x'>e",
+    ] {
+        let made = minify(page);
+        assert_eq!(shown(&made), shown(page), "{page}\n{made}");
+        assert_eq!(shape(&made).len(), shape(page).len(), "{page}\n{made}");
+    }
+}
+
 /// What is shown: the text with its white space collapsed as a browser does, a new line for each block's begin and end.
 fn shown(html: &str) -> String {
     fn walk(node: &Handle, kept: bool, out: &mut String) {

@@ -310,22 +310,40 @@ fn script_end(text: &str) -> usize {
     text.len()
 }
 
-/// The end of a tag: the first `>` that is in no quoted value.
+/// Where in a tag a byte stands (sections 13.2.5.8 and 13.2.5.32 to 13.2.5.39).
+#[derive(Clone, Copy)]
+enum Within {
+    TagName,
+    BeforeName,
+    Name,
+    AfterName,
+    BeforeValue,
+    Value,
+}
+
+/// The end of a tag whose name begins at a place: the first `>` that is in no quoted value.
 fn start_tag_end(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = from;
-    let mut after_equals = false;
+    let mut within = Within::TagName;
     while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'>' => return Some(at + 1),
-            b'"' | b'\'' if after_equals => {
+        within = match (within, byte) {
+            (_, b'>') => return Some(at + 1),
+            (Within::BeforeValue, b'"' | b'\'') => {
                 at += 1 + bytes.get(at + 1..)?.iter().position(|other| other == byte)?;
-                after_equals = false;
+                Within::BeforeName
             }
-            b'=' => after_equals = true,
-            byte if byte.is_ascii_whitespace() => {}
-            _ => after_equals = false,
-        }
+            (Within::Name | Within::AfterName, b'=') => Within::BeforeValue,
+            (Within::Name, byte) if byte.is_ascii_whitespace() => Within::AfterName,
+            (Within::TagName | Within::Value, byte) if byte.is_ascii_whitespace() => Within::BeforeName,
+            (_, byte) if byte.is_ascii_whitespace() => within,
+            (Within::TagName | Within::Name | Within::AfterName, b'/') => Within::BeforeName,
+            // An equals sign at the beginning is a part of the name.
+            (Within::BeforeName, b'/') => within,
+            (Within::BeforeName | Within::AfterName, _) => Within::Name,
+            (Within::BeforeValue, _) => Within::Value,
+            _ => within,
+        };
         at += 1;
     }
     None
