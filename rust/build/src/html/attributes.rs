@@ -31,11 +31,14 @@ pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, notation: Notation) {
     out.push('<');
     push_name(out, tag.name, tag.is_foreign);
     let mut ends_open = false;
+    let mut ends_bare = false;
     for (at, attribute) in tag.attributes.iter().enumerate() {
         if is_repeated(tag, at) || !tag.is_foreign && says_nothing(tag, attribute) {
             continue;
         }
-        out.push(' ');
+        // Behind a name alone, an equals sign would give it a value.
+        let is_apart = ends_bare && attribute.name.starts_with('=');
+        out.push(if is_apart { '/' } else { ' ' });
         push_name(out, attribute.name, tag.is_foreign);
         ends_open = false;
         let raw = attribute.value.unwrap_or("");
@@ -48,7 +51,8 @@ pub(crate) fn write_tag(out: &mut String, tag: &Tag<'_>, notation: Notation) {
         } else {
             shorter(tag, attribute.name, value, notation.targets)
         };
-        if !value.is_empty() {
+        ends_bare = value.is_empty();
+        if !ends_bare {
             out.push('=');
             ends_open = write_value(out, &value);
         }
