@@ -108,6 +108,20 @@ fn a_quote_opens_a_value_only_behind_the_equals_sign_of_an_attribute() {
     }
 }
 
+#[test]
+fn what_ends_noscript_within_something_else_stays_where_it_is() {
+    for (page, stays) in [
+        ("<noscript>a<!-- </noscript> -->  d<p>e", true),
+        ("<noscript>a</x y</noscript>  b><p>e", true),
+        ("<noscript>a<b t='</noscript>'>  d<p>e", true),
+        ("<noscript>a<style>  </noscript> </style></noscript>", true),
+        ("<!-- <noscript>a</noscript> -->  <p>e", false),
+        ("<noscript>a  </noscript>  <p>e", false),
+    ] {
+        assert_eq!(minify(page) == page, stays, "{page}");
+    }
+}
+
 /// What is shown: the text with its white space collapsed as a browser does, a new line for each block's begin and end.
 fn shown(html: &str) -> String {
     fn walk(node: &Handle, kept: bool, out: &mut String) {

@@ -50,7 +50,15 @@ fn write(html: &str, targets: Targets, tree: Tree) -> Writer<'_> {
         unclear: false,
     };
     let mut holds: Option<Holds> = None;
+    let mut in_noscript = false;
     for token in Tokens::new(html) {
+        // To a browser with scripts, `noscript` holds text and ends at its end tag, wherever that stands.
+        writer.unclear |= in_noscript && has_end_of_noscript(&token);
+        match &token {
+            Token::Start(tag) if tag.element == Element::Noscript && !tag.is_foreign => in_noscript = true,
+            Token::End { name, .. } if Element::of(name) == Element::Noscript => in_noscript = false,
+            _ => {}
+        }
         match token {
             Token::Text(raw) => writer.text(raw),
             Token::Raw(raw) => writer.raw(raw, holds.take()),
@@ -65,6 +73,17 @@ fn write(html: &str, targets: Targets, tree: Tree) -> Writer<'_> {
     }
     writer.flush();
     writer
+}
+
+/// Whether the end tag of a `noscript` stands within something else.
+fn has_end_of_noscript(token: &Token<'_>) -> bool {
+    let raw = match token {
+        Token::Text(raw) | Token::Raw(raw) | Token::Comment(raw) | Token::Doctype(raw) => raw,
+        Token::Start(tag) => tag.raw,
+        // Where it is that end tag, it does not stand within.
+        Token::End { raw, .. } => raw.get(1..).unwrap_or(""),
+    };
+    raw.contains("</") && raw.to_ascii_lowercase().contains("</noscript")
 }
 
 /// Whether only ASCII can be written: nothing tells that the page is UTF-8, and nothing in it would be read otherwise.
@@ -239,8 +258,6 @@ impl<'a> Writer<'a> {
         }
         // A tag that ends SVG.
         self.unclear |= self.foreign.last().is_some_and(|name| !holds_html(name));
-        // To a browser with scripts, what `noscript` holds ends here.
-        self.unclear |= tag.raw.contains("</") && tag.raw.to_ascii_lowercase().contains("</noscript");
         let takes_lines = element.is_block() || element == Element::Br;
         if takes_lines && self.keep.is_empty() {
             self.end_line();
