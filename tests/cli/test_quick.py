@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the commands under test have not, this process must not have either: settings come from it."""
+    for name in [name for name in os.environ if name.startswith("HYPERWEB_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     made = make_site(tmp_path / "site")
