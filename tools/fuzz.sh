@@ -36,6 +36,7 @@ run() {
     fi
     # The smallest few hundred are enough: a corpus is read by people and by each test run.
     "$programs/$name" -merge=1 -max_len=1024 "fuzz/corpus/$name" "$found" >>"$log" 2>&1
+    ls -Sr "fuzz/corpus/$name" | grep -v '^seed-' | tail -n +301 | sed "s|^|fuzz/corpus/$name/|" | xargs -r rm --
     local runs coverage
     runs="$(sed -n 's/^stat::number_of_executed_units: *//p' "$log" | head -n 1)"
     coverage="$(grep -oE 'cov: [0-9]+ ft: [0-9]+' "$log" | tail -n 1)"
