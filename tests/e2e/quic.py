@@ -201,9 +201,10 @@ class Client(QuicConnectionProtocol):
         return number
 
     def reset(self, stream: int) -> None:
-        """Gives a request up."""
-        self._quic.reset_stream(stream, 0x10C)
-        self._quic.stop_stream(stream, 0x10C)
+        """Gives a request up, where it is not over yet."""
+        with contextlib.suppress(ValueError):
+            self._quic.reset_stream(stream, 0x10C)
+            self._quic.stop_stream(stream, 0x10C)
         self.transmit()
 
 
