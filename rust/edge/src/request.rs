@@ -133,14 +133,16 @@ impl Request {
         if matches!(method, Method::CONNECT | Method::TRACE) {
             return Err(Refusal::Method);
         }
-        let headers = fields(parsed, head).ok_or(malformed)?;
+        let mut headers = fields(parsed, head).ok_or(malformed)?;
         let is_old = parsed.version == Some(0);
+        if is_old {
+            // HTTP/1.0 has none (RFC 9110, section 10.1.1), and what is sent on is no HTTP/1.0.
+            headers.remove(EXPECT);
+        }
         let framing = framing(&headers, is_old)?;
         let (authority, target) = target(parsed.path.unwrap_or_default()).ok_or(malformed)?;
         let host = host(&headers, authority, is_old).ok_or(malformed)?;
         let awaits_continue = match headers.get(EXPECT) {
-            // HTTP/1.0 has none (RFC 9110, section 10.1.1).
-            Some(_) if is_old => false,
             Some(value) if value.as_bytes().eq_ignore_ascii_case(b"100-continue") => framing != Framing::End,
             Some(_) => return Err(Refusal::Expectation),
             None => false,
@@ -384,6 +386,12 @@ mod tests {
         ] {
             assert_eq!(read(text).map(|_| ()), Err(refusal), "{}", text.escape_ascii());
         }
+    }
+
+    #[test]
+    fn nothing_is_expected_of_http_1_0() {
+        let (request, manners) = read(b"PUT / HTTP/1.0\r\nHost: a\r\nExpect: x\r\nContent-Length: 1\r\n\r\n").unwrap();
+        assert!(!manners.awaits_continue && !request.headers.contains_key(EXPECT));
     }
 
     proptest! {
