@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 from benches.compare.client import HOST
 from benches.compare.errors import CompareError
-from benches.compare.programs import find_program
+from benches.compare.programs import find_program, printed
 from benches.compare.wrk import MICROSECONDS, Traffic
 
 if TYPE_CHECKING:
@@ -37,11 +36,7 @@ def run(load: Load, port: int, path: str) -> Traffic:
         f"--duration={max(1, round(load.seconds))}",
         f"https://{HOST}:{port}{path}",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=load.seconds + 60, check=False)
-    if done.returncode != 0:
-        message = f"h2load ended with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}"
-        raise CompareError(message)
-    return parse(done.stdout)
+    return parse(printed(command, load.seconds + 60))
 
 
 def parse(output: str) -> Traffic:

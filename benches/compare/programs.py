@@ -68,11 +68,24 @@ def compiled(source: Path, *parts: Path) -> Path:
     return program
 
 
+def printed(command: list[str], timeout: float) -> str:
+    """Runs a program to its end and returns what it printed.
+
+    Raises:
+        CompareError: It failed; says with what.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    if done.returncode != 0:
+        message = f"{Path(command[0]).name} ended with status {done.returncode}: {(done.stderr or done.stdout).strip()}"
+        raise CompareError(message)
+    return done.stdout
+
+
 def version_of(command: list[str | Path]) -> str:
     """Returns the first line a program prints of itself, or nothing when it has none."""
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=30, check=False)
     except OSError:
         return ""
-    printed = (done.stdout or done.stderr).strip().splitlines()
-    return printed[0].strip() if printed else ""
+    lines = (done.stdout or done.stderr).strip().splitlines()
+    return lines[0].strip() if lines else ""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from benches.compare.client import HOST
 from benches.compare.errors import CompareError
-from benches.compare.programs import find_program
+from benches.compare.programs import find_program, printed
 
 REPLAY = Path(__file__).with_name("replay.lua")
 MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7}
@@ -75,11 +74,7 @@ def run(load: Load, port: int, path: str, replay: Replay | None = None) -> Traff
         f"http://{HOST}:{port}{path}",
         *(replay.arguments if replay else ()),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=load.seconds + 60, check=False)
-    if done.returncode != 0:
-        message = f"wrk ended with status {done.returncode}: {done.stderr.strip() or done.stdout.strip()}"
-        raise CompareError(message)
-    return parse(done.stdout)
+    return parse(printed(command, load.seconds + 60))
 
 
 def parse(output: str) -> Traffic:

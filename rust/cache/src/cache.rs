@@ -213,18 +213,18 @@ impl<V: Value> Cache<V> {
             self.settle_sweep();
         }
         self.show(gone);
-        let refused = match outcome {
+        let inserted = match outcome {
             Some(Outcome::Kept) => return Inserted::Kept,
             // The entry has its tags already, which are the same.
-            None => (None, Inserted::Kept),
-            Some(Outcome::NoRoom(value)) => (Some(value), Inserted::TooLarge),
-            Some(Outcome::Outrun(value)) => (Some(value), Inserted::PurgedMeanwhile),
+            None => Inserted::Kept,
+            Some(Outcome::NoRoom(_)) => Inserted::TooLarge,
+            Some(Outcome::Outrun(_)) => Inserted::PurgedMeanwhile,
         };
         if !tags.is_empty() {
             self.common.tags.release(&tags);
             self.common.tags.prune_now_and_then();
         }
-        refused.1
+        inserted
     }
 
     /// Removes a key. A fill of it that is under way is not kept.

@@ -35,8 +35,8 @@ pub(super) const fn is_closed_by_others(element: Element) -> bool {
     )
 }
 
-/// Elements whose start closes a paragraph (section 13.2.6.4.7).
-pub(super) const fn closes_paragraph(element: Element) -> bool {
+/// Elements of flow content that close a paragraph where they start, and whose end tag closes what stands open in them.
+const fn is_container(element: Element) -> bool {
     matches!(
         element,
         E::Address
@@ -56,67 +56,43 @@ pub(super) const fn closes_paragraph(element: Element) -> bool {
             | E::Figure
             | E::Footer
             | E::Form
-            | E::H1
-            | E::H2
-            | E::H3
-            | E::H4
-            | E::H5
-            | E::H6
             | E::Header
             | E::Hgroup
-            | E::Hr
             | E::Li
-            | E::Listing
             | E::Main
             | E::Menu
             | E::Nav
             | E::Ol
-            | E::P
-            | E::Pre
-            | E::Search
             | E::Section
             | E::Summary
-            | E::Table
             | E::Ul
-            | E::Xmp
     )
+}
+
+/// Elements whose start closes a paragraph (section 13.2.6.4.7).
+pub(super) const fn closes_paragraph(element: Element) -> bool {
+    is_container(element)
+        || matches!(
+            element,
+            E::H1
+                | E::H2
+                | E::H3
+                | E::H4
+                | E::H5
+                | E::H6
+                | E::Hr
+                | E::Listing
+                | E::P
+                | E::Pre
+                | E::Search
+                | E::Table
+                | E::Xmp
+        )
 }
 
 /// Elements whose end tag closes what stands open in them of those whose own end may be left out.
 pub(super) const fn ends_with_its_content(element: Element) -> bool {
-    matches!(
-        element,
-        E::Address
-            | E::Article
-            | E::Aside
-            | E::Blockquote
-            | E::Center
-            | E::Dd
-            | E::Details
-            | E::Dialog
-            | E::Dir
-            | E::Div
-            | E::Dl
-            | E::Dt
-            | E::Fieldset
-            | E::Figcaption
-            | E::Figure
-            | E::Footer
-            | E::Form
-            | E::Header
-            | E::Hgroup
-            | E::Li
-            | E::Main
-            | E::Menu
-            | E::Nav
-            | E::Ol
-            | E::Section
-            | E::Summary
-            | E::Td
-            | E::Th
-            | E::Caption
-            | E::Ul
-    )
+    is_container(element) || matches!(element, E::Td | E::Th | E::Caption)
 }
 
 /// Elements that a parser does not look behind (section 13.2.4.2, the special ones), as far as they come here.
