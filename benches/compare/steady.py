@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from benches.compare.body import bodies
 from benches.compare.errors import CompareError
 from benches.compare.peers.epoll import CALLS
-from benches.compare.programs import compiled, printed
+from benches.compare.programs import compiled
 from benches.compare.throughput import KEPT_KIB, kept, up
 
 if TYPE_CHECKING:
@@ -58,7 +59,13 @@ def drive(port: int, path: str, load: Load, rate: float) -> Latencies:
         CompareError: A request failed, or was not answered in time.
     """
     words = [program(), port, path, load.threads, load.connections, rate, load.seconds]
-    return parse(printed([str(word) for word in words], load.seconds + 60))
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=load.seconds + 60, check=False
+    )
+    if done.returncode != 0:
+        message = f"the open loop ended with status {done.returncode}: {done.stderr.strip()}"
+        raise CompareError(message)
+    return parse(done.stdout)
 
 
 def parse(output: str) -> Latencies:
